@@ -1,0 +1,166 @@
+//! Every way a request can fail, each saying where it happened, what was found, what was expected and what to try.
+
+use std::path::{Path, PathBuf};
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure that a user can act on. Its text names the file, row, layer or op that it is about.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A flag, a setting or an argument that cannot be used.
+    #[error("{what}{}", hint_line(.hint))]
+    Usage {
+        /// What was given and why it cannot be.
+        what: String,
+        /// What to type instead (may be empty).
+        hint: String,
+    },
+    /// Shapes or settings that an op or a layer cannot take; found before any GPU exists.
+    #[error("layer `{layer}` ({op}): {what}")]
+    Shape {
+        /// The layer's name in its graph.
+        layer: String,
+        /// The op's snake_case name.
+        op: &'static str,
+        /// The shapes found and what was expected.
+        what: String,
+    },
+    /// A data file that does not hold what its format promises.
+    #[error("{}{}: {what}; expected {expected}", .path.display(), row_text(.row))]
+    Data {
+        /// The file or folder.
+        path: PathBuf,
+        /// The row (1 is the first line of the file), where there is one.
+        row: Option<u64>,
+        /// What was found.
+        what: String,
+        /// What the format asks for.
+        expected: String,
+    },
+    /// The operating system refused a file.
+    #[error("cannot {doing} {}: {source}", .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The verb: `read`, `write`, `create` ...
+        doing: &'static str,
+        /// The system's own word.
+        source: std::io::Error,
+    },
+    /// A checkpoint that is damaged or belongs to something else.
+    #[error("checkpoint {}: {what}{}", .path.display(), hint_line(.hint))]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+        /// How to go on (may be empty).
+        hint: String,
+    },
+    /// No adapter to compute on.
+    #[error("no usable GPU adapter: {what}{}", hint_line(.hint))]
+    NoAdapter {
+        /// What was looked for and what there is.
+        what: String,
+        /// How to get one on each system.
+        hint: String,
+    },
+    /// The graphics driver refused or lost something.
+    #[error("GPU: {what}{}", hint_line(.hint))]
+    Gpu {
+        /// What was being done and the driver's word.
+        what: String,
+        /// What to try.
+        hint: String,
+    },
+    /// The loss or a layer became infinite or not a number.
+    #[error("training stopped at epoch {epoch}, step {step}: {what}{}", hint_line(.hint))]
+    NotFinite {
+        /// Epoch, counted from 1.
+        epoch: usize,
+        /// Step within the epoch, counted from 1.
+        step: usize,
+        /// The layer, and whether its output or its parameters are not finite.
+        what: String,
+        /// What to try, and which checkpoint is still good.
+        hint: String,
+    },
+}
+
+impl Error {
+    /// A usage error with a hint.
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { what: what.into(), hint: hint.into() }
+    }
+
+    /// A data error without a row.
+    pub fn data(path: impl AsRef<Path>, what: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::Data { path: path.as_ref().to_path_buf(), row: None, what: what.into(), expected: expected.into() }
+    }
+
+    /// A data error at a row of a file, counted from 1.
+    pub fn row(path: impl AsRef<Path>, row: u64, what: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::Data { path: path.as_ref().to_path_buf(), row: Some(row), what: what.into(), expected: expected.into() }
+    }
+
+    /// Turns an I/O error into ours: `.map_err(Error::io("read", path))`.
+    pub fn io(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { path, doing, source }
+    }
+
+    /// A checkpoint error with a hint.
+    pub fn checkpoint(path: impl AsRef<Path>, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Checkpoint { path: path.as_ref().to_path_buf(), what: what.into(), hint: hint.into() }
+    }
+
+    /// A GPU error with a hint.
+    pub fn gpu(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Gpu { what: what.into(), hint: hint.into() }
+    }
+
+    /// A shape error of an op that does not know its layer's name yet: the graph fills it in ([`Error::in_layer`]).
+    pub fn shape(op: &'static str, what: impl Into<String>) -> Self {
+        Self::Shape { layer: String::new(), op, what: what.into() }
+    }
+
+    /// Names the layer in a shape error.
+    #[must_use]
+    pub fn in_layer(mut self, name: &str) -> Self {
+        if let Self::Shape { layer, .. } = &mut self {
+            name.clone_into(layer);
+        }
+        self
+    }
+
+    /// The command's exit code: 2 usage and shapes, 3 data and files, 4 GPU, 5 checkpoint, 6 training diverged.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage { .. } | Self::Shape { .. } => 2,
+            Self::Data { .. } | Self::Io { .. } => 3,
+            Self::NoAdapter { .. } | Self::Gpu { .. } => 4,
+            Self::Checkpoint { .. } => 5,
+            Self::NotFinite { .. } => 6,
+        }
+    }
+}
+
+/// The known name nearest to a mistyped one, if any is near (Jaro-Winkler similarity over 0.7).
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|k| (strsim::jaro_winkler(&name.to_lowercase(), &k.to_lowercase()), k))
+        .filter(|(score, _)| *score > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}
+
+fn hint_line(hint: &str) -> String {
+    if hint.is_empty() { String::new() } else { format!("\n  hint: {hint}") }
+}
+
+fn row_text(row: &Option<u64>) -> String {
+    row.map(|r| format!(", row {r}")).unwrap_or_default()
+}

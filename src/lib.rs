@@ -1,0 +1,3 @@
+//! fer-gpu: a deep-learning engine on GPU compute shaders.
+pub mod error;
+pub use error::{Error, Result};
