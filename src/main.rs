@@ -1,1 +1,3 @@
+//! The `fer-gpu` command.
+
 fn main() {}

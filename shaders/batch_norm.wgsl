@@ -1,0 +1,254 @@
+// batch_norm over [rows, c] (rows = n * h * w): y = (x - mean) * rstd * gamma + beta, statistics a channel.
+// F is one channel or four neighbours; g below counts groups of LANES channels.
+//
+// Sums run in two passes: `statistics` and `backward_sums` reduce a strip of rows in a workgroup (8 channel groups x 8 row
+// lanes, a fixed tree), the `finish` passes merge the strips in order. Values are taken relative to the channel's first value,
+// so a large mean costs no precision; the mean is kept as that first value (shift) and a remainder (delta).
+
+struct Params {
+    groups: u32,        // channel groups: c / LANES
+    rows: u32,          // rows of this dispatch: a slice of the batch
+    strip_rows: u32,    // rows of one strip
+    first_strip: u32,   // partial index of this dispatch's strip 0
+    strips: u32,        // strips of the whole batch
+    batch_rows: f32,    // rows of the whole batch
+    momentum: f32,
+    epsilon: f32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+
+var<workgroup> first_tile: array<F, 64>;
+var<workgroup> second_tile: array<F, 64>;
+
+// Sums the 8 row lanes of each channel group into row lane 0. All invocations must come here.
+fn add_row_lanes(local: u32, lane: u32) {
+    for (var half = 4u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half {
+            first_tile[local] += first_tile[local + half * 8u];
+            second_tile[local] += second_tile[local + half * 8u];
+        }
+    }
+    workgroupBarrier();
+}
+
+// ---- statistics: partial [strips, 3, c] of (rows, mean - shift, sum of squared differences from that mean)
+
+@group(0) @binding(1) var<storage, read> x: array<F>;                   // [rows, c]
+@group(0) @binding(2) var<storage, read> first_row: array<F>;           // [c]: the batch's first row
+@group(0) @binding(3) var<storage, read_write> partial: array<F>;       // [strips, 3, c]
+
+@compute @workgroup_size(8, 8)
+fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>,
+              @builtin(local_invocation_index) local: u32) {
+    let g = group.x * 8u + id.x;
+    let inside = g < params.groups;
+    let begin = group.y * params.strip_rows;
+    let end = min(begin + params.strip_rows, params.rows);
+    var sum = F();
+    var squares = F();
+    if inside {
+        let shift = first_row[g];
+        for (var row = begin + id.y; row < end; row += 8u) {
+            let d = x[row * params.groups + g] - shift;
+            sum += d;
+            squares += d * d;
+        }
+    }
+    first_tile[local] = sum;
+    second_tile[local] = squares;
+    add_row_lanes(local, id.y);
+    if inside && id.y == 0u {
+        let count = f32(end - begin);
+        let mean = first_tile[local] / count;
+        let slot = (params.first_strip + group.y) * 3u * params.groups + g;
+        partial[slot] = F() + count;
+        partial[slot + params.groups] = mean;
+        partial[slot + 2u * params.groups] = max(second_tile[local] - mean * first_tile[local], F());
+    }
+}
+
+// ---- finish_statistics: merges strips (Chan, Golub and LeVeque 1983), one invocation a channel group
+
+@group(0) @binding(1) var<storage, read> strips: array<F>;              // partial
+@group(0) @binding(2) var<storage, read> shift_row: array<F>;           // [c]: the batch's first row
+@group(0) @binding(3) var<storage, read_write> saved: array<F>;         // [3, c]: shift, delta, rstd
+@group(0) @binding(4) var<storage, read_write> moving_mean: array<F>;   // [c]
+@group(0) @binding(5) var<storage, read_write> moving_variance: array<F>;   // [c]
+
+@compute @workgroup_size(8)
+fn finish_statistics(@builtin(global_invocation_id) id: vec3<u32>) {
+    let g = id.x;
+    if g < params.groups {
+        var count = F();
+        var delta = F();
+        var squares = F();
+        for (var s = 0u; s < params.strips; s++) {
+            let slot = s * 3u * params.groups + g;
+            let n = strips[slot];
+            let total = count + n;
+            let d = strips[slot + params.groups] - delta;
+            squares += strips[slot + 2u * params.groups] + d * d * (count * n / total);
+            delta += d * (n / total);
+            count = total;
+        }
+        let variance = squares / count;
+        saved[g] = shift_row[g];
+        saved[params.groups + g] = delta;
+        saved[2u * params.groups + g] = F() + 1.0 / sqrt(variance + params.epsilon);
+        // Keras: moving = moving * momentum + batch * (1 - momentum), with the biased variance.
+        let rate = 1.0 - params.momentum;
+        moving_mean[g] = moving_mean[g] * params.momentum + (shift_row[g] + delta) * rate;
+        moving_variance[g] = moving_variance[g] * params.momentum + variance * rate;
+    }
+}
+
+// ---- use_moving: inference's statistics, in the same form
+
+@group(0) @binding(1) var<storage, read> mean_in: array<F>;             // [c]
+@group(0) @binding(2) var<storage, read> variance_in: array<F>;         // [c]
+@group(0) @binding(3) var<storage, read_write> saved_out: array<F>;     // [3, c]
+
+@compute @workgroup_size(8)
+fn use_moving(@builtin(global_invocation_id) id: vec3<u32>) {
+    let g = id.x;
+    if g < params.groups {
+        saved_out[g] = mean_in[g];
+        saved_out[params.groups + g] = F();
+        saved_out[2u * params.groups + g] = F() + 1.0 / sqrt(variance_in[g] + params.epsilon);
+    }
+}
+
+// ---- apply: y; the grid is that of statistics
+
+@group(0) @binding(2) var<storage, read> stats: array<F>;               // [3, c]
+@group(0) @binding(3) var<storage, read> gamma: array<F>;               // [c]
+@group(0) @binding(4) var<storage, read> beta: array<F>;                // [c]
+@group(0) @binding(5) var<storage, read_write> y: array<F>;             // [rows, c]
+
+@compute @workgroup_size(8, 8)
+fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
+    let g = group.x * 8u + id.x;
+    if g < params.groups {
+        let shift = stats[g];
+        let delta = stats[params.groups + g];
+        let scale = stats[2u * params.groups + g] * gamma[g];
+        let offset = beta[g];
+        let begin = group.y * params.strip_rows;
+        let end = min(begin + params.strip_rows, params.rows);
+        for (var row = begin + id.y; row < end; row += 8u) {
+            let i = row * params.groups + g;
+            y[i] = ((x[i] - shift) - delta) * scale + offset;
+        }
+    }
+}
+
+// ---- backward_sums: partial [strips, 2, c] of (sum dy, sum dy * xhat)
+
+@group(0) @binding(3) var<storage, read> dy: array<F>;                  // [rows, c]
+@group(0) @binding(4) var<storage, read_write> partial_sums: array<F>;  // [strips, 2, c]
+
+@compute @workgroup_size(8, 8)
+fn backward_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>,
+                 @builtin(local_invocation_index) local: u32) {
+    let g = group.x * 8u + id.x;
+    let inside = g < params.groups;
+    var sum = F();
+    var products = F();
+    if inside {
+        let shift = stats[g];
+        let delta = stats[params.groups + g];
+        let rstd = stats[2u * params.groups + g];
+        let begin = group.y * params.strip_rows;
+        let end = min(begin + params.strip_rows, params.rows);
+        for (var row = begin + id.y; row < end; row += 8u) {
+            let i = row * params.groups + g;
+            sum += dy[i];
+            products += dy[i] * (((x[i] - shift) - delta) * rstd);
+        }
+    }
+    first_tile[local] = sum;
+    second_tile[local] = products;
+    add_row_lanes(local, id.y);
+    if inside && id.y == 0u {
+        let slot = (params.first_strip + group.y) * 2u * params.groups + g;
+        partial_sums[slot] = first_tile[local];
+        partial_sums[slot + params.groups] = second_tile[local];
+    }
+}
+
+// ---- finish_sums: [2, c] of dbeta and dgamma, one invocation a channel group; `copy_sums` hands them to the parameters
+
+@group(0) @binding(2) var<storage, read_write> sums_out: array<F>;      // [2, c]
+
+@compute @workgroup_size(8)
+fn finish_sums(@builtin(global_invocation_id) id: vec3<u32>) {
+    let g = id.x;
+    if g < params.groups {
+        var sum = F();
+        var products = F();
+        for (var s = 0u; s < params.strips; s++) {
+            sum += strips[s * 2u * params.groups + g];
+            products += strips[(s * 2u + 1u) * params.groups + g];
+        }
+        sums_out[g] = sum;
+        sums_out[params.groups + g] = products;
+    }
+}
+
+@group(0) @binding(1) var<storage, read> sums_in: array<F>;             // [2, c]
+@group(0) @binding(2) var<storage, read_write> dgamma: array<F>;        // [c]
+@group(0) @binding(3) var<storage, read_write> dbeta: array<F>;         // [c]
+
+@compute @workgroup_size(8)
+fn copy_sums(@builtin(global_invocation_id) id: vec3<u32>) {
+    let g = id.x;
+    if g < params.groups {
+        dbeta[g] = sums_in[g];
+        dgamma[g] = sums_in[params.groups + g];
+    }
+}
+
+// ---- backward_input, training: dx = gamma * rstd * (dy - (dbeta + xhat * dgamma) / rows);
+//      inference: dx = gamma * rstd * dy. The grid is apply's.
+
+@group(0) @binding(4) var<storage, read> scale_in: array<F>;            // [c]: gamma
+@group(0) @binding(5) var<storage, read> sums: array<F>;                // [2, c]: dbeta, dgamma
+@group(0) @binding(6) var<storage, read_write> dx: array<F>;            // [rows, c]
+
+@compute @workgroup_size(8, 8)
+fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
+    let g = group.x * 8u + id.x;
+    if g < params.groups {
+        let shift = stats[g];
+        let delta = stats[params.groups + g];
+        let rstd = stats[2u * params.groups + g];
+        let scale = scale_in[g] * rstd;
+        let mean_dy = sums[g] / params.batch_rows;
+        let mean_product = sums[params.groups + g] / params.batch_rows;
+        let begin = group.y * params.strip_rows;
+        let end = min(begin + params.strip_rows, params.rows);
+        for (var row = begin + id.y; row < end; row += 8u) {
+            let i = row * params.groups + g;
+            let xhat = ((x[i] - shift) - delta) * rstd;
+            dx[i] = scale * (dy[i] - mean_dy - xhat * mean_product);
+        }
+    }
+}
+
+@group(0) @binding(1) var<storage, read> dy_in: array<F>;               // [rows, c]
+@group(0) @binding(4) var<storage, read_write> dx_out: array<F>;        // [rows, c]
+
+@compute @workgroup_size(8, 8)
+fn backward_input_inference(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
+    let g = group.x * 8u + id.x;
+    if g < params.groups {
+        let scale = gamma[g] * stats[2u * params.groups + g];
+        let begin = group.y * params.strip_rows;
+        let end = min(begin + params.strip_rows, params.rows);
+        for (var row = begin + id.y; row < end; row += 8u) {
+            let i = row * params.groups + g;
+            dx_out[i] = scale * dy_in[i];
+        }
+    }
+}

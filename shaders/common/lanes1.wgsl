@@ -1,0 +1,4 @@
+// Element-wise kernels, one element an invocation.
+alias F = f32;
+alias U = u32;
+const LANES = 1u;

@@ -1,0 +1,4 @@
+// Element-wise kernels, four neighbouring elements an invocation.
+alias F = vec4<f32>;
+alias U = vec4<u32>;
+const LANES = 4u;

@@ -1,0 +1,207 @@
+//! One opened adapter: device, queue, error handlers, pipeline cache.
+
+use super::adapter::{self, AdapterDescription, DeviceChoice};
+use super::kernel::PipelineCache;
+use super::tensor::GpuTensor;
+use crate::error::{Error, Result};
+use crate::tensor::Shape;
+use std::sync::{Arc, Mutex};
+
+/// How the register-tiled kernels (convolution, dense) share loads between invocations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tiling {
+    /// One subgroup a workgroup, `lanes` wide; rows are broadcast between lanes. For CPU drivers, where every load costs a
+    /// scalar loop over the lanes and workgroup memory only adds to it (measured: DESIGN.md section 5).
+    Subgroup {
+        /// Invocations of a subgroup: 4, 8 or 16.
+        lanes: u32,
+    },
+    /// Tiles in workgroup memory, 8 x 8 invocations of 4 x 4 outputs. For GPUs.
+    Workgroup,
+}
+
+/// What the driver reported outside any call: collected, never a panic.
+#[derive(Default)]
+struct Reports {
+    error: Option<String>,
+    lost: Option<String>,
+}
+
+/// An opened adapter.
+pub struct Gpu {
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    pub(crate) pipelines: PipelineCache,
+    /// What was opened.
+    pub description: AdapterDescription,
+    /// The variant of the register-tiled kernels; tests run each.
+    pub tiling: Tiling,
+    limits: wgpu::Limits,
+    reports: Arc<Mutex<Reports>>,
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Gpu({})", self.description)
+    }
+}
+
+impl Gpu {
+    /// Opens the adapter that `choice` asks for, with all limits that it has and subgroups if it has them.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] without a fitting adapter, [`Error::Gpu`] if its driver refuses a device.
+    pub fn open(choice: &DeviceChoice, backends: wgpu::Backends) -> Result<Self> {
+        let (adapter, description) = adapter::choose(choice, backends)?;
+        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let limits = adapter.limits();
+        let request = wgpu::DeviceDescriptor {
+            label: Some("fer-gpu"),
+            required_features: adapter.features() & wanted,
+            required_limits: limits.clone(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&request))
+            .map_err(|e| Error::gpu(format!("{description} refused a device: {e}"), "update its driver"))?;
+        let reports = Arc::new(Mutex::new(Reports::default()));
+        let on_error = Arc::clone(&reports);
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
+            if let Ok(mut r) = on_error.lock() {
+                r.error.get_or_insert_with(|| e.to_string());
+            }
+        }));
+        let on_lost = Arc::clone(&reports);
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed
+                && let Ok(mut r) = on_lost.lock()
+            {
+                r.lost.get_or_insert(message);
+            }
+        });
+        let [min, max] = description.subgroup;
+        let tiling =
+            if description.kind == "software" && description.subgroups && min == max && [4, 8, 16].contains(&min) {
+                Tiling::Subgroup { lanes: min }
+            } else {
+                Tiling::Workgroup
+            };
+        Ok(Self { device, queue, pipelines: PipelineCache::default(), description, tiling, limits, reports })
+    }
+
+    /// The error that the driver reported since the device was opened, if any.
+    ///
+    /// # Errors
+    /// A lost device, out of memory, or a validation error.
+    pub fn check(&self) -> Result<()> {
+        let Ok(reports) = self.reports.lock() else { return Ok(()) };
+        if let Some(lost) = &reports.lost {
+            return Err(Error::gpu(
+                format!("the device was lost: {lost}"),
+                "often a driver time limit on long dispatches: use a smaller --batch, then go on with --resume",
+            ));
+        }
+        match &reports.error {
+            Some(error) => Err(Error::gpu(error.clone(), "")),
+            None => Ok(()),
+        }
+    }
+
+    /// Largest storage binding, in bytes.
+    pub fn max_binding(&self) -> u64 {
+        self.limits.max_storage_buffer_binding_size
+    }
+
+    /// Alignment of a storage binding's first byte.
+    pub fn alignment(&self) -> u64 {
+        u64::from(self.limits.min_storage_buffer_offset_alignment.max(self.limits.min_uniform_buffer_offset_alignment))
+    }
+
+    /// Workgroups that keep the device busy: what split reductions aim at.
+    pub fn target_groups(&self) -> usize {
+        match self.tiling {
+            Tiling::Subgroup { .. } => 16,
+            Tiling::Workgroup => 512,
+        }
+    }
+
+    /// A storage buffer of `bytes` (at least 16), zeroed by the API.
+    ///
+    /// # Errors
+    /// Over the adapter's buffer limit, or out of memory: says what was asked for.
+    pub fn buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer> {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        self.buffer_with(label, bytes, usage)
+    }
+
+    /// A buffer of `bytes` (at least 16) for `usage`; errors as [`Gpu::buffer`].
+    pub(crate) fn buffer_with(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        let size = bytes.next_multiple_of(16).max(16);
+        if size > self.limits.max_buffer_size {
+            return Err(Error::gpu(
+                format!("{label}: {size} bytes exceed the adapter's largest buffer of {}", self.limits.max_buffer_size),
+                "use a smaller --batch",
+            ));
+        }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage,
+            mapped_at_creation: false,
+        });
+        match pollster::block_on(scope.pop()) {
+            None => Ok(buffer),
+            Some(e) => {
+                Err(Error::gpu(format!("out of memory for {label} ({size} bytes): {e}"), "use a smaller --batch"))
+            }
+        }
+    }
+
+    /// A tensor in a buffer of its own, holding `values`.
+    ///
+    /// # Errors
+    /// As [`Gpu::buffer`].
+    pub fn upload(&self, label: &str, shape: impl Into<Shape>, values: &[f32]) -> Result<GpuTensor> {
+        let tensor = GpuTensor::new(&self.buffer(label, values.len() as u64 * 4)?, 0, shape);
+        self.write(&tensor, values);
+        Ok(tensor)
+    }
+
+    /// Queues a write of f32 or u32 `values` to the start of `tensor`; it happens before the next submit's work.
+    pub fn write<T: bytemuck::Pod>(&self, tensor: &GpuTensor, values: &[T]) {
+        self.queue.write_buffer(tensor.buffer(), tensor.offset, bytemuck::cast_slice(values));
+    }
+
+    /// Waits for all work and reads a tensor back. For checkpoints, tests and the end of an evaluation, never inside a step.
+    ///
+    /// # Errors
+    /// Whatever the driver reports.
+    pub fn read<T: bytemuck::Pod>(&self, tensor: &GpuTensor) -> Result<Vec<T>> {
+        if tensor.elements() == 0 {
+            return Ok(Vec::new());
+        }
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let staging = self.buffer_with("read", tensor.bytes(), usage)?;
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(tensor.buffer(), tensor.offset, &staging, 0, tensor.bytes());
+        self.queue.submit([encoder.finish()]);
+        staging.map_async(wgpu::MapMode::Read, .., |_| {});
+        self.wait(None)?;
+        let view = staging
+            .get_mapped_range(..tensor.bytes())
+            .map_err(|e| Error::gpu(format!("reading {} back: {e}", tensor.shape), ""))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+
+    /// Waits until a submission, or all of them, has finished.
+    ///
+    /// # Errors
+    /// Whatever the driver reports.
+    pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        self.device
+            .poll(wgpu::PollType::Wait { submission_index: submission, timeout: None })
+            .map_err(|e| Error::gpu(format!("waiting for the device: {e}"), ""))?;
+        self.check()
+    }
+}

@@ -1,0 +1,205 @@
+//! A kernel is WGSL text, an entry point and override constants; a pipeline is a pure function of it and of how its
+//! bindings are accessed.
+
+use super::device::Gpu;
+use crate::error::{Error, Result};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+/// Whether an element-wise kernel handles single elements or four at a time: `shaders/common/lanes*.wgsl` defines the
+/// types `F` and `U` and the constant `LANES` to match, and the shader's text serves both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lanes {
+    /// One element; for channel counts that 4 does not divide.
+    One,
+    /// Four neighbours, loaded as a `vec4`.
+    Four,
+}
+
+impl Lanes {
+    /// Four if `channels` allows it.
+    pub fn of(channels: usize) -> Self {
+        if channels.is_multiple_of(4) { Self::Four } else { Self::One }
+    }
+
+    /// 1 or 4.
+    pub fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Four => 4,
+        }
+    }
+
+    fn prelude(self) -> &'static str {
+        match self {
+            Self::One => include_str!("../../shaders/common/lanes1.wgsl"),
+            Self::Four => include_str!("../../shaders/common/lanes4.wgsl"),
+        }
+    }
+}
+
+/// WGSL text, entry point and constants.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kernel {
+    /// The op's name.
+    pub op: &'static str,
+    /// What the kernel does for the op: `forward`, `backward_input`. With the op it is the label, `conv2d.forward`.
+    pub pass: &'static str,
+    /// The entry point: the pass's name, unless one entry point serves several.
+    pub entry: &'static str,
+    /// The whole module.
+    pub source: Cow<'static, str>,
+    /// Override constants; the values' bits, so that kernels can be compared and hashed.
+    constants: Vec<(&'static str, u64)>,
+}
+
+impl Kernel {
+    /// A kernel of a shader that stands by itself.
+    pub fn new(op: &'static str, entry: &'static str, source: impl Into<Cow<'static, str>>) -> Self {
+        Self { op, pass: entry, entry, source: source.into(), constants: Vec::new() }
+    }
+
+    /// Renames the pass of a kernel whose entry point serves several.
+    #[must_use]
+    pub fn named(mut self, pass: &'static str) -> Self {
+        self.pass = pass;
+        self
+    }
+
+    /// Puts a prelude's text in front.
+    #[must_use]
+    pub fn with_prelude(mut self, prelude: &str) -> Self {
+        self.source = format!("{prelude}\n{}", self.source).into();
+        self
+    }
+
+    /// Puts the prelude for `lanes` in front.
+    #[must_use]
+    pub fn with_lanes(self, lanes: Lanes) -> Self {
+        self.with_prelude(lanes.prelude())
+    }
+
+    /// Sets an override constant.
+    #[must_use]
+    pub fn with_constant(mut self, name: &'static str, value: f64) -> Self {
+        self.constants.push((name, value.to_bits()));
+        self
+    }
+
+    /// `op.pass`.
+    pub fn label(&self) -> String {
+        format!("{}.{}", self.op, self.pass)
+    }
+}
+
+/// How a storage binding is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// A compiled kernel and the layout of its bind group 0.
+#[derive(Clone)]
+pub(super) struct Pipeline {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+}
+
+type Key = (Kernel, Vec<Access>);
+
+/// Compiled kernels of a device.
+#[derive(Default)]
+pub(crate) struct PipelineCache(Mutex<HashMap<Key, Pipeline>>);
+
+impl PipelineCache {
+    pub(super) fn get(&self, gpu: &Gpu, kernel: &Kernel, access: &[Access]) -> Result<Pipeline> {
+        let key = (kernel.clone(), access.to_vec());
+        if let Some(found) = self.0.lock().ok().and_then(|map| map.get(&key).cloned()) {
+            return Ok(found);
+        }
+        let made = compile(gpu, kernel, access)?;
+        if let Ok(mut map) = self.0.lock() {
+            map.insert(key, made.clone());
+        }
+        Ok(made)
+    }
+}
+
+/// Bind group 0: the kernel's `Params` uniform, then its storage buffers in order.
+fn layout(gpu: &Gpu, access: &[Access]) -> wgpu::BindGroupLayout {
+    let entry = |binding: usize, ty| wgpu::BindGroupLayoutEntry {
+        binding: binding as u32,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    };
+    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+    entries.extend(
+        access
+            .iter()
+            .enumerate()
+            .map(|(i, a)| entry(i + 1, wgpu::BufferBindingType::Storage { read_only: *a == Access::Read })),
+    );
+    gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
+}
+
+/// Bind group 1: the uniform that changes every step.
+pub(super) fn step_layout(gpu: &Gpu) -> wgpu::BindGroupLayout {
+    gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some("step"),
+        entries: &[wgpu::BindGroupLayoutEntry {
+            binding: 0,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: wgpu::BufferBindingType::Uniform,
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        }],
+    })
+}
+
+fn compile(gpu: &Gpu, kernel: &Kernel, access: &[Access]) -> Result<Pipeline> {
+    let label = kernel.label();
+    let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let module = module(gpu, &label, &kernel.source);
+    let layout = layout(gpu, access);
+    let step = step_layout(gpu);
+    let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(&label),
+        bind_group_layouts: &[Some(&layout), Some(&step)],
+        immediate_size: 0,
+    });
+    let constants: Vec<(&str, f64)> = kernel.constants.iter().map(|(n, bits)| (*n, f64::from_bits(*bits))).collect();
+    let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(&label),
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some(kernel.entry),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants: &constants,
+            // Every kernel of ours writes its workgroup memory before it reads it.
+            zero_initialize_workgroup_memory: false,
+        },
+        cache: None,
+    });
+    match pollster::block_on(scope.pop()) {
+        None => Ok(Pipeline { pipeline, layout }),
+        Some(error) => Err(Error::gpu(format!("kernel {label} did not compile: {error}"), "")),
+    }
+}
+
+/// A shader module with bounds checks, but without the counters that naga adds to every loop.
+#[expect(unsafe_code, reason = "the one switch that wgpu marks unsafe: loop bounding off")]
+fn module(gpu: &Gpu, label: &str, source: &str) -> wgpu::ShaderModule {
+    let descriptor =
+        wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(source.into()) };
+    let mut checks = wgpu::ShaderRuntimeChecks::checked();
+    checks.force_loop_bounding = false;
+    // SAFETY: the shaders are ours, and each of their loops counts up to a bound (house rule, MAX_TRIPS), so none is
+    // infinite; all other checks stay on.
+    unsafe { gpu.device.create_shader_module_trusted(descriptor, checks) }
+}

@@ -1,0 +1,20 @@
+//! The GPU layer: adapters, one device with its error handlers, buffers, kernels and recorded programs.
+//!
+//! It knows nothing of ops or graphs. An op describes a dispatch as (kernel, parameters, bindings, grid) to a
+//! [`Recorder`]; the recorder turns a list of them into a [`Program`] whose pipelines, bind groups and uniform ranges exist
+//! before the first step, and which is replayed with one encoder and one submit.
+
+pub mod adapter;
+mod device;
+pub mod grid;
+mod kernel;
+mod program;
+mod readback;
+mod tensor;
+
+pub use device::{Gpu, Tiling};
+pub use kernel::{Kernel, Lanes};
+pub(crate) use program::ScratchPool;
+pub use program::{Program, Recorder, StepParams};
+pub use readback::StagingRing;
+pub use tensor::GpuTensor;

@@ -1,0 +1,266 @@
+//! A recorded list of dispatches: built once, replayed every step.
+
+use super::device::Gpu;
+use super::grid;
+use super::kernel::{Access, Kernel, Pipeline, step_layout};
+use super::tensor::{GpuTensor, Storage};
+use crate::error::Result;
+use crate::tensor::Shape;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// What changes from step to step (`shaders/common/step.wgsl`): 32 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct StepParams {
+    /// Key of the counter-based random numbers, low word first.
+    pub seed: [u32; 2],
+    /// Optimizer step, counted from 0, low word first.
+    pub step: [u32; 2],
+    /// Adam's `lr * sqrt(1 - beta2^t) / (1 - beta1^t)`.
+    pub step_size: f32,
+    /// Fills the uniform to a multiple of 16 bytes.
+    pub padding: [u32; 3],
+}
+
+struct Pending {
+    kernel: Kernel,
+    params: Vec<u8>,
+    bindings: Vec<(GpuTensor, Access)>,
+    groups: [u32; 3],
+}
+
+/// Collects the dispatches of a program. Ops write to it.
+pub struct Recorder<'g> {
+    /// The device that the program is for.
+    pub gpu: &'g Gpu,
+    pending: Vec<Pending>,
+    scratch: BTreeMap<usize, u64>,
+}
+
+/// Scratch buffers, shared by the programs of a device: each op uses them only between its own dispatches.
+#[derive(Default)]
+pub(crate) struct ScratchPool(BTreeMap<usize, wgpu::Buffer>);
+
+impl ScratchPool {
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.values().map(wgpu::Buffer::size).sum()
+    }
+}
+
+impl<'g> Recorder<'g> {
+    /// An empty recording.
+    pub fn new(gpu: &'g Gpu) -> Self {
+        Self { gpu, pending: Vec::new(), scratch: BTreeMap::new() }
+    }
+
+    /// Scratch tensor number `slot`, whose contents last until the op's next use of that slot. Slots are separate buffers, so
+    /// that one may be read while another is written.
+    pub fn scratch(&mut self, slot: usize, shape: impl Into<Shape>) -> GpuTensor {
+        let tensor = GpuTensor { storage: Storage::Scratch(slot), offset: 0, shape: shape.into() };
+        let size = self.scratch.entry(slot).or_default();
+        *size = (*size).max(tensor.bound_bytes());
+        tensor
+    }
+
+    /// Adds a dispatch of `groups` workgroups. `params` is the kernel's uniform (a multiple of 16 bytes); `reads` are bound
+    /// from binding 1, `writes` (read-write) after them.
+    pub fn dispatch<P: bytemuck::Pod>(
+        &mut self,
+        kernel: &Kernel,
+        params: &P,
+        reads: &[&GpuTensor],
+        writes: &[&GpuTensor],
+        groups: [u32; 3],
+    ) {
+        let bindings = reads
+            .iter()
+            .map(|t| ((*t).clone(), Access::Read))
+            .chain(writes.iter().map(|t| ((*t).clone(), Access::Write)))
+            .collect();
+        let params = bytemuck::bytes_of(params).to_vec();
+        self.pending.push(Pending { kernel: kernel.clone(), params, bindings, groups });
+    }
+
+    /// A dispatch over `items` invocations in workgroups of `size`, folded into x and y.
+    ///
+    /// # Errors
+    /// More workgroups than a dispatch can hold.
+    pub fn dispatch_items<P: bytemuck::Pod>(
+        &mut self,
+        kernel: &Kernel,
+        params: &P,
+        reads: &[&GpuTensor],
+        writes: &[&GpuTensor],
+        (items, size): (usize, usize),
+    ) -> Result<()> {
+        let groups = grid::fold(items.div_ceil(size))?;
+        self.dispatch(kernel, params, reads, writes, groups);
+        Ok(())
+    }
+
+    /// Ranges of samples in which each of `tensors` (batch first, the same batch) fits a binding.
+    ///
+    /// # Errors
+    /// A single sample is over the limit.
+    pub fn batch_slices(&self, tensors: &[&GpuTensor]) -> Result<Vec<Range<usize>>> {
+        let n = tensors.first().map_or(0, |t| t.shape.dims()[0]);
+        let bytes: Vec<u64> = tensors.iter().map(|t| t.bytes() / n.max(1) as u64).collect();
+        grid::batch_slices(n, &bytes, self.gpu.max_binding(), self.gpu.alignment())
+    }
+
+    /// Builds pipelines, uniforms and bind groups.
+    ///
+    /// # Errors
+    /// A kernel that does not compile, or no memory for scratch and uniforms.
+    pub(crate) fn finish(self, step: &wgpu::Buffer, pool: &mut ScratchPool) -> Result<Program> {
+        use rayon::prelude::*;
+        let gpu = self.gpu;
+        for (slot, bytes) in &self.scratch {
+            if pool.0.get(slot).is_none_or(|b| b.size() < *bytes) {
+                pool.0.insert(*slot, gpu.buffer(&format!("scratch {slot}"), *bytes)?);
+            }
+        }
+        let pipelines: Vec<Pipeline> = self
+            .pending
+            .par_iter()
+            .map(|p| {
+                let access: Vec<Access> = p.bindings.iter().map(|(_, a)| *a).collect();
+                gpu.pipelines.get(gpu, &p.kernel, &access)
+            })
+            .collect::<Result<_>>()?;
+        let uniforms = Uniforms::new(gpu, &self.pending)?;
+        let dispatches: Vec<Dispatch> = self
+            .pending
+            .iter()
+            .zip(pipelines)
+            .enumerate()
+            .map(|(i, (pending, pipeline))| Dispatch {
+                label: pending.kernel.label(),
+                bind_group: uniforms.bind_group(gpu, i, pending, &pipeline, pool),
+                pipeline: pipeline.pipeline,
+                groups: pending.groups,
+            })
+            .collect();
+        let step = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("step"),
+            layout: &step_layout(gpu),
+            entries: &[wgpu::BindGroupEntry { binding: 0, resource: step.as_entire_binding() }],
+        });
+        gpu.check()?;
+        Ok(Program { dispatches, step, uniform_bytes: uniforms.buffer.size() })
+    }
+}
+
+/// The static parameters of a program's dispatches, in one uniform buffer.
+struct Uniforms {
+    buffer: wgpu::Buffer,
+    stride: u64,
+}
+
+impl Uniforms {
+    fn new(gpu: &Gpu, pending: &[Pending]) -> Result<Self> {
+        let largest = pending.iter().map(|p| p.params.len()).max().unwrap_or(0).max(16) as u64;
+        let stride = largest.next_multiple_of(gpu.alignment());
+        let mut bytes = vec![0u8; (stride * pending.len().max(1) as u64) as usize];
+        for (chunk, p) in bytes.chunks_exact_mut(stride as usize).zip(pending) {
+            chunk[..p.params.len()].copy_from_slice(&p.params);
+        }
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let buffer = gpu.buffer_with("params", bytes.len() as u64, usage)?;
+        gpu.queue.write_buffer(&buffer, 0, &bytes);
+        Ok(Self { buffer, stride })
+    }
+
+    fn bind_group(
+        &self,
+        gpu: &Gpu,
+        index: usize,
+        pending: &Pending,
+        pipeline: &Pipeline,
+        pool: &ScratchPool,
+    ) -> wgpu::BindGroup {
+        let range = |buffer, offset, size| {
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(size) })
+        };
+        let params = range(&self.buffer, index as u64 * self.stride, pending.params.len().max(16) as u64);
+        let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: params }];
+        entries.extend(pending.bindings.iter().enumerate().map(|(i, (tensor, _))| {
+            let buffer = match &tensor.storage {
+                Storage::Buffer(buffer) => buffer,
+                Storage::Scratch(slot) => &pool.0[slot],
+            };
+            wgpu::BindGroupEntry { binding: i as u32 + 1, resource: range(buffer, tensor.offset, tensor.bound_bytes()) }
+        }));
+        let label = pending.kernel.label();
+        gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(&label),
+            layout: &pipeline.layout,
+            entries: &entries,
+        })
+    }
+}
+
+struct Dispatch {
+    label: String,
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    groups: [u32; 3],
+}
+
+/// Dispatches with everything they need, ready to be encoded any number of times.
+pub struct Program {
+    dispatches: Vec<Dispatch>,
+    step: wgpu::BindGroup,
+    /// Bytes of the static parameters.
+    pub(crate) uniform_bytes: u64,
+}
+
+impl Program {
+    /// Encodes every dispatch into one compute pass of `encoder`.
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        pass.set_bind_group(1, &self.step, &[]);
+        for d in &self.dispatches {
+            d.encode(&mut pass);
+        }
+    }
+
+    /// The kernels' labels, in order.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.dispatches.iter().map(|d| d.label.as_str())
+    }
+
+    /// Runs each dispatch alone and waits for it: its label and its seconds, submit and wait included. For a profile by wall
+    /// clock where the device has no timestamps.
+    ///
+    /// # Errors
+    /// Whatever the driver reports.
+    pub fn time_each(&self, gpu: &Gpu) -> Result<Vec<(String, f64)>> {
+        self.dispatches
+            .iter()
+            .map(|d| {
+                let start = std::time::Instant::now();
+                let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+                {
+                    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                    pass.set_bind_group(1, &self.step, &[]);
+                    d.encode(&mut pass);
+                }
+                let submission = gpu.queue.submit([encoder.finish()]);
+                gpu.wait(Some(submission))?;
+                Ok((d.label.clone(), start.elapsed().as_secs_f64()))
+            })
+            .collect()
+    }
+}
+
+impl Dispatch {
+    fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        let [x, y, z] = self.groups;
+        pass.dispatch_workgroups(x, y, z);
+    }
+}

@@ -1,0 +1,134 @@
+//! The dispatches: strips of rows, merged in order.
+
+use super::super::{GpuBackward, GpuForward};
+use super::BatchNorm;
+use crate::error::Result;
+use crate::gpu::grid::MAX_TRIPS;
+use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
+use std::ops::Range;
+
+const SHADER: &str = include_str!("../../../shaders/batch_norm.wgsl");
+
+/// `Params` of shaders/batch_norm.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    groups: u32,
+    rows: u32,
+    strip_rows: u32,
+    first_strip: u32,
+    strips: u32,
+    batch_rows: f32,
+    momentum: f32,
+    epsilon: f32,
+}
+
+/// How the rows of a batch are cut: slices that fit a binding, strips within them.
+struct Cut {
+    lanes: Lanes,
+    slices: Vec<(Range<usize>, Params)>,
+    whole: Params,
+    c: usize,
+}
+
+impl Cut {
+    /// `tensors` are the large ones that a dispatch binds together.
+    fn new(op: &BatchNorm, rec: &Recorder<'_>, tensors: &[&GpuTensor]) -> Result<Self> {
+        let dims = tensors[0].shape.dims();
+        let c = dims[dims.len() - 1];
+        let n = dims[0];
+        let sample_rows = tensors[0].elements() / c / n.max(1);
+        let lanes = Lanes::of(c);
+        let groups = c / lanes.count();
+        // Four strips a core of a software driver, a few waves of a GPU; 8 row lanes share a strip's trips. At least 64 rows,
+        // so that merging strips stays cheap.
+        let wanted = (n * sample_rows).div_ceil(rec.gpu.target_groups() / 2 / groups.div_ceil(8).min(4));
+        let strip_rows = wanted.clamp(64, MAX_TRIPS * 4);
+        let mut whole = Params {
+            groups: groups as u32,
+            rows: 0,
+            strip_rows: strip_rows as u32,
+            first_strip: 0,
+            strips: 0,
+            batch_rows: (n * sample_rows) as f32,
+            momentum: op.momentum,
+            epsilon: op.epsilon,
+        };
+        let mut slices = Vec::new();
+        for s in rec.batch_slices(tensors)? {
+            let rows = s.len() * sample_rows;
+            slices.push((s, Params { rows: rows as u32, first_strip: whole.strips, ..whole }));
+            whole.strips += rows.div_ceil(strip_rows) as u32;
+        }
+        Ok(Self { lanes, slices, whole, c })
+    }
+
+    fn kernel(&self, entry: &'static str) -> Kernel {
+        Kernel::new("batch_norm", entry, SHADER).with_lanes(self.lanes)
+    }
+
+    /// One workgroup a strip and 8 channel groups.
+    fn strips(params: &Params) -> [u32; 3] {
+        [params.groups.div_ceil(8), params.rows.div_ceil(params.strip_rows), 1]
+    }
+
+    /// One invocation a channel group.
+    fn channels(&self) -> [u32; 3] {
+        [self.whole.groups.div_ceil(8), 1, 1]
+    }
+}
+
+pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
+    let [gamma, beta, moving_mean, moving_variance] = io.params else { unreachable!("four parameters") };
+    let (x, y, saved) = (&io.x[0], io.y, &io.saved[0]);
+    let cut = Cut::new(op, rec, &[x, y])?;
+    if io.pass.training {
+        let first_row = x.flat(0..cut.c);
+        let partial = rec.scratch(0, [cut.whole.strips as usize, 3, cut.c]);
+        for (s, params) in &cut.slices {
+            let reads = [&x.samples(s), &first_row];
+            rec.dispatch(&cut.kernel("statistics"), params, &reads, &[&partial], Cut::strips(params));
+        }
+        let writes = [saved, moving_mean, moving_variance];
+        let kernel = cut.kernel("finish_statistics");
+        rec.dispatch(&kernel, &cut.whole, &[&partial, &first_row], &writes, cut.channels());
+    } else {
+        let reads = [moving_mean, moving_variance];
+        rec.dispatch(&cut.kernel("use_moving"), &cut.whole, &reads, &[saved], cut.channels());
+    }
+    for (s, params) in &cut.slices {
+        let reads = [&x.samples(s), saved, gamma, beta];
+        rec.dispatch(&cut.kernel("apply"), params, &reads, &[&y.samples(s)], Cut::strips(params));
+    }
+    Ok(())
+}
+
+pub(super) fn record_backward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
+    let (x, dy, saved, gamma) = (&io.x[0], io.dy, &io.saved[0], &io.params[0]);
+    let trained = io.dparams[0].as_ref().zip(io.dparams[1].as_ref());
+    let cut = Cut::new(op, rec, &[x, dy])?;
+    let sums = rec.scratch(1, [2, cut.c]);
+    if trained.is_some() || io.pass.training {
+        let partial = rec.scratch(0, [cut.whole.strips as usize, 2, cut.c]);
+        for (s, params) in &cut.slices {
+            let reads = [&x.samples(s), saved, &dy.samples(s)];
+            rec.dispatch(&cut.kernel("backward_sums"), params, &reads, &[&partial], Cut::strips(params));
+        }
+        rec.dispatch(&cut.kernel("finish_sums"), &cut.whole, &[&partial], &[&sums], cut.channels());
+    }
+    if let Some((dgamma, dbeta)) = trained {
+        rec.dispatch(&cut.kernel("copy_sums"), &cut.whole, &[&sums], &[dgamma, dbeta], cut.channels());
+    }
+    let Some(dx) = &io.dx[0] else { return Ok(()) };
+    for (s, params) in &cut.slices {
+        let (dy, dx) = (dy.samples(s), dx.samples(s));
+        if io.pass.training {
+            let reads = [&x.samples(s), saved, &dy, gamma, &sums];
+            rec.dispatch(&cut.kernel("backward_input"), params, &reads, &[&dx], Cut::strips(params));
+        } else {
+            let kernel = cut.kernel("backward_input_inference");
+            rec.dispatch(&kernel, params, &[&dy, saved, gamma], &[&dx], Cut::strips(params));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The f64 reference.
+
+use super::super::{HostBackward, HostForward, HostGradients, HostOutput};
+use super::BatchNorm;
+use crate::tensor::HostTensor;
+
+/// Sums `value(row, channel)` over all rows, a channel.
+fn channel_sums(c: usize, rows: usize, value: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+    let mut sums = vec![0.0; c];
+    for row in 0..rows {
+        for (channel, sum) in sums.iter_mut().enumerate() {
+            *sum += value(row, channel);
+        }
+    }
+    sums
+}
+
+pub(super) fn forward(op: &BatchNorm, io: &HostForward<'_>) -> HostOutput {
+    let x = io.x[0];
+    let [gamma, beta, moving_mean, moving_variance] = io.params[..] else { unreachable!("four parameters") };
+    let c = gamma.data.len();
+    let rows = x.data.len() / c;
+    let (mean, variance) = if io.pass.training {
+        let m = rows as f64;
+        let mean: Vec<f64> = channel_sums(c, rows, |r, k| x.data[r * c + k] / m);
+        let variance = channel_sums(c, rows, |r, k| (x.data[r * c + k] - mean[k]).powi(2) / m);
+        (mean, variance)
+    } else {
+        (moving_mean.data.clone(), moving_variance.data.clone())
+    };
+    let rstd: Vec<f64> = variance.iter().map(|v| 1.0 / (v + f64::from(op.epsilon)).sqrt()).collect();
+    let y = HostTensor::from_fn(x.shape.clone(), |i| {
+        let k = i % c;
+        (x.data[i] - mean[k]) * rstd[k] * gamma.data[k] + beta.data[k]
+    });
+    let momentum = f64::from(op.momentum);
+    let moved = |old: &HostTensor, batch: &[f64]| {
+        HostTensor::from_fn([c], |k| old.data[k] * momentum + batch[k] * (1.0 - momentum))
+    };
+    let statistics = if io.pass.training {
+        vec![(2, moved(moving_mean, &mean)), (3, moved(moving_variance, &variance))]
+    } else {
+        Vec::new()
+    };
+    // shift, delta, rstd: the reference has no need to split the mean.
+    let saved = [mean, vec![0.0; c], rstd].concat();
+    HostOutput { y, saved: vec![HostTensor { shape: [3, c].into(), data: saved }], statistics }
+}
+
+pub(super) fn backward(io: &HostBackward<'_>) -> HostGradients {
+    let (x, dy, gamma) = (io.x[0], io.dy, io.params[0]);
+    let c = gamma.data.len();
+    let rows = x.data.len() / c;
+    let (shift, rest) = io.saved[0].data.split_at(c);
+    let (delta, rstd) = rest.split_at(c);
+    let xhat = |i: usize| (x.data[i] - shift[i % c] - delta[i % c]) * rstd[i % c];
+    let dbeta = channel_sums(c, rows, |r, k| dy.data[r * c + k]);
+    let dgamma = channel_sums(c, rows, |r, k| dy.data[r * c + k] * xhat(r * c + k));
+    let m = rows as f64;
+    let dx = HostTensor::from_fn(x.shape.clone(), |i| {
+        let k = i % c;
+        let scale = gamma.data[k] * rstd[k];
+        if io.pass.training { scale * (dy.data[i] - (dbeta[k] + xhat(i) * dgamma[k]) / m) } else { scale * dy.data[i] }
+    });
+    let vector = |data| Some(HostTensor { shape: [c].into(), data });
+    HostGradients { dx: vec![dx], dparams: vec![vector(dgamma), vector(dbeta), None, None] }
+}

@@ -1,0 +1,228 @@
+//! The convolution's dispatches, shared with the dense layer.
+
+use super::super::{GpuBackward, GpuForward};
+use super::geometry::{self, Geometry, Params};
+use crate::error::{Error, Result};
+use crate::gpu::grid::{MAX_GROUPS, MAX_TRIPS, fold};
+use crate::gpu::{Gpu, GpuTensor, Kernel, Recorder, Tiling};
+use minijinja::{Environment, context};
+
+const CORE: &str = include_str!("../../../shaders/conv2d.wgsl");
+const BACKWARD_PARAMS: &str = include_str!("../../../shaders/conv2d_backward_params.wgsl");
+const REARRANGE: &str = include_str!("../../../shaders/common/conv2d_rearrange.wgsl");
+
+/// Rows and columns of outputs that one workgroup owns.
+struct Tile {
+    rows: usize,
+    columns: usize,
+}
+
+/// 32 rows: on the software driver loads are what costs, and 32 rows share each load of the weights (measured 8, 16, 32);
+/// 16 where a weight gradient has no more.
+fn tile(gpu: &Gpu, rows: usize) -> Tile {
+    match gpu.tiling {
+        Tiling::Subgroup { lanes } => Tile { rows: if rows <= 16 { 16 } else { 32 }, columns: lanes as usize * 4 },
+        Tiling::Workgroup => Tile { rows: 32, columns: 32 },
+    }
+}
+
+/// A template's text for this adapter's tiling.
+fn render(gpu: &Gpu, template: &str, tile: &Tile, [x4, y4, bias]: [bool; 3]) -> Result<String> {
+    let (tiling, lanes) = match gpu.tiling {
+        Tiling::Subgroup { lanes } => ("subgroup", lanes),
+        Tiling::Workgroup => ("workgroup", 8),
+    };
+    let environment = Environment::new();
+    environment
+        .render_str(template, context! { tiling, lanes, tile_rows => tile.rows, x4, y4, bias })
+        .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))
+}
+
+fn core(rec: &Recorder<'_>, op: &'static str, params: &Params, bias: bool) -> Result<(Kernel, [u32; 3])> {
+    let tile = tile(rec.gpu, usize::MAX);
+    let four = |c: u32| c.is_multiple_of(4);
+    let source = render(rec.gpu, CORE, &tile, [four(params.c_x), four(params.c_y), bias])?;
+    let [x, y, _] = fold((params.rows as usize).div_ceil(tile.rows))?;
+    let columns = (params.c_y as usize).div_ceil(tile.columns);
+    let trips =
+        params.taps[0] as usize * params.taps[1] as usize * params.c_x as usize / if four(params.c_x) { 4 } else { 1 };
+    if columns > MAX_GROUPS as usize || trips > MAX_TRIPS {
+        return Err(Error::shape(
+            op,
+            format!("{} inputs to {} outputs are more than a kernel can take", params.c_x, params.c_y),
+        ));
+    }
+    Ok((Kernel::new(op, "main", source), [x, y, columns as u32]))
+}
+
+/// `n` samples of a batch of `batch` as a geometry of their own. A dense layer's batch is its line of pixels.
+fn slice_of(g: &Geometry, n: usize, batch: usize) -> Geometry {
+    if g.n == batch { Geometry { n, ..*g } } else { Geometry::dense(n, g.c_in, g.c_out) }
+}
+
+/// The batch size of a tensor.
+fn batch(tensor: &GpuTensor) -> usize {
+    tensor.shape.dims()[0]
+}
+
+/// Records `y = conv(x, w) + b`.
+pub(crate) fn record_forward(
+    rec: &mut Recorder<'_>,
+    op: &'static str,
+    g: &Geometry,
+    io: &GpuForward<'_>,
+) -> Result<()> {
+    for s in rec.batch_slices(&[&io.x[0], io.y])? {
+        let params = geometry::forward(&slice_of(g, s.len(), batch(io.y)));
+        let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
+        let mut reads = vec![&x];
+        reads.extend(io.params);
+        let (kernel, groups) = core(rec, op, &params, io.params.len() > 1)?;
+        rec.dispatch(&kernel.named("forward"), &params, &reads, &[&y], groups);
+    }
+    Ok(())
+}
+
+/// Records `dx`, if it is wanted: the weights transposed, then one dispatch a phase of the strides.
+pub(crate) fn record_backward_input(
+    rec: &mut Recorder<'_>,
+    op: &'static str,
+    g: &Geometry,
+    io: &GpuBackward<'_>,
+) -> Result<()> {
+    let Some(dx) = &io.dx[0] else { return Ok(()) };
+    let w = &io.params[0];
+    let transposed = rec.scratch(0, [w.elements()]);
+    let params =
+        Rearrange { count: w.elements() as u32, c_in: g.c_in as u32, c_out: g.c_out as u32, ..Default::default() };
+    let transpose = Kernel::new(op, "transpose", REARRANGE);
+    rec.dispatch_items(&transpose, &params, &[w], &[&transposed], (w.elements(), 64))?;
+    for s in rec.batch_slices(&[dx, io.dy])? {
+        let (dx, dy) = (dx.samples(&s), io.dy.samples(&s));
+        for params in geometry::backward_input(&slice_of(g, s.len(), batch(io.dy))) {
+            let (kernel, groups) = core(rec, op, &params, false)?;
+            rec.dispatch(&kernel.named("backward_input"), &params, &[&dy, &transposed], &[&dx], groups);
+        }
+    }
+    Ok(())
+}
+
+/// `Params` of shaders/conv2d_backward_params.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct BackwardParams {
+    rows: u32,
+    weight_rows: u32,
+    lines: u32,
+    slice_lines: u32,
+    first_slice: u32,
+    y_hw: [u32; 2],
+    x_hw: [u32; 2],
+    c_x: u32,
+    c_y: u32,
+    kernel_w: u32,
+    stride: [u32; 2],
+    pad: [u32; 2],
+}
+
+/// `Params` of shaders/common/conv2d_rearrange.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+struct Rearrange {
+    count: u32,
+    c_in: u32,
+    c_out: u32,
+    slices: u32,
+    stride: u32,
+    bias: u32,
+    padding: [u32; 2],
+}
+
+/// Output lines of one slice of the contraction: enough slices to keep the device busy, and few enough loop trips in each.
+fn slice_lines(gpu: &Gpu, g: &Geometry, lines: usize, tiles: usize) -> usize {
+    let busy = lines.div_ceil(gpu.target_groups().div_ceil(tiles).max(1));
+    let bounded = (MAX_TRIPS / 2 / g.w.output.max(1)).max(1);
+    busy.min(bounded).max(1)
+}
+
+/// Records `dw` and `db`, where they are wanted: partial sums of slices of output lines, then their ordered sum.
+pub(crate) fn record_backward_params(
+    rec: &mut Recorder<'_>,
+    op: &'static str,
+    g: &Geometry,
+    io: &GpuBackward<'_>,
+) -> Result<()> {
+    let Some(dw) = &io.dparams[0] else { return Ok(()) };
+    let db = io.dparams.get(1).and_then(Option::as_ref);
+    let weight_rows = g.weight_rows();
+    let rows = weight_rows + usize::from(db.is_some());
+    let tile = tile(rec.gpu, rows);
+    let tiles = [rows.div_ceil(tile.rows), g.c_out.div_ceil(tile.columns)];
+    let source = render(rec.gpu, BACKWARD_PARAMS, &tile, [false, g.c_out.is_multiple_of(4), false])?;
+    let kernel = Kernel::new(op, "main", source).named("backward_params");
+
+    let batches = rec.batch_slices(&[&io.x[0], io.dy])?;
+    let plans: Vec<_> = batches
+        .iter()
+        .map(|s| {
+            let g = slice_of(g, s.len(), batch(io.dy));
+            let lines = g.n * g.h.output;
+            let slice_lines = slice_lines(rec.gpu, &g, lines, tiles[0] * tiles[1]);
+            (s.clone(), g, slice_lines, lines.div_ceil(slice_lines))
+        })
+        .collect();
+    let slices: usize = plans.iter().map(|p| p.3).sum();
+    let partial = rec.scratch(0, [slices, rows, g.c_out]);
+    check_binding(rec.gpu, op, &partial)?;
+    let mut first_slice = 0;
+    for (s, g, slice_lines, count) in plans {
+        let params = BackwardParams {
+            rows: rows as u32,
+            weight_rows: weight_rows as u32,
+            lines: (g.n * g.h.output) as u32,
+            slice_lines: slice_lines as u32,
+            first_slice: first_slice as u32,
+            y_hw: [g.h.output as u32, g.w.output as u32],
+            x_hw: [g.h.input as u32, g.w.input as u32],
+            c_x: g.c_in as u32,
+            c_y: g.c_out as u32,
+            kernel_w: g.w.window as u32,
+            stride: [g.h.stride as u32, g.w.stride as u32],
+            pad: [g.h.pad as u32, g.w.pad as u32],
+        };
+        let (x, dy) = (io.x[0].samples(&s), io.dy.samples(&s));
+        let groups = [tiles[0] as u32, tiles[1] as u32, count as u32];
+        rec.dispatch(&kernel, &params, &[&x, &dy], &[&partial], groups);
+        first_slice += count;
+    }
+    let params = Rearrange {
+        count: dw.elements() as u32,
+        slices: slices as u32,
+        stride: (rows * g.c_out) as u32,
+        bias: db.map_or(0, |db| db.elements() as u32),
+        ..Default::default()
+    };
+    let items = (rows * g.c_out, 64);
+    match db {
+        Some(db) => rec.dispatch_items(&Kernel::new(op, "reduce", REARRANGE), &params, &[&partial], &[dw, db], items),
+        None => {
+            rec.dispatch_items(&Kernel::new(op, "reduce_without_bias", REARRANGE), &params, &[&partial], &[dw], items)
+        }
+    }
+}
+
+/// Partial sums are bound whole.
+fn check_binding(gpu: &Gpu, op: &'static str, tensor: &GpuTensor) -> Result<()> {
+    if tensor.bound_bytes() <= gpu.max_binding() {
+        return Ok(());
+    }
+    Err(Error::gpu(
+        format!(
+            "{op}: partial sums {} of {} bytes exceed a binding of {}",
+            tensor.shape,
+            tensor.bytes(),
+            gpu.max_binding()
+        ),
+        "use fewer filters",
+    ))
+}

@@ -1,0 +1,295 @@
+//! The ops: each a folder with its contract, its f64 reference, its GPU encoding and its cases, and a shader of the same
+//! name. [`TABLE`] lists them; tests, benches and `verify` walk it.
+//!
+//! **Adding one** touches three places: a folder here, a file in `shaders/`, a row in [`TABLE`].
+//!
+//! An op is a pure description (`Conv2d { filters: 32, .. }`). It works on per-sample shapes when a graph is built, on
+//! [`HostTensor`]s in the reference and on [`GpuTensor`]s when a program is recorded, and knows nothing of graphs: what it
+//! reads, writes and saves is handed to it. A gradient is *written*, never added: where a tensor has several consumers the
+//! plan adds their gradients up.
+
+pub mod batch_norm;
+pub mod case;
+pub mod conv2d;
+pub mod dense;
+pub mod relu;
+pub mod softmax_cross_entropy;
+pub mod window;
+
+pub use case::{Case, Input, Subject, Tolerance};
+
+use crate::error::{Error, Result};
+use crate::gpu::{GpuTensor, Recorder};
+use crate::tensor::{HostTensor, Shape};
+use std::fmt::Debug;
+
+/// How a parameter starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Uniform on +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010; Keras's default kernel).
+    GlorotUniform {
+        /// Inputs of one output.
+        fan_in: usize,
+        /// Outputs of one input.
+        fan_out: usize,
+    },
+    /// All 0.
+    Zeros,
+    /// All 1.
+    Ones,
+}
+
+/// A parameter or a running statistic of an op.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParamSpec {
+    /// Keras's name: `kernel`, `bias`, `gamma`, `beta`, `moving_mean`, `moving_variance`.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: Shape,
+    /// How it starts.
+    pub init: Init,
+    /// Whether the optimizer moves it; running statistics are moved by the op itself.
+    pub trainable: bool,
+}
+
+impl ParamSpec {
+    /// A parameter that the optimizer moves.
+    pub fn trainable(name: &'static str, shape: impl Into<Shape>, init: Init) -> Self {
+        Self { name, shape: shape.into(), init, trainable: true }
+    }
+
+    /// A running statistic.
+    pub fn statistic(name: &'static str, shape: impl Into<Shape>, init: Init) -> Self {
+        Self { name, shape: shape.into(), init, trainable: false }
+    }
+}
+
+/// Which activations an op's backward reads, beside `dy` and what it saved: the plan keeps just these alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Its inputs.
+    pub x: bool,
+    /// Its output.
+    pub y: bool,
+}
+
+/// What a pass is: its mode and the counters of its random numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Training mode (batch statistics, dropout) or inference.
+    pub training: bool,
+    /// The layer's number in its graph: its own stream of random numbers.
+    pub layer: u32,
+    /// Seed of the run. On the GPU it comes from the step uniform instead.
+    pub seed: u64,
+    /// Optimizer step, from 0. On the GPU it comes from the step uniform instead.
+    pub step: u64,
+}
+
+/// Forward, on the reference: inputs and parameters in order.
+#[derive(Debug)]
+pub struct HostForward<'a> {
+    /// Inputs, batch first.
+    pub x: Vec<&'a HostTensor>,
+    /// Parameters as [`Op::params`] lists them.
+    pub params: Vec<&'a HostTensor>,
+    /// Mode and counters.
+    pub pass: Pass,
+}
+
+/// What a forward pass of the reference returns.
+#[derive(Debug)]
+pub struct HostOutput {
+    /// The output.
+    pub y: HostTensor,
+    /// As [`Op::saved`] lists them.
+    pub saved: Vec<HostTensor>,
+    /// New values of running statistics: (index into the parameters, value).
+    pub statistics: Vec<(usize, HostTensor)>,
+}
+
+impl HostOutput {
+    /// An output with nothing saved.
+    pub fn only(y: HostTensor) -> Self {
+        Self { y, saved: Vec::new(), statistics: Vec::new() }
+    }
+}
+
+/// Backward, on the reference.
+#[derive(Debug)]
+pub struct HostBackward<'a> {
+    /// Inputs.
+    pub x: Vec<&'a HostTensor>,
+    /// Parameters.
+    pub params: Vec<&'a HostTensor>,
+    /// The output.
+    pub y: &'a HostTensor,
+    /// What forward saved.
+    pub saved: &'a [HostTensor],
+    /// Gradient of the output.
+    pub dy: &'a HostTensor,
+    /// Mode and counters.
+    pub pass: Pass,
+}
+
+/// Gradients that a backward pass of the reference returns.
+#[derive(Debug, Default)]
+pub struct HostGradients {
+    /// Of each input.
+    pub dx: Vec<HostTensor>,
+    /// Of each parameter; none for running statistics.
+    pub dparams: Vec<Option<HostTensor>>,
+}
+
+/// Forward, on the GPU.
+#[derive(Debug)]
+pub struct GpuForward<'a> {
+    /// Inputs, batch first.
+    pub x: &'a [GpuTensor],
+    /// Parameters and statistics as [`Op::params`] lists them.
+    pub params: &'a [GpuTensor],
+    /// Written.
+    pub y: &'a GpuTensor,
+    /// Written: as [`Op::saved`] lists them.
+    pub saved: &'a [GpuTensor],
+    /// Mode and layer number.
+    pub pass: Pass,
+}
+
+/// Backward, on the GPU. Of `x` and `y` only what [`Op::needs`] asks for holds its values.
+#[derive(Debug)]
+pub struct GpuBackward<'a> {
+    /// Inputs.
+    pub x: &'a [GpuTensor],
+    /// Parameters.
+    pub params: &'a [GpuTensor],
+    /// The output.
+    pub y: &'a GpuTensor,
+    /// What forward saved.
+    pub saved: &'a [GpuTensor],
+    /// Gradient of the output.
+    pub dy: &'a GpuTensor,
+    /// Written: the gradient of each input that needs one.
+    pub dx: &'a [Option<GpuTensor>],
+    /// Written: the gradient of each parameter that is trained.
+    pub dparams: &'a [Option<GpuTensor>],
+    /// Mode and layer number.
+    pub pass: Pass,
+}
+
+/// One operation with its configuration.
+pub trait Op: Debug + Send + Sync {
+    /// snake_case, the same in folder, shader, label and bench.
+    fn name(&self) -> &'static str;
+
+    /// Keras's class name, for `summary`: `Conv2D`.
+    fn keras_name(&self) -> &'static str;
+
+    /// Output shape from input shapes, both a sample (without the batch dimension).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for shapes or settings that the op cannot take.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape>;
+
+    /// Parameters for input shapes that `infer` took.
+    fn params(&self, _inputs: &[&Shape]) -> Vec<ParamSpec> {
+        Vec::new()
+    }
+
+    /// Shapes, batch included, of what forward saves for backward.
+    fn saved(&self, _inputs: &[&Shape], _n: usize) -> Vec<Shape> {
+        Vec::new()
+    }
+
+    /// What backward reads.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// Whether the output is the input under another shape, without any work.
+    fn is_view(&self) -> bool {
+        false
+    }
+
+    /// Floating-point operations of a forward pass of one sample; 0 where memory is what counts.
+    fn flops(&self, _inputs: &[&Shape]) -> u64 {
+        0
+    }
+
+    /// The f64 reference of forward.
+    fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput;
+
+    /// The f64 reference of backward.
+    fn backward_reference(&self, io: &HostBackward<'_>) -> HostGradients;
+
+    /// Records forward.
+    ///
+    /// # Errors
+    /// A tensor that no slicing fits to the adapter.
+    fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()>;
+
+    /// Records backward: writes every `dx` and `dparams` that is there.
+    ///
+    /// # Errors
+    /// As [`Op::forward`].
+    fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()>;
+}
+
+/// One row of the op table.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// The op's name: its folder, its cases, its bench ids.
+    pub name: &'static str,
+    /// Its shader's stem in `shaders/`; another op's where the kernels are shared, none for a view.
+    pub shader: Option<&'static str>,
+    /// Its cases.
+    pub cases: fn() -> Vec<Case>,
+}
+
+/// Every op.
+pub const TABLE: &[Row] = &[
+    Row { name: "batch_norm", shader: Some("batch_norm"), cases: batch_norm::cases },
+    Row { name: "conv2d", shader: Some("conv2d"), cases: conv2d::cases },
+    // A dense layer is a 1 x 1 convolution over a 1 x N map: the same kernels.
+    Row { name: "dense", shader: Some("conv2d"), cases: dense::cases },
+    Row { name: "relu", shader: Some("relu"), cases: relu::cases },
+    Row { name: "softmax_cross_entropy", shader: Some("softmax_cross_entropy"), cases: softmax_cross_entropy::cases },
+];
+
+/// Cases of one op, or of all.
+///
+/// # Errors
+/// An unknown name, with the nearest.
+pub fn cases(op: Option<&str>) -> Result<Vec<Case>> {
+    let Some(name) = op else { return Ok(TABLE.iter().flat_map(|row| (row.cases)()).collect()) };
+    let row = TABLE.iter().find(|row| row.name == name).ok_or_else(|| {
+        let known = TABLE.iter().map(|r| r.name);
+        let near =
+            crate::error::nearest(name, known.clone()).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
+        let known: Vec<&str> = known.collect();
+        Error::usage(format!("unknown op `{name}`"), format!("{near}ops: {}", known.join(", ")))
+    })?;
+    Ok((row.cases)())
+}
+
+/// The only input shape of a one-input op.
+///
+/// # Errors
+/// Any other number of inputs.
+pub(crate) fn single<'a>(op: &'static str, inputs: &[&'a Shape]) -> Result<&'a Shape> {
+    match inputs {
+        [x] => Ok(x),
+        _ => Err(Error::shape(op, format!("takes one input, found {}", inputs.len()))),
+    }
+}
+
+/// `[h, w, c]` of a per-sample image shape.
+///
+/// # Errors
+/// Any other rank.
+pub(crate) fn image_dims(op: &'static str, x: &Shape) -> Result<[usize; 3]> {
+    match *x.dims() {
+        [h, w, c] => Ok([h, w, c]),
+        _ => Err(Error::shape(op, format!("takes images [h, w, c], found {x}"))),
+    }
+}

@@ -1,0 +1,9 @@
+//! Verification: every op case on an adapter against the f64 reference, and the reference against finite differences.
+
+mod finite;
+mod host;
+mod on_gpu;
+
+pub use finite::{Slope, slope};
+pub use host::{Outputs, reference};
+pub use on_gpu::{Outcome, run};

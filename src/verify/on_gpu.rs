@@ -1,0 +1,244 @@
+//! A case on an adapter, against the reference: outputs poisoned before the run, guard words around them, two runs with equal
+//! bits.
+
+use super::host::{COTANGENT_SEED, output_shape, reference, sample_shapes};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, GpuTensor, Program, Recorder, StepParams};
+use crate::ops::softmax_cross_entropy::{self, GpuLoss};
+use crate::ops::{Case, GpuBackward, GpuForward, Input, Op, Pass, Subject};
+use crate::tensor::Shape;
+
+/// What a case came to on an adapter.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Outcome {
+    /// The case's name.
+    pub case: String,
+    /// Largest `|gpu - reference|`.
+    pub worst_error: f64,
+    /// Largest `|gpu - reference|` over what the tolerance allows there: 1 is the limit.
+    pub worst_ratio: f64,
+    /// Where that is: output and element.
+    pub at: String,
+    /// Everything else that is wrong: guards overwritten, poison left, two runs that differ.
+    pub faults: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether the case passed.
+    pub fn passed(&self) -> bool {
+        self.faults.is_empty() && self.worst_ratio <= 1.0
+    }
+}
+
+/// Bytes of guard before and behind a tensor; a multiple of every adapter's binding alignment.
+const GUARD: usize = 256;
+const GUARD_WORD: u32 = 0xdead_beef;
+/// A quiet NaN: an output that a kernel does not write stays visible.
+const POISON: u32 = 0x7fc0_0bad;
+
+/// A tensor between two guards.
+struct Guarded {
+    name: String,
+    tensor: GpuTensor,
+    whole: GpuTensor,
+    start: Vec<u32>,
+}
+
+impl Guarded {
+    fn new(gpu: &Gpu, name: &str, shape: &Shape, content: impl Fn(usize) -> u32) -> Result<Self> {
+        let words = (shape.elements() * 4).next_multiple_of(16) / 4;
+        let guard = GUARD / 4;
+        let start: Vec<u32> = (0..words + 2 * guard)
+            .map(|i| match i.checked_sub(guard) {
+                Some(i) if i < shape.elements() => content(i),
+                // The padding to a whole vec4 may be written.
+                Some(i) if i < words => 0,
+                _ => GUARD_WORD,
+            })
+            .collect();
+        let buffer = gpu.buffer(name, start.len() as u64 * 4)?;
+        Ok(Self {
+            name: name.to_owned(),
+            tensor: GpuTensor::new(&buffer, GUARD as u64, shape.clone()),
+            whole: GpuTensor::new(&buffer, 0, [start.len()]),
+            start,
+        })
+    }
+
+    fn poisoned(gpu: &Gpu, name: &str, shape: &Shape) -> Result<Self> {
+        Self::new(gpu, name, shape, |_| POISON)
+    }
+
+    fn input(gpu: &Gpu, name: &str, input: &Input) -> Result<Self> {
+        let values = input.values();
+        Self::new(gpu, name, &input.shape, |i| values[i].to_bits())
+    }
+
+    fn reset(&self, gpu: &Gpu) {
+        gpu.write(&self.whole, &self.start);
+    }
+
+    /// The values, and what is wrong around them.
+    fn read(&self, gpu: &Gpu, faults: &mut Vec<String>) -> Result<Vec<u32>> {
+        let words: Vec<u32> = gpu.read(&self.whole)?;
+        let guard = GUARD / 4;
+        if words[..guard].iter().chain(&words[words.len() - guard..]).any(|w| *w != GUARD_WORD) {
+            faults.push(format!("{}: written outside its range", self.name));
+        }
+        let values = words[guard..guard + self.tensor.elements()].to_vec();
+        if values.contains(&POISON) {
+            faults.push(format!("{}: not all written", self.name));
+        }
+        Ok(values)
+    }
+}
+
+/// What a case binds and what it is compared by.
+struct Bench {
+    inputs: Vec<Guarded>,
+    outputs: Vec<Guarded>,
+    program: Program,
+}
+
+/// Runs one case and compares.
+///
+/// # Errors
+/// Whatever the driver reports; a wrong result is an [`Outcome`], not an error.
+pub fn run(gpu: &Gpu, case: &Case) -> Result<Outcome> {
+    let bench = match &case.subject {
+        Subject::Op { op, inputs, params, pass } => prepare_op(gpu, op.as_ref(), inputs, params, *pass)?,
+        Subject::Loss { logits, labels } => prepare_loss(gpu, logits, labels)?,
+    };
+    let mut faults = Vec::new();
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        bench.inputs.iter().chain(&bench.outputs).for_each(|g| g.reset(gpu));
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        bench.program.encode(&mut encoder);
+        gpu.queue.submit([encoder.finish()]);
+        let read = |g: &Guarded| g.read(gpu, &mut faults);
+        runs.push(bench.outputs.iter().map(read).collect::<Result<Vec<_>>>()?);
+    }
+    if runs[0] != runs[1] {
+        faults.push("two runs differ".into());
+    }
+    for input in &bench.inputs {
+        let mut ignored = Vec::new();
+        input.read(gpu, &mut ignored)?;
+        faults.extend(ignored.into_iter().filter(|f| f.ends_with("range")));
+    }
+    faults.dedup();
+    compare(case, &bench.outputs, &runs[0], faults)
+}
+
+fn compare(case: &Case, outputs: &[Guarded], values: &[Vec<u32>], faults: Vec<String>) -> Result<Outcome> {
+    let mut outcome =
+        Outcome { case: case.name.clone(), worst_error: 0.0, worst_ratio: 0.0, at: String::new(), faults };
+    for (name, expected) in reference(case)? {
+        let Some(found) = outputs.iter().position(|o| o.name == name) else {
+            outcome.faults.push(format!("{name}: the GPU has no such output"));
+            continue;
+        };
+        // The metrics tensor is longer than what the reference returns; nothing else is.
+        for (i, (bits, want)) in values[found].iter().zip(&expected.data).enumerate() {
+            let got = f64::from(f32::from_bits(*bits));
+            let error = (got - want).abs();
+            let ratio = error / (case.tolerance.abs + case.tolerance.rel * want.abs());
+            // A NaN compares as neither; it is the worst there is.
+            if ratio.is_nan() || ratio > outcome.worst_ratio {
+                outcome.worst_ratio = if ratio.is_nan() { f64::INFINITY } else { ratio };
+                outcome.at = format!("{name}[{i}] = {got:.7e}, reference {want:.7e}");
+            }
+            outcome.worst_error = outcome.worst_error.max(if error.is_nan() { f64::INFINITY } else { error });
+        }
+    }
+    Ok(outcome)
+}
+
+fn finish(gpu: &Gpu, rec: Recorder<'_>, pass: Pass) -> Result<Program> {
+    let step = gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
+    let split = |v: u64| [v as u32, (v >> 32) as u32];
+    let params = StepParams { seed: split(pass.seed), step: split(pass.step), ..StepParams::default() };
+    gpu.queue.write_buffer(&step, 0, bytemuck::bytes_of(&params));
+    rec.finish(&step, &mut crate::gpu::ScratchPool::default())
+}
+
+fn prepare_op(gpu: &Gpu, op: &dyn Op, inputs: &[Input], params: &[Input], pass: Pass) -> Result<Bench> {
+    let samples = sample_shapes(inputs);
+    let samples: Vec<&Shape> = samples.iter().collect();
+    let specs = op.params(&samples);
+    let n = inputs[0].shape.dims()[0];
+    let y_shape = output_shape(op, inputs)?;
+
+    let named = |i: usize| format!("x{i}");
+    let x = inputs.iter().enumerate().map(|(i, x)| Guarded::input(gpu, &named(i), x)).collect::<Result<Vec<_>>>()?;
+    let p = specs.iter().zip(params).map(|(s, p)| Guarded::input(gpu, s.name, p)).collect::<Result<Vec<_>>>()?;
+    let dy = Guarded::input(gpu, "dy", &Input::new(y_shape.clone(), COTANGENT_SEED))?;
+    let y = Guarded::poisoned(gpu, "y", &y_shape)?;
+    let saved = op.saved(&samples, n);
+    let saved = saved
+        .iter()
+        .enumerate()
+        .map(|(i, s)| Guarded::poisoned(gpu, &format!("saved{i}"), s))
+        .collect::<Result<Vec<_>>>()?;
+    let dx = x.iter().enumerate().map(|(i, x)| Guarded::poisoned(gpu, &format!("dx{i}"), &x.tensor.shape));
+    let dx = dx.collect::<Result<Vec<_>>>()?;
+    let dp = specs.iter().filter(|s| s.trainable).map(|s| Guarded::poisoned(gpu, &format!("d{}", s.name), &s.shape));
+    let dp = dp.collect::<Result<Vec<_>>>()?;
+
+    let handles = |list: &[Guarded]| list.iter().map(|g| g.tensor.clone()).collect::<Vec<_>>();
+    let mut trained = handles(&dp).into_iter();
+    let dparams: Vec<Option<GpuTensor>> =
+        specs.iter().map(|s| if s.trainable { trained.next() } else { None }).collect();
+    let dx_handles: Vec<Option<GpuTensor>> = handles(&dx).into_iter().map(Some).collect();
+    let (xs, ps, ss) = (handles(&x), handles(&p), handles(&saved));
+    let mut rec = Recorder::new(gpu);
+    op.forward(&mut rec, &GpuForward { x: &xs, params: &ps, y: &y.tensor, saved: &ss, pass })?;
+    op.backward(
+        &mut rec,
+        &GpuBackward {
+            x: &xs,
+            params: &ps,
+            y: &y.tensor,
+            saved: &ss,
+            dy: &dy.tensor,
+            dx: &dx_handles,
+            dparams: &dparams,
+            pass,
+        },
+    )?;
+    let program = finish(gpu, rec, pass)?;
+    let (statistics, weights): (Vec<_>, Vec<_>) = p.into_iter().zip(&specs).partition(|(_, s)| !s.trainable);
+    let mut inputs = x;
+    inputs.extend(weights.into_iter().map(|(g, _)| g));
+    inputs.push(dy);
+    let mut outputs = vec![y];
+    // Running statistics are read and written: outputs that start with a value.
+    outputs.extend(statistics.into_iter().map(|(g, _)| g));
+    outputs.extend(saved.into_iter().chain(dx).chain(dp));
+    Ok(Bench { inputs, outputs, program })
+}
+
+fn prepare_loss(gpu: &Gpu, logits: &Input, labels: &[u32]) -> Result<Bench> {
+    let logits = Guarded::input(gpu, "logits", logits)?;
+    let shape = logits.tensor.shape.clone();
+    let n = shape.dims()[0];
+    if n != labels.len() {
+        return Err(Error::shape("softmax_cross_entropy", format!("{} labels for {shape}", labels.len())));
+    }
+    let labels = Guarded::new(gpu, "labels", &[n].into(), |i| labels[i])?;
+    let probabilities = Guarded::poisoned(gpu, "probabilities", &shape)?;
+    let dlogits = Guarded::poisoned(gpu, "dlogits", &shape)?;
+    let metrics = Guarded::new(gpu, "metrics", &[softmax_cross_entropy::METRICS].into(), |_| 0)?;
+    let mut rec = Recorder::new(gpu);
+    let io = GpuLoss {
+        logits: &logits.tensor,
+        labels: &labels.tensor,
+        probabilities: &probabilities.tensor,
+        dlogits: &dlogits.tensor,
+        metrics: &metrics.tensor,
+    };
+    softmax_cross_entropy::record(&mut rec, &io)?;
+    let program = finish(gpu, rec, Pass::default())?;
+    Ok(Bench { inputs: vec![logits, labels], outputs: vec![probabilities, dlogits, metrics], program })
+}
