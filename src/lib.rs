@@ -1,3 +1,5 @@
 //! fer-gpu: a deep-learning engine on GPU compute shaders.
 pub mod error;
+pub mod formats;
+pub mod train;
 pub use error::{Error, Result};

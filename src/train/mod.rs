@@ -1,0 +1,3 @@
+//!
+//! * [`history`]: one row an epoch, and `results.csv`.
+pub mod history;
