@@ -1,7 +1,10 @@
 //! fer-gpu: a deep-learning engine on GPU compute shaders.
 pub mod error;
+pub mod eval;
+pub mod formats;
 pub mod gpu;
 pub mod ops;
 pub mod tensor;
+pub mod train;
 pub mod verify;
 pub use error::{Error, Result};

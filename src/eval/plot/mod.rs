@@ -1,0 +1,10 @@
+//! Pictures as hand-written SVG: plain text, no fonts to ship, readable on light and dark pages, and told apart without
+//! seeing colours (Okabe and Ito's blue and vermilion, and a dash).
+
+mod axis;
+mod confusion;
+mod curves;
+mod svg;
+
+pub use confusion::confusion_svg;
+pub use curves::curves_svg;

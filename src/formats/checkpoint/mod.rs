@@ -1,0 +1,216 @@
+//! A network, its optimizer and its progress in one file.
+//!
+//! The file is plain safetensors (any reader of that format opens it), all tensors `F32`:
+//!
+//! * a parameter or running statistic under its own name: `conv2d/kernel`, `batch_normalization/moving_mean`;
+//! * optimizer state under `optimizer/`: `optimizer/m/conv2d/kernel`, `optimizer/v/conv2d/kernel`;
+//! * `__metadata__`: `format` = `fer-gpu/1`; `meta` = [`Meta`] as JSON; `crc32` over `meta` and all tensor bytes. A
+//!   file edited by other tools may drop `crc32`, and is then not checked for flipped bits.
+//!
+//! The same checkpoint gives the same bytes. Saving replaces the file atomically; loading trusts no number in the file
+//! before it has been compared with the file's real size, and allocates nothing from a claim.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::formats::exact_float;
+use crate::train::history::EpochRow;
+
+/// Value of the `format` key of `__metadata__`; the number grows when an older program could misread the file.
+pub const FORMAT: &str = "fer-gpu/1";
+/// Before the name of an optimizer tensor in the file.
+const OPTIMIZER: &str = "optimizer/";
+/// A header larger than this is refused: 100,000 epochs of history take less, and parsing it may take 20 times its
+/// size.
+const MAX_HEADER_BYTES: usize = 32 << 20;
+/// A file larger than this is refused; our networks take under 100 MB.
+const MAX_FILE_BYTES: u64 = 8 << 30;
+
+/// A tensor on the host, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorData {
+    /// Sizes, slowest axis first; empty for a scalar.
+    pub shape: Vec<usize>,
+    /// As many values as the product of `shape`.
+    pub values: Vec<f32>,
+}
+
+/// What the tensors mean. It travels inside the file so that a prediction needs nothing else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The network's name in the model registry.
+    pub model: String,
+    /// Class names in the order of the network's outputs.
+    pub classes: Vec<String>,
+    /// Height, width and channels of the input.
+    pub input: [usize; 3],
+    /// How pixels become inputs: `unit` is x/255.
+    pub preprocessing: String,
+    /// Where training stands; absent in a file that is only for inference.
+    pub progress: Option<Progress>,
+}
+
+/// Where training stands at the end of an epoch: all that the next epoch depends on besides the tensors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Epochs completed.
+    pub epoch: usize,
+    /// Optimizer steps completed (Adam's `t`).
+    pub step: u64,
+    /// The run's seed. Shuffling, augmentation and dropout derive from it, the epoch and the step.
+    pub seed: u64,
+    /// Images per step.
+    pub batch: usize,
+    /// Learning rate now, after any schedule.
+    #[serde(with = "exact_float")]
+    pub lr: f32,
+    /// The best epoch so far.
+    pub best: Option<Best>,
+    /// Epochs without improvement, counted by early stopping.
+    pub stale_epochs: usize,
+    /// Epochs without improvement since the learning rate last dropped.
+    pub plateau_epochs: usize,
+    /// One row an epoch completed.
+    pub history: Vec<EpochRow>,
+}
+
+/// The best epoch so far by the monitored metric.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// The metric's value then.
+    #[serde(with = "exact_float")]
+    pub value: f64,
+}
+
+/// A network, its optimizer and its progress.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// What the tensors mean.
+    pub meta: Meta,
+    /// Parameters and running statistics by name.
+    pub tensors: BTreeMap<String, TensorData>,
+    /// Optimizer state by name (`m/<parameter>`, `v/<parameter>`); empty in a file that is only for inference.
+    pub optimizer: BTreeMap<String, TensorData>,
+}
+
+impl Checkpoint {
+    /// Saves atomically (temporary file in the same folder, sync, rename).
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] when the system refuses (no space, no right, no folder) or the checkpoint contradicts
+    /// itself; what stood at `path` before is then untouched.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        write::save(self, path)
+    }
+
+    /// Loads and checks a file written by [`Checkpoint::save`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read; [`Error::Checkpoint`] when it is cut short, damaged, hostile, not ours or
+    /// not `F32`.
+    pub fn load(path: &Path) -> Result<Self> {
+        read::load(path)
+    }
+
+    /// Moves the network's tensors out, in the order of `expected` (name and shape of each). `path` is for the error's
+    /// text.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] listing every missing tensor, every one left over and every wrong shape; nothing is moved
+    /// then.
+    pub fn take(&mut self, path: &Path, expected: &[(String, Vec<usize>)]) -> Result<Vec<Vec<f32>>> {
+        take(&mut self.tensors, expected).map_err(|what| Error::checkpoint(path, what, OTHER_MODEL))
+    }
+
+    /// [`Checkpoint::take`] for the optimizer's tensors.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::take`]; a file without any optimizer state is told apart.
+    pub fn take_optimizer(&mut self, path: &Path, expected: &[(String, Vec<usize>)]) -> Result<Vec<Vec<f32>>> {
+        if self.optimizer.is_empty() && !expected.is_empty() {
+            let hint = "such a file is for prediction; resume from the run's `last.safetensors`";
+            return Err(Error::checkpoint(path, "it holds no optimizer state", hint));
+        }
+        take(&mut self.optimizer, expected)
+            .map_err(|what| Error::checkpoint(path, format!("optimizer state: {what}"), OTHER_MODEL))
+    }
+}
+
+const OTHER_MODEL: &str = "the file belongs to another network or another version of it; name its model with `--model`";
+/// How many names an error lists before it only counts.
+const LISTED: usize = 8;
+
+fn take(from: &mut BTreeMap<String, TensorData>, expected: &[(String, Vec<usize>)]) -> Result<Vec<Vec<f32>>, String> {
+    let mut known = BTreeSet::new();
+    let (mut missing, mut wrong, mut twice) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, shape) in expected {
+        if !known.insert(name.as_str()) {
+            twice.push(name.clone());
+        }
+        match from.get(name) {
+            None => missing.push(name.clone()),
+            Some(t) if t.shape != *shape => wrong.push(format!("{name} is {:?}, expected {shape:?}", t.shape)),
+            Some(_) => {}
+        }
+    }
+    let left_over = from.keys().filter(|name| !known.contains(name.as_str())).cloned().collect();
+    let problems: Vec<String> =
+        [("missing", missing), ("left over", left_over), ("wrong shape", wrong), ("asked for twice", twice)]
+            .into_iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(title, names)| listing(title, &names))
+            .collect();
+    if !problems.is_empty() {
+        return Err(problems.join("; "));
+    }
+    Ok(expected.iter().filter_map(|(name, _)| from.remove(name)).map(|t| t.values).collect())
+}
+
+fn listing(title: &str, names: &[String]) -> String {
+    let shown = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    let rest = names.len().saturating_sub(LISTED);
+    let and = if rest == 0 { String::new() } else { format!(" and {rest} more") };
+    format!("{title} ({}): {shown}{and}", names.len())
+}
+
+/// Product of the sizes, if it fits.
+fn elements(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size))
+}
+
+/// What must hold of the description in every file, written or read.
+fn check_meta(meta: &Meta) -> Result<(), String> {
+    let unique: BTreeSet<_> = meta.classes.iter().collect();
+    if meta.model.is_empty() {
+        return Err("the model has no name".into());
+    }
+    if meta.classes.is_empty() || unique.len() != meta.classes.len() {
+        return Err(format!("the class names {:?} are not one or more different names", meta.classes));
+    }
+    if meta.input.contains(&0) {
+        return Err(format!("the input size {:?} has a zero", meta.input));
+    }
+    let Some(progress) = &meta.progress else { return Ok(()) };
+    if progress.batch == 0 {
+        return Err("the batch size is 0".into());
+    }
+    if progress.history.len() != progress.epoch || progress.history.iter().zip(1..).any(|(row, n)| row.epoch != n) {
+        return Err(format!("{} epochs are done but the history has {} rows", progress.epoch, progress.history.len()));
+    }
+    match progress.best {
+        Some(best) if best.epoch == 0 || best.epoch > progress.epoch => {
+            Err(format!("the best epoch is {} of {}", best.epoch, progress.epoch))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,106 @@
+//! Checkpoint to bytes: 8 bytes of header length, the JSON header padded to 8 bytes, the tensors.
+//!
+//! The header is laid out here, with the `safetensors` crate's own types, because its writer orders the metadata by a
+//! random hash and keeps a second copy of all tensors; ours is the same bytes every time and streams.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use flate2::Crc;
+use safetensors::tensor::{Dtype, TensorInfo};
+use serde::Serialize;
+
+use super::{Checkpoint, FORMAT, MAX_HEADER_BYTES, OPTIMIZER, TensorData, check_meta, elements};
+use crate::error::{Error, Result};
+use crate::formats::atomic::replace;
+
+/// Values converted at a time.
+const CHUNK: usize = 1 << 14;
+
+#[derive(Serialize)]
+struct Header<'a> {
+    __metadata__: BTreeMap<&'static str, &'a str>,
+    #[serde(flatten)]
+    tensors: BTreeMap<&'a str, TensorInfo>,
+}
+
+pub(super) fn save(checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+    let named = named_tensors(checkpoint);
+    let tensors = || named.iter().map(|(name, tensor)| (name.as_str(), *tensor));
+    let header = check(checkpoint, tensors())
+        .and_then(|()| header(checkpoint, tensors()))
+        .map_err(|what| Error::checkpoint(path, format!("cannot be saved: {what}"), ""))?;
+    replace(path, |w| {
+        w.write_all(&(header.len() as u64).to_le_bytes())?;
+        w.write_all(&header)?;
+        tensors().try_for_each(|(_, tensor)| each_chunk(tensor, |bytes| w.write_all(bytes)))
+    })
+    .map_err(|error| {
+        let hint = "what stood there before is untouched; give the folder space and write permission, then `--resume`";
+        Error::checkpoint(path, format!("cannot be saved: {error}"), hint)
+    })
+}
+
+fn named_tensors(checkpoint: &Checkpoint) -> Vec<(String, &TensorData)> {
+    let parameters = checkpoint.tensors.iter().map(|(name, tensor)| (name.clone(), tensor));
+    let optimizer = checkpoint.optimizer.iter().map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
+    let mut all: Vec<_> = parameters.chain(optimizer).collect();
+    // The order of the header's map, so that offsets grow along it.
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+fn check<'a>(checkpoint: &Checkpoint, tensors: impl Iterator<Item = (&'a str, &'a TensorData)>) -> Result<(), String> {
+    check_meta(&checkpoint.meta)?;
+    if let Some(name) = checkpoint.tensors.keys().find(|n| n.starts_with(OPTIMIZER) || *n == "__metadata__") {
+        return Err(format!("the tensor name `{name}` is reserved"));
+    }
+    for (name, tensor) in tensors {
+        if elements(&tensor.shape) != Some(tensor.values.len()) {
+            return Err(format!("tensor `{name}` of shape {:?} has {} values", tensor.shape, tensor.values.len()));
+        }
+    }
+    Ok(())
+}
+
+fn header<'a>(
+    checkpoint: &Checkpoint,
+    tensors: impl Iterator<Item = (&'a str, &'a TensorData)>,
+) -> Result<Vec<u8>, String> {
+    let meta = serde_json::to_string(&checkpoint.meta).map_err(|e| e.to_string())?;
+    let mut crc = Crc::new();
+    crc.update(meta.as_bytes());
+    let (mut infos, mut offset) = (BTreeMap::new(), 0);
+    for (name, tensor) in tensors {
+        let _: io::Result<()> = each_chunk(tensor, |bytes| {
+            crc.update(bytes);
+            Ok(())
+        });
+        let end = offset + tensor.values.len() * size_of::<f32>();
+        infos.insert(name, TensorInfo { dtype: Dtype::F32, shape: tensor.shape.clone(), data_offsets: (offset, end) });
+        offset = end;
+    }
+    let crc = format!("{:08x}", crc.sum());
+    let metadata = BTreeMap::from([("format", FORMAT), ("meta", meta.as_str()), ("crc32", crc.as_str())]);
+    let header = Header { __metadata__: metadata, tensors: infos };
+    let mut bytes = serde_json::to_vec(&header).map_err(|e| e.to_string())?;
+    bytes.resize(bytes.len().next_multiple_of(8), b' ');
+    if bytes.len() > MAX_HEADER_BYTES {
+        return Err(format!(
+            "the description takes {} bytes, at most {MAX_HEADER_BYTES} can be read back",
+            bytes.len()
+        ));
+    }
+    Ok(bytes)
+}
+
+fn each_chunk(tensor: &TensorData, mut give: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(CHUNK.min(tensor.values.len()) * size_of::<f32>());
+    for values in tensor.values.chunks(CHUNK) {
+        bytes.clear();
+        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        give(&bytes)?;
+    }
+    Ok(())
+}

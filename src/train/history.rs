@@ -1,0 +1,167 @@
+//! One row an epoch: the history that `results.csv`, the curves and the checkpoint share.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::formats::atomic::write_atomically;
+use crate::formats::exact_float;
+
+/// What one epoch measured. A value that was not measured (no validation split) is NaN.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRow {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Mean cross-entropy over the training images, in training mode (dropout on, batch statistics).
+    #[serde(with = "exact_float")]
+    pub loss: f64,
+    /// Share of training images classified rightly, 0 to 1.
+    #[serde(with = "exact_float")]
+    pub accuracy: f64,
+    /// Mean over training images and classes of (one-hot - probability)^2.
+    #[serde(with = "exact_float")]
+    pub mse: f64,
+    /// `loss` on the validation images, in inference mode.
+    #[serde(with = "exact_float")]
+    pub val_loss: f64,
+    /// `accuracy` on the validation images.
+    #[serde(with = "exact_float")]
+    pub val_accuracy: f64,
+    /// `mse` on the validation images.
+    #[serde(with = "exact_float")]
+    pub val_mse: f64,
+    /// The learning rate of this epoch.
+    #[serde(with = "exact_float")]
+    pub lr: f64,
+    /// Wall time of the epoch, validation included.
+    #[serde(with = "exact_float")]
+    pub seconds: f64,
+    /// Training images per second of training time.
+    #[serde(with = "exact_float")]
+    pub images_per_s: f64,
+}
+
+/// The columns of `results.csv`, in order: the fields of [`EpochRow`].
+pub const COLUMNS: [&str; 10] =
+    ["epoch", "loss", "accuracy", "mse", "val_loss", "val_accuracy", "val_mse", "lr", "seconds", "images_per_s"];
+
+/// Writes the whole history, replacing the file atomically.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be written; the previous one is then intact.
+pub fn write_results(path: &Path, history: &[EpochRow]) -> Result<()> {
+    write_atomically(path, |w| {
+        // The header is written by hand so that an empty history still has one.
+        let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(w);
+        csv.write_record(COLUMNS)?;
+        for row in history {
+            csv.serialize(row)?;
+        }
+        csv.flush()
+    })
+}
+
+/// Reads `results.csv` back, bit for bit.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be opened; [`Error::Data`] naming the row when the header or a field is not what
+/// [`write_results`] writes.
+pub fn read_results(path: &Path) -> Result<Vec<EpochRow>> {
+    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+    let mut csv = csv::Reader::from_reader(file);
+    let expected = || format!("the columns {}", COLUMNS.join(","));
+    let headers = csv.headers().map_err(|e| row_error(path, &e))?;
+    if headers != COLUMNS.as_slice() {
+        let found = headers.iter().collect::<Vec<_>>().join(",");
+        return Err(Error::row(path, 1, format!("the header is `{found}`"), expected()));
+    }
+    csv.deserialize().map(|row| row.map_err(|e| row_error(path, &e))).collect()
+}
+
+fn row_error(path: &Path, error: &csv::Error) -> Error {
+    let row = error.position().map_or(1, csv::Position::line);
+    let what = match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => {
+            let column = err.field().and_then(|i| COLUMNS.get(usize::try_from(i).ok()?));
+            format!("{}{}", column.map(|c| format!("column `{c}`: ")).unwrap_or_default(), err.kind())
+        }
+        csv::ErrorKind::UnequalLengths { len, .. } => format!("{len} fields"),
+        _ => error.to_string(),
+    };
+    Error::row(path, row, what, format!("{} numbers, one row an epoch", COLUMNS.len()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    /// A row whose floats have no short decimal form.
+    pub(crate) fn row(epoch: usize) -> EpochRow {
+        let e = epoch as f64;
+        EpochRow {
+            epoch,
+            loss: 1.9 / (1.0 + e / 7.0),
+            accuracy: 1.0 - 0.8 / (1.0 + e / 9.0),
+            mse: 0.12 / e.sqrt(),
+            val_loss: 1.95 / (1.0 + e / 8.0),
+            val_accuracy: 1.0 - 0.83 / (1.0 + e / 11.0),
+            val_mse: 0.13 / e.sqrt(),
+            lr: 1e-3,
+            seconds: 12.5 + 0.1 * e,
+            images_per_s: 1234.5678,
+        }
+    }
+
+    fn bits(row: &EpochRow) -> Vec<u64> {
+        let EpochRow { epoch, loss, accuracy, mse, val_loss, val_accuracy, val_mse, lr, seconds, images_per_s } = row;
+        let mut bits = vec![*epoch as u64];
+        bits.extend(
+            [loss, accuracy, mse, val_loss, val_accuracy, val_mse, lr, seconds, images_per_s].map(|v| v.to_bits()),
+        );
+        bits
+    }
+
+    #[test]
+    fn csv_and_json_round_trip_bit_for_bit() {
+        let mut rows: Vec<_> = (1..200).map(row).collect();
+        rows[3].val_loss = f64::NAN;
+        rows[4].loss = f64::INFINITY;
+        rows[5].mse = f64::MIN_POSITIVE / 3.0;
+        rows[6].seconds = -0.0;
+        rows[7].loss = f64::MAX;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.csv");
+        write_results(&path, &rows).unwrap();
+        let json = serde_json::to_string(&rows).unwrap();
+        let from_json: Vec<EpochRow> = serde_json::from_str(&json).unwrap();
+        for back in [read_results(&path).unwrap(), from_json] {
+            assert_eq!(back.iter().map(bits).collect::<Vec<_>>(), rows.iter().map(bits).collect::<Vec<_>>());
+        }
+        write_results(&path, &[]).unwrap();
+        assert!(read_results(&path).unwrap().is_empty());
+    }
+
+    #[test]
+    fn bad_files_name_the_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.csv");
+        let head = COLUMNS.join(",");
+        let good = "1,1,1,1,1,1,1,1,1,1";
+        for (text, row, word) in [
+            (String::new(), "row 1", "header"),
+            ("epoch,loss\n".into(), "row 1", "header"),
+            (format!("{head}\n{good}\n2,3\n"), "row 3", "2 fields"),
+            (format!("{head}\n{good}\n2,1,1,one,1,1,1,1,1,1\n"), "row 3", "`one` is not a number"),
+            (format!("{head}\n-1,1,1,1,1,1,1,1,1,1\n"), "row 2", "column `epoch`"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = read_results(&path).unwrap_err().to_string();
+            assert!(error.contains(row) && error.contains(word), "{error}");
+        }
+        std::fs::write(&path, b"\xff\xfe,\n1,2\n").unwrap();
+        assert!(read_results(&path).is_err());
+        assert!(read_results(&folder.path().join("none")).unwrap_err().to_string().starts_with("cannot read"));
+    }
+}
