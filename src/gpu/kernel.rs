@@ -80,6 +80,12 @@ impl Kernel {
         self.with_prelude(lanes.prelude())
     }
 
+    /// Puts the declaration of the step uniform in front.
+    #[must_use]
+    pub fn with_step(self) -> Self {
+        self.with_prelude(include_str!("../../shaders/common/step.wgsl"))
+    }
+
     /// Sets an override constant.
     #[must_use]
     pub fn with_constant(mut self, name: &'static str, value: f64) -> Self {

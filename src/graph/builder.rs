@@ -1,0 +1,130 @@
+//! Building graphs: shapes are checked as layers are added, and errors name the layer.
+
+use super::{Graph, Node, Value};
+use crate::error::{Error, Result};
+use crate::ops::Op;
+use crate::tensor::Shape;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A graph under construction.
+#[derive(Debug)]
+pub struct Builder {
+    graph: Graph,
+    counts: HashMap<String, usize>,
+}
+
+impl Builder {
+    /// The value that [`Builder::add`] calls the network's input.
+    pub const INPUT: Value = 0;
+
+    /// An empty graph over samples of shape `input`.
+    ///
+    /// # Errors
+    /// A dimension of 0.
+    pub fn new(name: &str, input: impl Into<Shape>) -> Result<Self> {
+        let input = input.into();
+        if input.elements() == 0 {
+            return Err(Error::shape("input", format!("{input} has a dimension of 0")).in_layer(name));
+        }
+        let graph = Graph { name: name.to_owned(), nodes: Vec::new(), shapes: vec![input] };
+        Ok(Self { graph, counts: HashMap::new() })
+    }
+
+    /// Adds a layer with Keras's automatic name and returns its output.
+    ///
+    /// # Errors
+    /// Shapes that the op refuses; the error names the layer.
+    pub fn add(&mut self, op: impl Op + 'static, inputs: &[Value]) -> Result<Value> {
+        let base = snake_case(op.keras_name());
+        let count = self.counts.entry(base.clone()).or_default();
+        let name = if *count == 0 { base } else { format!("{base}_{count}") };
+        *count += 1;
+        self.add_named(&name, op, inputs)
+    }
+
+    /// Adds a layer under a name of its own.
+    ///
+    /// # Errors
+    /// As [`Builder::add`]; also a name that is taken, or an input that is not there yet.
+    pub fn add_named(&mut self, name: &str, op: impl Op + 'static, inputs: &[Value]) -> Result<Value> {
+        let refuse = |what: String| Error::shape(op.name(), what).in_layer(name);
+        if self.graph.nodes.iter().any(|n| n.name == name) {
+            return Err(refuse("another layer has this name".into()));
+        }
+        if let Some(v) = inputs.iter().find(|v| **v >= self.graph.shapes.len()) {
+            return Err(refuse(format!("its input {v} is not in the graph yet")));
+        }
+        let shapes: Vec<&Shape> = inputs.iter().map(|v| &self.graph.shapes[*v]).collect();
+        let output = op.infer(&shapes).map_err(|e| e.in_layer(name))?;
+        let params = op.params(&shapes);
+        self.graph.nodes.push(Node { name: name.to_owned(), op: Arc::new(op), inputs: inputs.to_vec(), params });
+        self.graph.shapes.push(output);
+        Ok(self.graph.nodes.len())
+    }
+
+    /// The finished classifier: its last layer must give a vector of class scores.
+    ///
+    /// # Errors
+    /// No layer, or an output that is not `[classes]`.
+    pub fn finish(self) -> Result<Graph> {
+        let output = self.graph.output().clone();
+        match (self.graph.nodes.last(), output.dims()) {
+            (Some(_), [_]) => Ok(self.graph),
+            (Some(last), _) => {
+                let what = format!("the network ends with {output}, a classifier must end with [classes]");
+                Err(Error::shape(last.op.name(), what).in_layer(&last.name))
+            }
+            (None, _) => Err(Error::shape("input", "a network needs at least one layer").in_layer(&self.graph.name)),
+        }
+    }
+}
+
+/// Keras's layer names from class names: `MaxPooling2D` -> `max_pooling2d`, `LeakyReLU` -> `leaky_re_lu`.
+fn snake_case(class: &str) -> String {
+    let chars: Vec<char> = class.chars().collect();
+    let mut out = String::new();
+    for (i, c) in chars.iter().enumerate() {
+        let starts_word = c.is_uppercase() && chars.get(i + 1).is_some_and(|next| next.is_lowercase());
+        let after_lower = c.is_uppercase() && i > 0 && chars[i - 1].is_lowercase();
+        if i > 0 && (starts_word || after_lower) {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{conv2d::Conv2d, dense::Dense, relu::Relu, window::Padding};
+
+    #[test]
+    fn keras_names() {
+        for (class, name) in [
+            ("Conv2D", "conv2d"),
+            ("ReLU", "re_lu"),
+            ("LeakyReLU", "leaky_re_lu"),
+            ("BatchNormalization", "batch_normalization"),
+            ("MaxPooling2D", "max_pooling2d"),
+            ("GlobalAveragePooling2D", "global_average_pooling2d"),
+            ("Dense", "dense"),
+        ] {
+            assert_eq!(snake_case(class), name);
+        }
+    }
+
+    #[test]
+    fn errors_name_the_layer_and_the_shapes() {
+        let mut b = Builder::new("net", [4, 4, 1]).expect("input");
+        let x = b.add(Conv2d::new(8, 3, Padding::Valid), &[Builder::INPUT]).expect("fits");
+        let x = b.add(Relu, &[x]).expect("fits");
+        let error = b.add(Conv2d::new(8, 3, Padding::Valid), &[x]).expect_err("3 over 2").to_string();
+        assert!(error.contains("conv2d_1") && error.contains("window of 3") && error.contains('2'), "{error}");
+        let error = b.add(Dense::new(4), &[x]).expect_err("an image").to_string();
+        assert!(error.contains("`dense`") && error.contains("[2, 2, 8]"), "{error}");
+        assert!(b.finish().expect_err("an image").to_string().contains("[classes]"));
+        assert!(Builder::new("net", [0, 4, 1]).is_err());
+    }
+}

@@ -1,0 +1,279 @@
+//! The plan on the f64 reference: `--device cpu`, and the yardstick of the GPU executor.
+//!
+//! What training moves is rounded to f32 after every step, so that a checkpoint holds it exactly and a resumed run goes on
+//! with the same bits.
+
+use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
+use super::plan::{INPUT, Mode, Plan, Step};
+use super::{Graph, Parameters};
+use crate::error::{Error, Result};
+use crate::ops::{HostBackward, HostForward, Pass, softmax_cross_entropy};
+use crate::optim::Adam;
+use crate::tensor::HostTensor;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A graph on the CPU.
+pub struct CpuExecutor {
+    graph: Arc<Graph>,
+    parameters: Parameters,
+    adam: Adam,
+    seed: u64,
+    batch: usize,
+    plans: HashMap<(Mode, usize), Plan>,
+    values: Vec<HostTensor>,
+    m: Vec<HostTensor>,
+    v: Vec<HostTensor>,
+    collected: Metrics,
+}
+
+/// The tensors of a pass, and the gradients of parameters by slot.
+#[derive(Default)]
+struct Run {
+    tensors: HashMap<usize, HostTensor>,
+    gradients: HashMap<usize, HostTensor>,
+    metrics: Metrics,
+}
+
+impl CpuExecutor {
+    /// A graph with starting parameters for `seed`, for batches of up to `batch`.
+    pub fn new(graph: Arc<Graph>, batch: usize, seed: u64) -> Self {
+        let parameters = Parameters::new(&graph);
+        let slots = || parameters.slots.iter().enumerate();
+        let values =
+            slots().map(|(i, s)| HostTensor::from_f32(s.spec.shape.clone(), &parameters.initial(i, seed))).collect();
+        let zeros: Vec<HostTensor> = slots().map(|(_, s)| HostTensor::zeros(s.spec.shape.clone())).collect();
+        Self {
+            graph,
+            adam: Adam::default(),
+            seed,
+            batch,
+            plans: HashMap::new(),
+            values,
+            m: zeros.clone(),
+            v: zeros,
+            collected: Metrics::default(),
+            parameters,
+        }
+    }
+
+    /// Index of a node's first slot.
+    fn first_slot(&self, node: usize) -> usize {
+        self.parameters.slots.iter().position(|s| s.node == node).unwrap_or(0)
+    }
+
+    fn node_values(&self, node: usize) -> Vec<&HostTensor> {
+        let first = self.first_slot(node);
+        self.values[first..first + self.parameters.of_node(node).len()].iter().collect()
+    }
+
+    /// Runs the steps of a plan; statistics are moved, parameters are not. `seen` is shown every output of a forward step.
+    fn run(
+        &mut self,
+        mode: Mode,
+        x: &[f32],
+        labels: &[u32],
+        step: u64,
+        mut seen: impl FnMut(&str, &HostTensor),
+    ) -> Result<Run> {
+        let n = labels.len();
+        self.prepare(mode, n)?;
+        let plan = self.plans[&(mode, n)].clone();
+        let mut run = Run::default();
+        run.tensors.insert(INPUT, HostTensor::from_f32(plan.tensors[INPUT].shape.clone(), x));
+        let pass = |node: usize| Pass { training: mode == Mode::Train, layer: node as u32, seed: self.seed, step };
+        for planned in &plan.steps {
+            match planned {
+                Step::Forward { node, x, y, saved } => {
+                    let x = x.iter().map(|t| view(&plan, &run.tensors, *t)).collect::<Vec<_>>();
+                    let io = HostForward { x: x.iter().collect(), params: self.node_values(*node), pass: pass(*node) };
+                    let out = self.graph.nodes[*node].op.forward_reference(&io);
+                    seen(&self.graph.nodes[*node].name, &out.y);
+                    run.tensors.insert(plan.owner(*y), out.y);
+                    run.tensors.extend(saved.iter().copied().zip(out.saved));
+                    let first = self.first_slot(*node);
+                    for (i, value) in out.statistics {
+                        self.values[first + i] = rounded(value);
+                    }
+                }
+                Step::Loss { logits, probabilities, dlogits } => {
+                    let loss = softmax_cross_entropy::reference(&view(&plan, &run.tensors, *logits), labels);
+                    run.metrics = Metrics {
+                        loss: loss.loss,
+                        correct: loss.correct,
+                        mse: loss.mse,
+                        count: n as f64,
+                        not_finite: !(loss.loss as f32).is_finite(),
+                    };
+                    run.tensors.insert(*probabilities, loss.probabilities);
+                    run.tensors.insert(*dlogits, loss.dlogits);
+                }
+                Step::Backward { node, x, y, saved, dy, dx } => {
+                    let at = |t: &usize| view(&plan, &run.tensors, *t);
+                    let needs = self.graph.nodes[*node].op.needs();
+                    // What backward does not read is not there; any tensor that is may stand for it.
+                    let x: Vec<HostTensor> = x.iter().map(|t| if needs.x { at(t) } else { at(dy) }).collect();
+                    let saved: Vec<HostTensor> = saved.iter().map(at).collect();
+                    let io = HostBackward {
+                        x: x.iter().collect(),
+                        params: self.node_values(*node),
+                        y: &at(y),
+                        saved: &saved,
+                        dy: &at(dy),
+                        pass: pass(*node),
+                    };
+                    let out = self.graph.nodes[*node].op.backward_reference(&io);
+                    let first = self.first_slot(*node);
+                    let owned = out.dparams.into_iter().enumerate();
+                    run.gradients.extend(owned.filter_map(|(i, g)| Some((first + i, g?))));
+                    for (t, value) in dx.iter().zip(out.dx) {
+                        if let Some(t) = t {
+                            run.tensors.insert(plan.owner(*t), value);
+                        }
+                    }
+                }
+                Step::Accumulate { into, from, fresh } => {
+                    let from = view(&plan, &run.tensors, *from);
+                    let sum = match run.tensors.remove(into) {
+                        Some(mut sum) if !fresh => {
+                            sum.data.iter_mut().zip(&from.data).for_each(|(a, b)| *a += b);
+                            sum
+                        }
+                        _ => from,
+                    };
+                    run.tensors.insert(*into, sum);
+                }
+            }
+        }
+        Ok(run)
+    }
+
+    fn update(&mut self, gradients: &HashMap<usize, HostTensor>, step_size: f32) {
+        for (slot, g) in gradients {
+            let (p, m, v) = (&mut self.values[*slot], &mut self.m[*slot], &mut self.v[*slot]);
+            self.adam.reference(f64::from(step_size), &g.data, &mut p.data, &mut m.data, &mut v.data);
+            for tensor in [p, m, v] {
+                tensor.data.iter_mut().for_each(|value| *value = f64::from(*value as f32));
+            }
+        }
+    }
+
+    /// The first layer of a training pass whose output is not finite in f32, or whose parameters are not; for messages.
+    ///
+    /// # Errors
+    /// As [`Executor::train`].
+    pub fn first_not_finite(&mut self, x: &[f32], labels: &[u32], step: u64) -> Result<Option<String>> {
+        let bad = |t: &HostTensor| t.data.iter().any(|v| !(*v as f32).is_finite());
+        if let Some(i) = self.values.iter().position(bad) {
+            return Ok(Some(format!("the parameters `{}` are not finite", self.parameters.slots[i].name)));
+        }
+        let mut found = None;
+        let before = self.values.clone();
+        let run = self.run(Mode::Train, x, labels, step, |name, y| {
+            if found.is_none() && bad(y) {
+                found = Some(format!("the output of layer `{name}` is not finite"));
+            }
+        });
+        self.values = before;
+        let run = run?;
+        let loss = run.metrics.not_finite.then(|| "the loss is not finite".to_owned());
+        Ok(found.or(loss))
+    }
+
+    fn named(&self, tensors: &[HostTensor], trained_only: bool) -> Vec<NamedTensor> {
+        let slots = self.parameters.slots.iter().zip(tensors);
+        slots
+            .filter(|(s, _)| s.spec.trainable || !trained_only)
+            .map(|(s, t)| NamedTensor { name: s.name.clone(), shape: t.shape.clone(), values: t.to_f32() })
+            .collect()
+    }
+}
+
+fn rounded(mut t: HostTensor) -> HostTensor {
+    t.data.iter_mut().for_each(|v| *v = f64::from(*v as f32));
+    t
+}
+
+/// A tensor under its own shape, wherever its bytes are.
+fn view(plan: &Plan, tensors: &HashMap<usize, HostTensor>, t: usize) -> HostTensor {
+    let data = tensors[&plan.owner(t)].data.clone();
+    HostTensor { shape: plan.tensors[t].shape.clone(), data }
+}
+
+impl Executor for CpuExecutor {
+    fn device(&self) -> String {
+        "the CPU reference (f64, no driver)".into()
+    }
+
+    fn prepare(&mut self, mode: Mode, n: usize) -> Result<()> {
+        if n > self.batch {
+            return Err(Error::usage(format!("{n} samples are more than planned for"), ""));
+        }
+        if !self.plans.contains_key(&(mode, n)) {
+            self.plans.insert((mode, n), Plan::new(&self.graph, n, mode)?);
+        }
+        Ok(())
+    }
+
+    fn train(&mut self, x: &[f32], labels: &[u32], step: u64, lr: f32) -> Result<()> {
+        if self.collected.not_finite {
+            return Ok(());
+        }
+        let before = self.values.clone();
+        let run = self.run(Mode::Train, x, labels, step, |_, _| {})?;
+        self.collected += run.metrics;
+        if run.metrics.not_finite {
+            self.values = before;
+        } else {
+            self.update(&run.gradients, self.adam.step_size(lr, step));
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Result<()> {
+        let run = self.run(Mode::Evaluate, x, labels, 0, |_, _| {})?;
+        self.collected += run.metrics;
+        Ok(())
+    }
+
+    fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
+        let run = self.run(Mode::Evaluate, x, &vec![0; n], 0, |_, _| {})?;
+        let [_, probabilities, _] = self.plans[&(Mode::Evaluate, n)].loss();
+        Ok(run.tensors[&probabilities].to_f32())
+    }
+
+    fn arrived(&mut self) -> Result<Metrics> {
+        Ok(std::mem::take(&mut self.collected))
+    }
+
+    fn flush(&mut self) -> Result<Metrics> {
+        self.arrived()
+    }
+
+    fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot {
+            parameters: self.named(&self.values, false),
+            m: self.named(&self.m, true),
+            v: self.named(&self.v, true),
+        })
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        self.parameters.check(snapshot)?;
+        for (value, tensor) in self.values.iter_mut().zip(&snapshot.parameters) {
+            *value = HostTensor::from_f32(tensor.shape.clone(), &tensor.values);
+        }
+        let trained: Vec<usize> =
+            (0..self.parameters.slots.len()).filter(|i| self.parameters.slots[*i].spec.trainable).collect();
+        for (moments, tensors) in [(&mut self.m, &snapshot.m), (&mut self.v, &snapshot.v)] {
+            for (slot, tensor) in trained.iter().zip(tensors) {
+                moments[*slot] = HostTensor::from_f32(tensor.shape.clone(), &tensor.values);
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        self.values.iter().chain(&self.m).chain(&self.v).map(|t| t.data.len() as u64 * 8).sum()
+    }
+}

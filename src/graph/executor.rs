@@ -1,0 +1,117 @@
+//! What both executors can do.
+
+use super::plan::Mode;
+use crate::error::Result;
+use crate::tensor::Shape;
+
+/// Sums over the samples of some steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Metrics {
+    /// Of the losses.
+    pub loss: f64,
+    /// Samples whose label got the highest probability.
+    pub correct: f64,
+    /// Of the mean squared errors.
+    pub mse: f64,
+    /// Samples.
+    pub count: f64,
+    /// Whether a loss was not finite. No parameter has moved since.
+    pub not_finite: bool,
+}
+
+impl std::ops::AddAssign for Metrics {
+    fn add_assign(&mut self, other: Self) {
+        self.loss += other.loss;
+        self.correct += other.correct;
+        self.mse += other.mse;
+        self.count += other.count;
+        self.not_finite |= other.not_finite;
+    }
+}
+
+impl Metrics {
+    /// From the metrics tensor of the loss.
+    pub(super) fn from_tensor(values: &[f32]) -> Self {
+        let at = |i: usize| f64::from(values.get(i).copied().unwrap_or(0.0));
+        Self { loss: at(0), correct: at(1), mse: at(2), count: at(3), not_finite: at(4) != 0.0 }
+    }
+}
+
+/// A tensor with its name, as checkpoints hold it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedTensor {
+    /// `conv2d/kernel`.
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+    /// Row-major.
+    pub values: Vec<f32>,
+}
+
+/// Everything that training moves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// Parameters and statistics.
+    pub parameters: Vec<NamedTensor>,
+    /// Adam's first moments, of trained parameters.
+    pub m: Vec<NamedTensor>,
+    /// Adam's second moments.
+    pub v: Vec<NamedTensor>,
+}
+
+/// A graph with parameters on some device, planned for batches of up to some size.
+pub trait Executor {
+    /// The device, in a line.
+    fn device(&self) -> String;
+
+    /// Builds what steps of `n` samples need, so that no step builds anything.
+    ///
+    /// # Errors
+    /// More samples than planned for, or a device that cannot hold them.
+    fn prepare(&mut self, mode: Mode, n: usize) -> Result<()>;
+
+    /// Queues a training step: `labels.len()` samples in `x`, optimizer step `step` (from 0) at learning rate `lr`.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn train(&mut self, x: &[f32], labels: &[u32], step: u64, lr: f32) -> Result<()>;
+
+    /// Queues an evaluation step, whose results only count in the metrics.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Result<()>;
+
+    /// Class probabilities `[n, classes]` of `n` samples, waiting for them. The metrics are left as they are.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>>;
+
+    /// Metrics that have arrived since the last call, without waiting.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn arrived(&mut self) -> Result<Metrics>;
+
+    /// Metrics of all steps since the last call, waiting for them.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn flush(&mut self) -> Result<Metrics>;
+
+    /// Reads parameters and moments back.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn snapshot(&self) -> Result<Snapshot>;
+
+    /// Sets parameters, and moments where the snapshot has them. Names and shapes must be the graph's, in its order.
+    ///
+    /// # Errors
+    /// A snapshot of another graph.
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<()>;
+
+    /// Bytes that the device holds for this graph.
+    fn bytes(&self) -> u64;
+}

@@ -1,0 +1,393 @@
+//! The plan on a GPU: arenas and buffers made once, a recorded program for each mode and batch size, one submit a step.
+
+use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
+use super::plan::{INPUT, Mode, Plan, Step, TensorId};
+use super::{Graph, Parameters};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, GpuTensor, Kernel, Program, Recorder, ScratchPool, StagingRing, StepParams};
+use crate::ops::softmax_cross_entropy::{self, GpuLoss, METRICS};
+use crate::ops::{GpuBackward, GpuForward, Pass};
+use crate::optim::{Adam, Arenas};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+const ACCUMULATE: &str = include_str!("../../shaders/accumulate.wgsl");
+
+/// Steps between two readings of the metrics.
+const READ_EVERY: u32 = 16;
+
+/// Steps that the host may be ahead of the device: one running, one waiting, one being encoded.
+const IN_FLIGHT: usize = 2;
+
+/// A graph on a GPU.
+pub struct GpuExecutor {
+    gpu: Arc<Gpu>,
+    graph: Arc<Graph>,
+    parameters: Parameters,
+    adam: Adam,
+    seed: u64,
+    plans: HashMap<Mode, Plan>,
+    programs: HashMap<(Mode, usize), Program>,
+    memory: Memory,
+    scratch: ScratchPool,
+    ring: StagingRing,
+    since_read: u32,
+    flying: VecDeque<wgpu::SubmissionIndex>,
+    collected: Metrics,
+}
+
+/// Every buffer but scratch and staging.
+struct Memory {
+    buffers: Vec<wgpu::Buffer>,
+    weights: GpuTensor,
+    statistics: GpuTensor,
+    /// Gradients and Adam's moments; none where nothing is trained.
+    training: Option<[GpuTensor; 3]>,
+    labels: GpuTensor,
+    metrics: GpuTensor,
+    step: wgpu::Buffer,
+}
+
+impl Memory {
+    /// Buffers for the plans: as many as the larger has, each as large as the larger asks, by rank of size.
+    fn new(gpu: &Gpu, plans: &mut HashMap<Mode, Plan>, parameters: &Parameters, batch: usize) -> Result<Self> {
+        let mut sizes: Vec<u64> = Vec::new();
+        for plan in plans.values_mut() {
+            let mut order: Vec<usize> = (0..plan.buffers.len()).collect();
+            order.sort_by_key(|b| std::cmp::Reverse(plan.buffers[*b]));
+            let mut rank = vec![0; order.len()];
+            for (r, b) in order.iter().enumerate() {
+                rank[*b] = r;
+                if r == sizes.len() {
+                    sizes.push(0);
+                }
+                sizes[r] = sizes[r].max(plan.buffers[*b]);
+            }
+            plan.buffer_of.iter_mut().for_each(|b| *b = rank[*b]);
+        }
+        let buffers =
+            sizes.iter().enumerate().map(|(i, s)| gpu.buffer(&format!("tensors {i}"), *s)).collect::<Result<_>>()?;
+        let flat = |label: &str, elements: usize| -> Result<GpuTensor> {
+            Ok(GpuTensor::new(&gpu.buffer(label, elements as u64 * 4)?, 0, [elements]))
+        };
+        let training = if plans.contains_key(&Mode::Train) {
+            let arena = |label| flat(label, parameters.weights);
+            Some([arena("gradients")?, arena("m")?, arena("v")?])
+        } else {
+            None
+        };
+        Ok(Self {
+            buffers,
+            weights: flat("weights", parameters.weights)?,
+            statistics: flat("statistics", parameters.statistics)?,
+            training,
+            labels: flat("labels", batch)?,
+            metrics: flat("metrics", METRICS)?,
+            step: gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?,
+        })
+    }
+
+    fn bytes(&self) -> u64 {
+        let tensors: u64 = self.buffers.iter().map(wgpu::Buffer::size).sum();
+        let arenas = [&self.weights, &self.statistics, &self.labels, &self.metrics];
+        let arenas: u64 = arenas.into_iter().chain(self.training.iter().flatten()).map(|t| t.buffer().size()).sum();
+        tensors + arenas + self.step.size()
+    }
+}
+
+impl GpuExecutor {
+    /// Puts a graph with starting parameters for `seed` on a GPU, for batches of up to `batch`. Without `train` there are no
+    /// gradients and moments, and only `evaluate` and `predict` work.
+    ///
+    /// # Errors
+    /// Tensors that the adapter cannot hold.
+    pub fn new(gpu: Arc<Gpu>, graph: Arc<Graph>, batch: usize, seed: u64, train: bool) -> Result<Self> {
+        let parameters = Parameters::new(&graph);
+        let mut plans = HashMap::from([(Mode::Evaluate, Plan::new(&graph, batch, Mode::Evaluate)?)]);
+        if train {
+            plans.insert(Mode::Train, Plan::new(&graph, batch, Mode::Train)?);
+        }
+        let memory = Memory::new(&gpu, &mut plans, &parameters, batch)?;
+        let ring = StagingRing::new(&gpu, METRICS as u64 * 4, 3)?;
+        let executor = Self {
+            gpu,
+            graph,
+            adam: Adam::default(),
+            seed,
+            plans,
+            programs: HashMap::new(),
+            memory,
+            scratch: ScratchPool::default(),
+            ring,
+            since_read: 0,
+            flying: VecDeque::new(),
+            collected: Metrics::default(),
+            parameters,
+        };
+        for i in 0..executor.parameters.slots.len() {
+            executor.write_slot(i, &executor.parameters.initial(i, seed));
+        }
+        Ok(executor)
+    }
+
+    /// The adapter.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// The plan of a mode, if it is planned for.
+    pub fn plan(&self, mode: Mode) -> Option<&Plan> {
+        self.plans.get(&mode)
+    }
+
+    /// Times every kernel of a prepared program by itself: label and seconds, in order.
+    ///
+    /// # Errors
+    /// A program that is not prepared, or whatever the driver reports.
+    pub fn time_each(&self, mode: Mode, n: usize) -> Result<Vec<(String, f64)>> {
+        let program = self.programs.get(&(mode, n));
+        program.ok_or_else(|| Error::gpu(format!("no {mode:?} program for {n} samples"), ""))?.time_each(&self.gpu)
+    }
+
+    fn arena(&self, trainable: bool) -> &GpuTensor {
+        if trainable { &self.memory.weights } else { &self.memory.statistics }
+    }
+
+    fn write_slot(&self, index: usize, values: &[f32]) {
+        let slot = &self.parameters.slots[index];
+        let end = slot.offset + slot.spec.shape.elements();
+        self.gpu.write(&self.arena(slot.spec.trainable).flat(slot.offset..end), values);
+    }
+
+    /// The tensors of a node's parameters in an arena; none for statistics where only trained ones are asked for.
+    fn node_params(&self, node: usize, arena: impl Fn(bool) -> Option<GpuTensor>) -> Result<Vec<Option<GpuTensor>>> {
+        let slots = self.parameters.of_node(node);
+        let view = |slot: &super::Slot| {
+            let end = slot.offset + slot.spec.shape.elements();
+            let flat = arena(slot.spec.trainable).map(|a| a.flat(slot.offset..end));
+            flat.map(|t| t.reshaped(slot.spec.shape.clone())).transpose()
+        };
+        slots.iter().map(view).collect()
+    }
+
+    fn record(&self, plan: &Plan) -> Result<Recorder<'_>> {
+        let mut rec = Recorder::new(&self.gpu);
+        let training = plan.mode == Mode::Train;
+        let tensor =
+            |t: TensorId| GpuTensor::new(&self.memory.buffers[plan.buffer_of[t]], 0, plan.tensors[t].shape.clone());
+        let tensors = |list: &[TensorId]| list.iter().map(|t| tensor(*t)).collect::<Vec<_>>();
+        let pass = |node: usize| Pass { training, layer: node as u32, seed: self.seed, step: 0 };
+        let all = |node| -> Result<Vec<GpuTensor>> {
+            Ok(self.node_params(node, |trainable| Some(self.arena(trainable).clone()))?.into_iter().flatten().collect())
+        };
+        for step in &plan.steps {
+            match step {
+                Step::Forward { node, x, y, saved } => {
+                    let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
+                    let io = GpuForward { x: &x, params: &params, y: &tensor(*y), saved: &saved, pass: pass(*node) };
+                    self.graph.nodes[*node].op.forward(&mut rec, &io)?;
+                }
+                Step::Loss { logits, probabilities, dlogits } => {
+                    let labels = self.memory.labels.flat(0..plan.batch);
+                    let io = GpuLoss {
+                        logits: &tensor(*logits),
+                        labels: &labels,
+                        probabilities: &tensor(*probabilities),
+                        dlogits: &tensor(*dlogits),
+                        metrics: &self.memory.metrics,
+                    };
+                    softmax_cross_entropy::record(&mut rec, &io)?;
+                }
+                Step::Backward { node, x, y, saved, dy, dx } => {
+                    let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
+                    let dx: Vec<Option<GpuTensor>> = dx.iter().map(|t| t.map(&tensor)).collect();
+                    let gradients = |trainable: bool| {
+                        self.memory.training.as_ref().filter(|_| trainable).map(|[gradients, ..]| gradients.clone())
+                    };
+                    let io = GpuBackward {
+                        x: &x,
+                        params: &params,
+                        y: &tensor(*y),
+                        saved: &saved,
+                        dy: &tensor(*dy),
+                        dx: &dx,
+                        dparams: &self.node_params(*node, gradients)?,
+                        pass: pass(*node),
+                    };
+                    self.graph.nodes[*node].op.backward(&mut rec, &io)?;
+                }
+                Step::Accumulate { into, from, fresh } => accumulate(&mut rec, &tensor(*from), &tensor(*into), *fresh)?,
+            }
+        }
+        if let (true, Some([gradients, m, v])) = (training, &self.memory.training) {
+            let (metrics, weights) = (&self.memory.metrics, &self.memory.weights);
+            self.adam.record(&mut rec, &Arenas { gradients, metrics, weights, m, v })?;
+        }
+        Ok(rec)
+    }
+
+    fn submit(&mut self, mode: Mode, x: &[f32], labels: &[u32], step: StepParams, read: bool) -> Result<()> {
+        let n = labels.len();
+        self.prepare(mode, n)?;
+        let plan = &self.plans[&mode];
+        let input = GpuTensor::new(&self.memory.buffers[plan.buffer_of[INPUT]], 0, [x.len()]);
+        self.gpu.write(&input, x);
+        self.gpu.write(&self.memory.labels, labels);
+        self.gpu.queue.write_buffer(&self.memory.step, 0, bytemuck::bytes_of(&step));
+        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        self.programs[&(mode, n)].encode(&mut encoder);
+        self.since_read += 1;
+        if read && self.since_read >= READ_EVERY {
+            self.copy_metrics(&mut encoder)?;
+        }
+        self.flying.push_back(self.gpu.queue.submit([encoder.finish()]));
+        self.ring.submitted();
+        if self.flying.len() > IN_FLIGHT {
+            let oldest = self.flying.pop_front();
+            self.gpu.wait(oldest)?;
+        }
+        Ok(())
+    }
+
+    /// Encodes a copy of the metrics to the host and a reset of its sums; the flag stays.
+    fn copy_metrics(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        if let Some(values) = self.ring.copy(&self.gpu, encoder, &self.memory.metrics)? {
+            self.collected += Metrics::from_tensor(&values);
+        }
+        encoder.clear_buffer(self.memory.metrics.buffer(), 0, Some(16));
+        self.since_read = 0;
+        Ok(())
+    }
+
+    fn read_arena(&self, arena: &GpuTensor, trainable: bool) -> Result<Vec<NamedTensor>> {
+        let values: Vec<f32> = self.gpu.read(arena)?;
+        let slots = self.parameters.slots.iter().filter(|s| s.spec.trainable == trainable);
+        Ok(slots
+            .map(|s| NamedTensor {
+                name: s.name.clone(),
+                shape: s.spec.shape.clone(),
+                values: values[s.offset..s.offset + s.spec.shape.elements()].to_vec(),
+            })
+            .collect())
+    }
+}
+
+/// `Params` of shaders/accumulate.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct AccumulateParams {
+    count: u32,
+    keep: u32,
+    padding: [u32; 2],
+}
+
+fn accumulate(rec: &mut Recorder<'_>, from: &GpuTensor, into: &GpuTensor, fresh: bool) -> Result<()> {
+    let kernel = Kernel::new("graph", "accumulate", ACCUMULATE);
+    for s in rec.batch_slices(&[into])? {
+        let (from, into) = (from.samples(&s), into.samples(&s));
+        let count = into.elements().div_ceil(4);
+        let params = AccumulateParams { count: count as u32, keep: u32::from(!fresh), padding: [0; 2] };
+        rec.dispatch_items(&kernel, &params, &[&from], &[&into], (count, 64))?;
+    }
+    Ok(())
+}
+
+impl Executor for GpuExecutor {
+    fn device(&self) -> String {
+        self.gpu.description.to_string()
+    }
+
+    fn prepare(&mut self, mode: Mode, n: usize) -> Result<()> {
+        if self.programs.contains_key(&(mode, n)) {
+            return Ok(());
+        }
+        let plan = self.plans.get(&mode).filter(|p| n <= p.batch);
+        let plan = plan.ok_or_else(|| Error::usage(format!("{n} samples are more than planned for"), ""))?;
+        let resized = plan.resized(&self.graph, n)?;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let program = self.record(&resized).and_then(|rec| rec.finish(&self.memory.step, &mut scratch));
+        self.scratch = scratch;
+        self.programs.insert((mode, n), program?);
+        Ok(())
+    }
+
+    fn train(&mut self, x: &[f32], labels: &[u32], step: u64, lr: f32) -> Result<()> {
+        let split = |v: u64| [v as u32, (v >> 32) as u32];
+        let params = StepParams {
+            seed: split(self.seed),
+            step: split(step),
+            step_size: self.adam.step_size(lr, step),
+            ..StepParams::default()
+        };
+        self.submit(Mode::Train, x, labels, params, true)
+    }
+
+    fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Result<()> {
+        self.submit(Mode::Evaluate, x, labels, StepParams::default(), true)
+    }
+
+    fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
+        let before: Vec<f32> = self.gpu.read(&self.memory.metrics)?;
+        self.submit(Mode::Evaluate, x, &vec![0; n], StepParams::default(), false)?;
+        self.since_read -= 1;
+        let plan = self.plans[&Mode::Evaluate].resized(&self.graph, n)?;
+        let [_, probabilities, _] = plan.loss();
+        let shape = plan.tensors[probabilities].shape.clone();
+        let values = self.gpu.read(&GpuTensor::new(&self.memory.buffers[plan.buffer_of[probabilities]], 0, shape))?;
+        self.gpu.write(&self.memory.metrics, &before);
+        Ok(values)
+    }
+
+    fn arrived(&mut self) -> Result<Metrics> {
+        for values in self.ring.arrived(&self.gpu)? {
+            self.collected += Metrics::from_tensor(&values);
+        }
+        Ok(std::mem::take(&mut self.collected))
+    }
+
+    fn flush(&mut self) -> Result<Metrics> {
+        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        self.copy_metrics(&mut encoder)?;
+        self.gpu.queue.submit([encoder.finish()]);
+        self.ring.submitted();
+        for values in self.ring.drain(&self.gpu)? {
+            self.collected += Metrics::from_tensor(&values);
+        }
+        self.flying.clear();
+        Ok(std::mem::take(&mut self.collected))
+    }
+
+    fn snapshot(&self) -> Result<Snapshot> {
+        let weights = self.read_arena(&self.memory.weights, true)?;
+        let statistics = self.read_arena(&self.memory.statistics, false)?;
+        let (mut weights, mut statistics) = (weights.into_iter(), statistics.into_iter());
+        let slots = self.parameters.slots.iter();
+        let parameters =
+            slots.filter_map(|s| if s.spec.trainable { weights.next() } else { statistics.next() }).collect();
+        let (m, v) = match &self.memory.training {
+            Some([_, m, v]) => (self.read_arena(m, true)?, self.read_arena(v, true)?),
+            None => (Vec::new(), Vec::new()),
+        };
+        Ok(Snapshot { parameters, m, v })
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        self.parameters.check(snapshot)?;
+        for (i, tensor) in snapshot.parameters.iter().enumerate() {
+            self.write_slot(i, &tensor.values);
+        }
+        let Some([_, m, v]) = &self.memory.training else { return Ok(()) };
+        for (arena, tensors) in [(m, &snapshot.m), (v, &snapshot.v)] {
+            let trained = self.parameters.slots.iter().filter(|s| s.spec.trainable);
+            for (slot, tensor) in trained.zip(tensors) {
+                self.gpu.write(&arena.flat(slot.offset..slot.offset + tensor.values.len()), &tensor.values);
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        let uniforms: u64 = self.programs.values().map(|p| p.uniform_bytes).sum();
+        self.memory.bytes() + self.scratch.bytes() + uniforms
+    }
+}

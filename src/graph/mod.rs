@@ -1,0 +1,77 @@
+//! Networks as graphs: built with checked shapes, planned once, run many times by one of two executors.
+//!
+//! ```text
+//! Builder -> Graph -> Plan (order, gradients, liveness, buffers) -> GpuExecutor   one submit a step
+//!                                                                -> CpuExecutor   the f64 reference
+//! ```
+//!
+//! **Why this buffer model.** Three were compared on the cases to come (a sliced 411 MB activation, residual blocks, frozen
+//! bodies, an f16 twin, the browser): one arena for everything, a buffer a tensor, and a few shared buffers whose tensors never
+//! live at once. One arena must be bound read-write everywhere (an API rule), outgrows the largest buffer of many adapters and
+//! hides what the driver may cache; a buffer a tensor holds every gradient of the network at once. The third keeps
+//! read-only bindings, slices any tensor by its offset, needs no rule about neighbours, and drops a frozen body's tensors by
+//! simply not planning them. Parameters, gradients and moments are different: they live all the time and the optimizer walks
+//! them in one go, so each is a flat arena.
+
+mod builder;
+mod cpu;
+mod executor;
+mod gpu;
+mod memory;
+mod parameters;
+mod plan;
+
+pub use builder::Builder;
+pub use cpu::CpuExecutor;
+pub use executor::{Executor, Metrics, NamedTensor, Snapshot};
+pub use gpu::GpuExecutor;
+pub use parameters::{Parameters, Slot};
+pub use plan::{Mode, Plan, Step, TensorId};
+
+use crate::ops::{Op, ParamSpec};
+use crate::tensor::Shape;
+use std::sync::Arc;
+
+/// A tensor of a graph: 0 is the input, `i + 1` the output of node `i`.
+pub type Value = usize;
+
+/// One layer.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Unique in its graph, named as Keras would: `conv2d_1`.
+    pub name: String,
+    /// What it computes.
+    pub op: Arc<dyn Op>,
+    /// What it reads: the input or earlier nodes.
+    pub inputs: Vec<Value>,
+    /// Its parameters and statistics.
+    pub params: Vec<ParamSpec>,
+}
+
+/// A network: nodes in an order in which each reads only earlier ones, and the shape a sample of every value.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// The network's name.
+    pub name: String,
+    /// The layers, in order.
+    pub nodes: Vec<Node>,
+    /// Shape of a sample of each value.
+    pub shapes: Vec<Shape>,
+}
+
+impl Graph {
+    /// Shape of an input sample.
+    pub fn input(&self) -> &Shape {
+        &self.shapes[0]
+    }
+
+    /// Shape of an output sample.
+    pub fn output(&self) -> &Shape {
+        &self.shapes[self.nodes.len()]
+    }
+
+    /// Shapes a sample of a node's inputs.
+    pub fn input_shapes(&self, node: &Node) -> Vec<&Shape> {
+        node.inputs.iter().map(|v| &self.shapes[*v]).collect()
+    }
+}

@@ -1,0 +1,105 @@
+//! Where a graph's parameters and statistics live in the flat arenas, and how they start.
+
+use super::Graph;
+use super::executor::{NamedTensor, Snapshot};
+use crate::error::{Error, Result};
+use crate::ops::{Init, ParamSpec};
+use crate::philox::Philox;
+
+/// Elements to which every tensor's start in an arena is rounded up: 256 bytes, any adapter's binding alignment.
+const ALIGN: usize = 64;
+
+/// A parameter's place.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// `conv2d/kernel`.
+    pub name: String,
+    /// What it is.
+    pub spec: ParamSpec,
+    /// First element in its arena: the weights' if it is trained, the statistics' if not.
+    pub offset: usize,
+    /// The node that owns it.
+    pub node: usize,
+}
+
+/// All parameters of a graph, in the order of its nodes.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    /// The places, node by node.
+    pub slots: Vec<Slot>,
+    /// Index of each node's first slot.
+    first: Vec<usize>,
+    /// Elements of the arena of trained parameters.
+    pub weights: usize,
+    /// Elements of the arena of statistics.
+    pub statistics: usize,
+}
+
+impl Parameters {
+    /// Lays the parameters of a graph out.
+    pub fn new(graph: &Graph) -> Self {
+        let mut layout = Self { slots: Vec::new(), first: Vec::new(), weights: 0, statistics: 0 };
+        for (node, layer) in graph.nodes.iter().enumerate() {
+            layout.first.push(layout.slots.len());
+            for spec in &layer.params {
+                let end = if spec.trainable { &mut layout.weights } else { &mut layout.statistics };
+                let offset = *end;
+                *end = (offset + spec.shape.elements()).next_multiple_of(ALIGN);
+                let name = format!("{}/{}", layer.name, spec.name);
+                layout.slots.push(Slot { name, spec: spec.clone(), offset, node });
+            }
+        }
+        layout
+    }
+
+    /// The slots of a node, in the order of its op's parameters.
+    pub fn of_node(&self, node: usize) -> &[Slot] {
+        let end = self.first.get(node + 1).copied().unwrap_or(self.slots.len());
+        &self.slots[self.first[node]..end]
+    }
+
+    /// The starting value of slot `index` for a seed: each slot has its own stream of random numbers.
+    pub fn initial(&self, index: usize, seed: u64) -> Vec<f32> {
+        let spec = &self.slots[index].spec;
+        let n = spec.shape.elements();
+        match spec.init {
+            Init::Zeros => vec![0.0; n],
+            Init::Ones => vec![1.0; n],
+            Init::GlorotUniform { fan_in, fan_out } => {
+                let limit = (6.0 / (fan_in + fan_out) as f64).sqrt() as f32;
+                let mut random = Philox::new(seed, index as u64);
+                (0..n).map(|_| random.uniform(-limit, limit)).collect()
+            }
+        }
+    }
+}
+
+impl Parameters {
+    /// Checks that a snapshot is of this graph: every parameter in order, and all moments or none.
+    ///
+    /// # Errors
+    /// Names the first tensor that differs.
+    pub fn check(&self, snapshot: &Snapshot) -> Result<()> {
+        let trained: Vec<&Slot> = self.slots.iter().filter(|s| s.spec.trainable).collect();
+        let same = |tensors: &[NamedTensor], slots: &[&Slot], what: &str| {
+            if tensors.len() != slots.len() {
+                let counts = format!("{} {what}, the network has {}", tensors.len(), slots.len());
+                return Err(Error::usage(counts, ""));
+            }
+            match tensors.iter().zip(slots).find(|(t, s)| t.name != s.name || t.shape != s.spec.shape) {
+                None => Ok(()),
+                Some((t, s)) => Err(Error::usage(
+                    format!("{what}: `{}` {} where the network has `{}` {}", t.name, t.shape, s.name, s.spec.shape),
+                    "",
+                )),
+            }
+        };
+        same(&snapshot.parameters, &self.slots.iter().collect::<Vec<_>>(), "parameters")?;
+        for moments in [&snapshot.m, &snapshot.v] {
+            if !moments.is_empty() {
+                same(moments, &trained, "moments")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! Adam (Kingma and Ba 2015) as Keras computes it: `lr_t = lr sqrt(1 - beta2^t) / (1 - beta1^t)`,
+//! `m += (g - m)(1 - beta1)`, `v += (g^2 - v)(1 - beta2)`, `p -= lr_t m / (sqrt(v) + epsilon)`.
+
+use crate::error::Result;
+use crate::gpu::{GpuTensor, Kernel, Recorder};
+
+const SHADER: &str = include_str!("../../shaders/adam.wgsl");
+
+/// Adam's constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added to the square root.
+    pub epsilon: f32,
+}
+
+impl Default for Adam {
+    /// Keras's 0.9, 0.999 and 1e-7.
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }
+    }
+}
+
+/// The optimizer's tensors on the GPU, all flat and of one length.
+#[derive(Debug)]
+pub struct Arenas<'a> {
+    /// Read: gradients.
+    pub gradients: &'a GpuTensor,
+    /// Read: the loss's metrics, whose flag stops the update.
+    pub metrics: &'a GpuTensor,
+    /// Moved.
+    pub weights: &'a GpuTensor,
+    /// First moments.
+    pub m: &'a GpuTensor,
+    /// Second moments.
+    pub v: &'a GpuTensor,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    count: u32,
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+}
+
+impl Adam {
+    /// The bias-corrected step size of step `t`, counted from 0, for learning rate `lr`.
+    pub fn step_size(&self, lr: f32, t: u64) -> f32 {
+        let t = t as f64 + 1.0;
+        let (b1, b2) = (f64::from(self.beta1), f64::from(self.beta2));
+        (f64::from(lr) * (1.0 - b2.powf(t)).sqrt() / (1.0 - b1.powf(t))) as f32
+    }
+
+    /// Records one update: a dispatch for each slice of the arenas that fits a binding.
+    ///
+    /// # Errors
+    /// More elements than dispatches can cover.
+    pub fn record(&self, rec: &mut Recorder<'_>, a: &Arenas<'_>) -> Result<()> {
+        let kernel = Kernel::new("adam", "update", SHADER).with_step();
+        let slice = (rec.gpu.max_binding() / rec.gpu.alignment() * rec.gpu.alignment() / 4) as usize;
+        let total = a.weights.elements();
+        for start in (0..total).step_by(slice.max(1)) {
+            let range = start..(start + slice).min(total);
+            let at = |t: &GpuTensor| t.flat(range.clone());
+            let count = range.len().div_ceil(4);
+            let params = Params { count: count as u32, beta1: self.beta1, beta2: self.beta2, epsilon: self.epsilon };
+            let writes = [&at(a.weights), &at(a.m), &at(a.v)];
+            rec.dispatch_items(&kernel, &params, &[&at(a.gradients), a.metrics], &writes, (count, 64))?;
+        }
+        Ok(())
+    }
+
+    /// The reference's update of one tensor; returns nothing, moves `p`, `m` and `v`.
+    pub fn reference(&self, step_size: f64, g: &[f64], p: &mut [f64], m: &mut [f64], v: &mut [f64]) {
+        let (b1, b2, epsilon) = (f64::from(self.beta1), f64::from(self.beta2), f64::from(self.epsilon));
+        for i in 0..g.len() {
+            m[i] += (g[i] - m[i]) * (1.0 - b1);
+            v[i] += (g[i] * g[i] - v[i]) * (1.0 - b2);
+            p[i] -= step_size * m[i] / (v[i].sqrt() + epsilon);
+        }
+    }
+}
