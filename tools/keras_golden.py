@@ -4,41 +4,18 @@ Usage, from the root of the repository, with the pinned versions of `tools/requi
 
     python tools/keras_golden.py [--out tests/golden] [OP ...]
 
-Without an OP all files are written. Inputs are not stored: both languages rebuild them from `fill` below. Every op runs in
-float64 on inputs rounded to float32, on the CPU and on one thread, so that the same versions give the same file.
+Without an OP all files are written. Inputs are not stored: both languages rebuild them from `keras_common.fill`. Every
+op runs in float64 on inputs rounded to float32, on one thread of the CPU, so that the same versions give the same file.
 `tests/golden/README.md` describes the format and what the files say about Keras.
 """
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
-
-import keras
-import numpy as np
-import tensorflow as tf
-
-DIGITS = 9
-"""Significant digits of a stored value: enough to tell every float32 from its neighbours."""
-
-
-def fill(seed, count):
-    """The first `count` numbers of stream `seed`: float32 in [-1, 1), by wrapping u32 arithmetic, exact in every language."""
-    with np.errstate(over="ignore"):
-        h = np.arange(count, dtype=np.uint32) * np.uint32(0x9E3779B1)
-        h += np.uint32((seed * 0x85EBCA77) & 0xFFFFFFFF)
-        h ^= h >> np.uint32(15)
-        h *= np.uint32(0x2C1B3C6D)
-        h ^= h >> np.uint32(12)
-        h *= np.uint32(0x297A2D39)
-        h ^= h >> np.uint32(15)
-    return (h >> np.uint32(8)).astype(np.float32) / np.float32(2**23) - np.float32(1)
+import keras_networks
+from keras_common import fill, keras, np, rounded, single, tf, use_dtype
 
 
 def rebuild(spec):
@@ -69,14 +46,14 @@ class Case:
         return tf.constant(rebuild(spec).astype(np.float64))
 
     def output(self, **tensors):
-        """Store results, rounded to `DIGITS` significant digits."""
+        """Store results, rounded to nine significant digits."""
         for name, tensor in tensors.items():
             array = np.asarray(keras.ops.convert_to_numpy(tensor), dtype=np.float64)
             assert np.isfinite(array).all(), f"{self.name}: {name} is not finite"
             self.outputs[name] = {"shape": list(array.shape), "values": [rounded(v) for v in array.ravel()]}
 
     def through(self, layer, x, weights=(), training=None):
-        """Run `layer` on x with these weights, pull a random cotangent back; returns the gradients of its parameters."""
+        """Run `layer` on x with these weights, pull a random cotangent back; returns its parameters' gradients."""
         layer.build(x.shape)
         layer.set_weights([w.numpy() for w in weights])
         variables = [v.value for v in layer.trainable_variables]
@@ -93,18 +70,8 @@ class Case:
         return {"name": self.name, "config": self.config, "inputs": self.inputs, "outputs": self.outputs}
 
 
-def rounded(value, digits=DIGITS):
-    """`value` with that many significant digits."""
-    return float(f"{float(value):.{digits}g}")
-
-
-def single(value):
-    """`value` rounded to float32: for constants that Keras or TensorFlow narrow even in a float64 run."""
-    return float(np.float32(value))
-
-
 def conv2d():
-    """Conv2D: every padding rule (same puts the smaller half first), stride and odd channel count that the networks meet."""
+    """Conv2D: the paddings (same puts the smaller half first), strides and channel counts that the networks meet."""
     rows = [  # name, x, filters, kernel, stride, padding, bias
         ("2x2 same, even map", (2, 6, 6, 1), 4, (2, 2), (1, 1), "same", True),
         ("2x2 same, odd map", (1, 5, 7, 3), 4, (2, 2), (1, 1), "same", True),
@@ -128,9 +95,8 @@ def conv2d():
         ("5x5 same, window above the map", (2, 2, 3, 3), 4, (5, 5), (1, 1), "same", True),
     ]
     for number, (name, shape, filters, kernel, stride, padding, bias) in enumerate(rows):
-        case = Case(
-            1000 + 10 * number, name, filters=filters, kernel=list(kernel), stride=list(stride), padding=padding, bias=bias
-        )
+        config = {"filters": filters, "kernel": list(kernel), "stride": list(stride), "padding": padding, "bias": bias}
+        case = Case(1000 + 10 * number, name, **config)
         x = case.input("x", shape)
         weights = [case.input("w", (*kernel, shape[-1], filters), 0.5)]
         if bias:
@@ -264,7 +230,7 @@ def softmax_cross_entropy():
 
 
 def adam():
-    """Three steps of Adam: the parameter and its two moments after each; Keras takes powers of betas cast to float32."""
+    """Three steps of Adam: the parameter and its two moments after each; Keras casts the betas to float32."""
     rows = [  # name, count, scales of the three gradients, lr, beta1, beta2, epsilon
         ("defaults", 40, (1.0, 1.0, 1.0), 0.001, 0.9, 0.999, 1e-7),
         ("a tiny gradient first", 40, (1e-6, 1.0, 1e-6), 0.001, 0.9, 0.999, 1e-7),
@@ -311,17 +277,8 @@ def write(folder, name, key, items):
     print(f"{path}: {len(items)} {key}, {path.stat().st_size} bytes", file=sys.stderr)
 
 
-def use_dtype(dtype):
-    """Start a fresh Keras session in which everything defaults to `dtype`."""
-    keras.utils.clear_session()
-    keras.config.set_floatx(dtype)
-    keras.config.set_dtype_policy(dtype)
-
-
 def main():
     """Parse the command line and write the files asked for."""
-    import keras_networks
-
     names = [op.__name__ for op in OPS] + ["networks"]
     parser = argparse.ArgumentParser(description="Write golden files with Keras.")
     parser.add_argument("--out", type=Path, default=Path("tests/golden"), help="folder (default: %(default)s)")
@@ -330,14 +287,12 @@ def main():
     if unknown := [op for op in args.ops if op not in names]:
         parser.error(f"unknown op {unknown[0]!r}; expected one of: {', '.join(names)}")
     args.out.mkdir(parents=True, exist_ok=True)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
     for op in OPS:
         if not args.ops or op.__name__ in args.ops:
             use_dtype("float64")
             write(args.out, op.__name__, "cases", [case.document() for case in op()])
     if not args.ops or "networks" in args.ops:
-        write(args.out, "networks", "networks", keras_networks.goldens(fill, use_dtype, rounded))
+        write(args.out, "networks", "networks", keras_networks.goldens())
 
 
 if __name__ == "__main__":
