@@ -1,0 +1,299 @@
+"""Write the golden files of `tests/golden`: what Keras computes, for the CPU reference to be compared with.
+
+Usage, from the root of the repository, with the pinned versions of `tools/requirements.txt`:
+
+    python tools/keras_golden.py [--out tests/golden] [OP ...]
+
+Without an OP all files are written. Inputs are not stored: both languages rebuild them from `keras_common.fill`. Every
+op runs in float64 on inputs rounded to float32, on one thread of the CPU, so that the same versions give the same file.
+`tests/golden/README.md` describes the format and what the files say about Keras.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import keras_networks
+from keras_common import fill, keras, np, rounded, single, tf, use_dtype
+
+
+def rebuild(spec):
+    """The float32 tensor that an input's spec describes: shift + scale*fill, each operation rounded to float32."""
+    values = fill(spec["seed"], int(np.prod(spec["shape"])))
+    values = np.float32(spec["shift"]) + np.float32(spec["scale"]) * values
+    if "quantize" in spec:
+        q = np.float32(spec["quantize"])
+        values = np.floor(values * q) / q
+    return values.reshape(spec["shape"])
+
+
+class Case:
+    """One case of a golden file: named inputs by formula, named outputs by Keras."""
+
+    def __init__(self, seed, name, **config):
+        """`seed` is the stream of the case's first input; the following inputs take the following streams."""
+        self.seed, self.name, self.config = seed, name, config
+        self.inputs, self.outputs = {}, {}
+
+    def input(self, name, shape, scale=1.0, shift=0.0, quantize=None):
+        """Declare an input and return it as a float64 tensor of float32 values."""
+        spec = {"shape": list(shape), "seed": self.seed, "scale": scale, "shift": shift}
+        if quantize is not None:
+            spec["quantize"] = quantize
+        self.seed += 1
+        self.inputs[name] = spec
+        return tf.constant(rebuild(spec).astype(np.float64))
+
+    def output(self, **tensors):
+        """Store results, rounded to nine significant digits."""
+        for name, tensor in tensors.items():
+            array = np.asarray(keras.ops.convert_to_numpy(tensor), dtype=np.float64)
+            assert np.isfinite(array).all(), f"{self.name}: {name} is not finite"
+            self.outputs[name] = {"shape": list(array.shape), "values": [rounded(v) for v in array.ravel()]}
+
+    def through(self, layer, x, weights=(), training=None):
+        """Run `layer` on x with these weights, pull a random cotangent back; returns its parameters' gradients."""
+        layer.build(x.shape)
+        layer.set_weights([w.numpy() for w in weights])
+        variables = [v.value for v in layer.trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x) if training is None else layer(x, training=training)
+        dy = self.input("dy", y.shape)
+        dx, *rest = tape.gradient(y, [x, *variables], output_gradients=dy)
+        self.output(y=y, dx=dx)
+        return rest
+
+    def document(self):
+        """The case as it is written."""
+        return {"name": self.name, "config": self.config, "inputs": self.inputs, "outputs": self.outputs}
+
+
+def conv2d():
+    """Conv2D: the paddings (same puts the smaller half first), strides and channel counts that the networks meet."""
+    rows = [  # name, x, filters, kernel, stride, padding, bias
+        ("2x2 same, even map", (2, 6, 6, 1), 4, (2, 2), (1, 1), "same", True),
+        ("2x2 same, odd map", (1, 5, 7, 3), 4, (2, 2), (1, 1), "same", True),
+        ("3x3 valid", (2, 6, 6, 3), 7, (3, 3), (1, 1), "valid", True),
+        ("3x3 same", (3, 5, 6, 1), 4, (3, 3), (1, 1), "same", True),
+        ("3x3 same, one filter", (2, 5, 5, 5), 1, (3, 3), (1, 1), "same", True),
+        ("3x3 same, many filters", (1, 4, 4, 7), 64, (3, 3), (1, 1), "same", True),
+        ("1x1", (2, 4, 3, 5), 33, (1, 1), (1, 1), "valid", True),
+        ("1x1 stride 2, no bias", (2, 5, 6, 7), 7, (1, 1), (2, 2), "valid", False),
+        ("5x5 same", (1, 7, 6, 3), 4, (5, 5), (1, 1), "same", True),
+        ("7x7 stride 2 same, even map", (1, 12, 12, 3), 4, (7, 7), (2, 2), "same", True),
+        ("7x7 stride 2 same, odd map", (1, 11, 13, 3), 4, (7, 7), (2, 2), "same", False),
+        ("1x7 same", (1, 5, 9, 3), 4, (1, 7), (1, 1), "same", False),
+        ("7x1 same", (1, 9, 5, 3), 4, (7, 1), (1, 1), "same", False),
+        ("3x3 stride 2 valid", (2, 9, 8, 3), 4, (3, 3), (2, 2), "valid", True),
+        ("3x3 stride 2 same, even map", (2, 8, 8, 3), 4, (3, 3), (2, 2), "same", True),
+        ("3x3 stride 2 same, odd map", (1, 7, 9, 3), 4, (3, 3), (2, 2), "same", True),
+        ("3x3 stride 3 same", (2, 10, 8, 1), 7, (3, 3), (3, 3), "same", True),
+        ("2x2 stride 3 valid, window below the stride", (1, 9, 10, 3), 4, (2, 2), (3, 3), "valid", True),
+        ("3x2 stride 2x1 same, unequal axes", (2, 7, 6, 3), 4, (3, 2), (2, 1), "same", True),
+        ("5x5 same, window above the map", (2, 2, 3, 3), 4, (5, 5), (1, 1), "same", True),
+    ]
+    for number, (name, shape, filters, kernel, stride, padding, bias) in enumerate(rows):
+        config = {"filters": filters, "kernel": list(kernel), "stride": list(stride), "padding": padding, "bias": bias}
+        case = Case(1000 + 10 * number, name, **config)
+        x = case.input("x", shape)
+        weights = [case.input("w", (*kernel, shape[-1], filters), 0.5)]
+        if bias:
+            weights.append(case.input("b", (filters,), 0.5))
+        layer = keras.layers.Conv2D(filters, kernel, strides=stride, padding=padding, use_bias=bias)
+        grads = case.through(layer, x, weights)
+        case.output(**dict(zip(("dw", "db"), grads)))
+        yield case
+
+
+def dense():
+    """Dense: y = x w + b."""
+    rows = [("one", 1, 1, 1, True), ("odd", 3, 7, 5, True), ("wide", 2, 33, 64, True), ("tall", 17, 20, 7, True)]
+    rows += [("no bias", 4, 9, 3, False)]
+    for number, (name, n, inputs, units, bias) in enumerate(rows):
+        case = Case(2000 + 10 * number, name, units=units, bias=bias)
+        x = case.input("x", (n, inputs))
+        weights = [case.input("w", (inputs, units), 0.5)]
+        if bias:
+            weights.append(case.input("b", (units,), 0.5))
+        grads = case.through(keras.layers.Dense(units, use_bias=bias), x, weights)
+        case.output(**dict(zip(("dw", "db"), grads)))
+        yield case
+
+
+def batch_norm():
+    """BatchNormalization over the last axis, with the running statistics after one call."""
+    rows = [  # name, x, training, scale of x, shift of x, momentum, epsilon
+        ("map", (2, 4, 5, 3), True, 1.0, 0.0, 0.99, 1e-3),
+        ("map, one channel", (3, 3, 3, 1), True, 2.0, 0.5, 0.99, 1e-3),
+        ("map, 32 channels", (2, 3, 3, 32), True, 1.0, 0.0, 0.99, 1e-3),
+        ("map, inference", (2, 4, 5, 3), False, 1.0, 0.0, 0.99, 1e-3),
+        ("rows", (8, 5), True, 1.0, 0.0, 0.99, 1e-3),
+        ("rows, inference", (8, 5), False, 1.0, 0.0, 0.99, 1e-3),
+        ("two rows", (2, 3), True, 1.0, 0.0, 0.9, 1e-5),
+        ("one row", (1, 3), True, 1.0, 0.0, 0.99, 1e-3),
+        ("constant channels", (4, 5), True, 0.0, 2.0, 0.99, 1e-3),
+        ("mean 100, deviation 0.1", (4, 5, 5, 3), True, 0.1732, 100.0, 0.99, 1e-3),
+        ("2048 rows", (2, 32, 32, 3), True, 1.0, 0.25, 0.9, 1e-3),
+    ]
+    for number, (name, shape, training, scale, shift, momentum, epsilon) in enumerate(rows):
+        case = Case(3000 + 10 * number, name, momentum=momentum, epsilon=epsilon, training=training)
+        x = case.input("x", shape, scale, shift)
+        channels = (shape[-1],)
+        weights = [case.input("gamma", channels, 0.5, 1.0), case.input("beta", channels)]
+        weights += [case.input("moving_mean", channels), case.input("moving_variance", channels, 0.5, 1.0)]
+        layer = keras.layers.BatchNormalization(momentum=momentum, epsilon=epsilon)
+        dgamma, dbeta = case.through(layer, x, weights, training)
+        case.output(dgamma=dgamma, dbeta=dbeta, new_mean=layer.moving_mean, new_variance=layer.moving_variance)
+        yield case
+
+
+def relu():
+    """ReLU, with exact zeros among the inputs to show which slope zero has."""
+    yield from pointwise(4000, lambda: keras.layers.ReLU())
+
+
+def leaky_relu():
+    """LeakyReLU with Keras's default slope, the networks' 0.2 and zero; TensorFlow keeps the slope as a float32."""
+    for number, slope in enumerate(map(single, (0.3, 0.2, 0.0))):
+        layer = lambda: keras.layers.LeakyReLU(negative_slope=slope)
+        yield from pointwise(5000 + 100 * number, layer, slope=slope)
+
+
+def pointwise(seed, layer, **config):
+    """The cases of an activation: a map, rows, and inputs of which about a quarter are exactly zero."""
+    rows = [("map", (2, 5, 4, 3), None), ("rows", (3, 7), None), ("exact zeros", (2, 33), 2)]
+    for number, (name, shape, quantize) in enumerate(rows):
+        suffix = f", slope {config['slope']:.2g}" if config else ""
+        case = Case(seed + 10 * number, name + suffix, **config)
+        case.through(layer(), case.input("x", shape, quantize=quantize))
+        yield case
+
+
+def max_pool2d():
+    """MaxPooling2D: windows above and below the stride, padding of negative inputs, ties."""
+    rows = [  # name, x, window, stride, padding, scale, shift, quantize
+        ("2x2", (2, 6, 6, 3), 2, 2, "valid", 1.0, 0.0, None),
+        ("2x2, odd map", (1, 5, 7, 5), 2, 2, "valid", 1.0, 0.0, None),
+        ("2x2 same, odd map", (1, 5, 7, 3), 2, 2, "same", 1.0, 0.0, None),
+        ("4x4 stride 2", (1, 11, 10, 3), 4, 2, "valid", 1.0, 0.0, None),
+        ("3x3 stride 2 valid", (2, 7, 8, 1), 3, 2, "valid", 1.0, 0.0, None),
+        ("3x3 stride 2 same, even map", (1, 8, 8, 3), 3, 2, "same", 1.0, 0.0, None),
+        ("3x3 stride 2 same, odd map", (1, 7, 9, 3), 3, 2, "same", 1.0, 0.0, None),
+        ("3x3 stride 1 same", (2, 5, 6, 3), 3, 1, "same", 1.0, 0.0, None),
+        ("3x2 stride 2x1 same, unequal axes", (1, 7, 6, 3), (3, 2), (2, 1), "same", 1.0, 0.0, None),
+        ("1x1 stride 2, window below the stride", (1, 6, 5, 3), 1, 2, "valid", 1.0, 0.0, None),
+        ("all negative, 3x3 stride 2 same", (1, 8, 7, 3), 3, 2, "same", 1.0, -3.0, None),
+        ("window above the map, same", (1, 2, 3, 3), 5, 1, "same", 1.0, -3.0, None),
+        ("ties, 2x2", (1, 8, 8, 3), 2, 2, "valid", 1.0, 0.0, 2),
+        ("ties, 3x3 stride 1 same", (1, 6, 7, 3), 3, 1, "same", 1.0, 0.0, 1),
+        ("ties, 4x4 stride 2", (1, 10, 9, 3), 4, 2, "valid", 1.0, -3.0, 2),
+        ("all equal, 3x3 stride 2 same", (1, 7, 8, 1), 3, 2, "same", 0.0, 0.0, None),
+    ]
+    for number, (name, shape, window, stride, padding, scale, shift, quantize) in enumerate(rows):
+        window = window if isinstance(window, tuple) else (window, window)
+        stride = stride if isinstance(stride, tuple) else (stride, stride)
+        case = Case(6000 + 10 * number, name, window=list(window), stride=list(stride), padding=padding)
+        x = case.input("x", shape, scale, shift, quantize)
+        case.through(keras.layers.MaxPooling2D(window, strides=stride, padding=padding), x)
+        yield case
+
+
+def global_avg_pool():
+    """GlobalAveragePooling2D: [n, h, w, c] to [n, c]."""
+    for number, shape in enumerate([(2, 3, 3, 32), (3, 5, 4, 7), (1, 1, 1, 5), (2, 9, 7, 1)]):
+        case = Case(7000 + 10 * number, "x".join(map(str, shape)))
+        case.through(keras.layers.GlobalAveragePooling2D(), case.input("x", shape))
+        yield case
+
+
+def softmax_cross_entropy():
+    """The mean cross-entropy from logits, its gradient, and the two metrics of an epoch."""
+    rows = [("one row", 1, 3, 3.0, 0.0), ("4 classes", 8, 4, 3.0, 0.0), ("7 classes", 5, 7, 3.0, 0.0)]
+    rows += [("wide logits", 8, 7, 50.0, 0.0), ("far from zero", 6, 8, 3.0, 1000.0), ("33 rows", 33, 8, 3.0, -2.0)]
+    for number, (name, n, classes, scale, shift) in enumerate(rows):
+        labels = [(7 * j + 3 * number) % classes for j in range(n)]
+        case = Case(8000 + 10 * number, name, classes=classes, labels=labels)
+        logits = case.input("logits", (n, classes), scale, shift)
+        onehot = tf.one_hot(labels, classes, dtype=tf.float64)
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            loss = keras.losses.CategoricalCrossentropy(from_logits=True)(onehot, logits)
+        probs = keras.ops.softmax(logits)
+        mse, accuracy = keras.metrics.MeanSquaredError(), keras.metrics.CategoricalAccuracy()
+        mse.update_state(onehot, probs)
+        accuracy.update_state(onehot, probs)
+        case.output(loss=loss, dlogits=tape.gradient(loss, logits), probs=probs, mse=mse.result())
+        case.output(correct=round(float(accuracy.result()) * n))
+        yield case
+
+
+def adam():
+    """Three steps of Adam: the parameter and its two moments after each; Keras casts the betas to float32."""
+    rows = [  # name, count, scales of the three gradients, lr, beta1, beta2, epsilon
+        ("defaults", 40, (1.0, 1.0, 1.0), 0.001, 0.9, 0.999, 1e-7),
+        ("a tiny gradient first", 40, (1e-6, 1.0, 1e-6), 0.001, 0.9, 0.999, 1e-7),
+        ("gradients near epsilon", 33, (1e-6, 1e-7, 1e-8), 0.003, 0.9, 0.999, 1e-7),
+        ("zero gradients", 7, (0.0, 0.0, 0.0), 0.001, 0.9, 0.999, 1e-7),
+        ("other betas", 17, (1.0, 0.01, 100.0), 0.01, 0.8, 0.99, 1e-3),
+    ]
+    for number, (name, count, scales, lr, beta1, beta2, epsilon) in enumerate(rows):
+        lr, beta1, beta2 = single(lr), single(beta1), single(beta2)
+        case = Case(9000 + 10 * number, name, lr=lr, beta1=beta1, beta2=beta2, epsilon=epsilon)
+        p = keras.Variable(case.input("p", (count,)), dtype="float64")
+        gradients = [case.input(f"g{k}", (count,), scale) for k, scale in enumerate(scales, 1)]
+        optimizer = keras.optimizers.Adam(lr, beta_1=beta1, beta_2=beta2, epsilon=epsilon)
+        for k, gradient in enumerate(gradients, 1):
+            optimizer.apply([gradient], [p])
+            m, v = optimizer._momentums[0], optimizer._velocities[0]
+            case.output(**{f"p{k}": p, f"m{k}": m, f"v{k}": v})
+        yield case
+
+
+OPS = [conv2d, dense, batch_norm, relu, leaky_relu, max_pool2d, global_avg_pool, softmax_cross_entropy, adam]
+
+
+def dump(value, depth=4, indent=0):
+    """JSON with the outer `depth` levels spread over lines and everything below on one: a tensor a line."""
+    if depth == 0 or not value or not isinstance(value, (dict, list)):
+        return json.dumps(value, separators=(",", ":"))
+    pad = "\n" + " " * (indent + 1)
+    inner = lambda v: dump(v, depth - 1, indent + 1)
+    if isinstance(value, dict):
+        body = ("," + pad).join(f"{json.dumps(k)}: {inner(v)}" for k, v in value.items())
+        return "{" + pad + body + "\n" + " " * indent + "}"
+    if not isinstance(value[0], (dict, list)):
+        return json.dumps(value, separators=(",", ":"))
+    return "[" + pad + ("," + pad).join(map(inner, value)) + "\n" + " " * indent + "]"
+
+
+def write(folder, name, key, items):
+    """Write one golden file, with its recipe and versions."""
+    versions = {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__}
+    document = {"op": name, "recipe": f"python tools/keras_golden.py {name}", "versions": versions, key: items}
+    path = folder / f"{name}.json"
+    path.write_text(dump(document) + "\n", encoding="utf-8")
+    print(f"{path}: {len(items)} {key}, {path.stat().st_size} bytes", file=sys.stderr)
+
+
+def main():
+    """Parse the command line and write the files asked for."""
+    names = [op.__name__ for op in OPS] + ["networks"]
+    parser = argparse.ArgumentParser(description="Write golden files with Keras.")
+    parser.add_argument("--out", type=Path, default=Path("tests/golden"), help="folder (default: %(default)s)")
+    parser.add_argument("ops", nargs="*", metavar="OP", help=f"one of: {', '.join(names)} (default: all)")
+    args = parser.parse_args()
+    if unknown := [op for op in args.ops if op not in names]:
+        parser.error(f"unknown op {unknown[0]!r}; expected one of: {', '.join(names)}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    for op in OPS:
+        if not args.ops or op.__name__ in args.ops:
+            use_dtype("float64")
+            write(args.out, op.__name__, "cases", [case.document() for case in op()])
+    if not args.ops or "networks" in args.ops:
+        write(args.out, "networks", "networks", keras_networks.goldens())
+
+
+if __name__ == "__main__":
+    main()
