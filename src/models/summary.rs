@@ -1,0 +1,124 @@
+//! The table that Keras's `model.summary()` prints.
+
+use crate::graph::Graph;
+use serde::Serialize;
+use std::fmt;
+
+/// One layer of a summary.
+#[derive(Clone, Debug, Serialize)]
+pub struct Layer {
+    /// The layer's name.
+    pub name: String,
+    /// Keras's class.
+    pub class: &'static str,
+    /// Output shape of a sample.
+    pub output: Vec<usize>,
+    /// Its parameters and statistics.
+    pub parameters: usize,
+}
+
+/// Layers and parameter counts of a network.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The network's name.
+    pub name: String,
+    /// Input shape of a sample.
+    pub input: Vec<usize>,
+    /// In order.
+    pub layers: Vec<Layer>,
+    /// All parameters and statistics.
+    pub total: usize,
+    /// What the optimizer moves.
+    pub trainable: usize,
+    /// What it does not.
+    pub non_trainable: usize,
+}
+
+impl Summary {
+    /// Summarises a graph.
+    pub fn new(graph: &Graph) -> Self {
+        let layers = graph
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(i, node)| Layer {
+                name: node.name.clone(),
+                class: node.op.keras_name(),
+                output: graph.shapes[i + 1].dims().to_vec(),
+                parameters: node.params.iter().map(|p| p.shape.elements()).sum(),
+            })
+            .collect();
+        let count = |trainable: bool| -> usize {
+            let all = graph.nodes.iter().flat_map(|n| &n.params).filter(|p| p.trainable == trainable);
+            all.map(|p| p.shape.elements()).sum()
+        };
+        let (trainable, non_trainable) = (count(true), count(false));
+        Self {
+            name: graph.name.clone(),
+            input: graph.input().dims().to_vec(),
+            layers,
+            total: trainable + non_trainable,
+            trainable,
+            non_trainable,
+        }
+    }
+}
+
+/// `1234567` as `1,234,567`.
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, d) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(d);
+    }
+    out
+}
+
+/// `(None, 46, 46, 32)`, as Keras writes a batch of any size.
+fn keras_shape(dims: &[usize]) -> String {
+    let dims: Vec<String> = std::iter::once("None".to_owned()).chain(dims.iter().map(ToString::to_string)).collect();
+    format!("({})", dims.join(", "))
+}
+
+/// f32 parameters as Keras writes their size: `4.00 MB`.
+fn size(parameters: usize) -> String {
+    let bytes = parameters as f64 * 4.0;
+    match bytes {
+        b if b < 1024.0 => format!("{b:.2} B"),
+        b if b < 1024.0 * 1024.0 => format!("{:.2} KB", b / 1024.0),
+        b => format!("{:.2} MB", b / 1024.0 / 1024.0),
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: Vec<[String; 3]> = std::iter::once([
+            "input (InputLayer)".to_owned(),
+            keras_shape(&self.input),
+            "0".to_owned(),
+        ])
+        .chain(self.layers.iter().map(|l| {
+            [format!("{} ({})", l.name, l.class), keras_shape(&l.output), thousands(l.parameters)]
+        }))
+        .collect();
+        let head = ["Layer (type)".to_owned(), "Output Shape".to_owned(), "Param #".to_owned()];
+        let width = |c: usize| rows.iter().chain([&head]).map(|r| r[c].len()).max().unwrap_or(0);
+        let (a, b, c) = (width(0), width(1), width(2));
+        writeln!(f, "Model: \"{}\"", self.name)?;
+        writeln!(f, "{:<a$}  {:<b$}  {:>c$}", head[0], head[1], head[2])?;
+        writeln!(f, "{}", "-".repeat(a + b + c + 4))?;
+        for [name, shape, parameters] in &rows {
+            writeln!(f, "{name:<a$}  {shape:<b$}  {parameters:>c$}")?;
+        }
+        writeln!(f, "{}", "-".repeat(a + b + c + 4))?;
+        for (what, count) in
+            [("Total", self.total), ("Trainable", self.trainable), ("Non-trainable", self.non_trainable)]
+        {
+            writeln!(f, "{what} params: {} ({})", thousands(count), size(count))?;
+        }
+        Ok(())
+    }
+}
