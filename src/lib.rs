@@ -1,3 +1,4 @@
 //! fer-gpu: a deep-learning engine on GPU compute shaders.
 pub mod error;
 pub use error::{Error, Result};
+pub mod philox;
