@@ -31,7 +31,10 @@ pub fn read_image(path: &Path, input: InputSpec, out: &mut [f32]) -> Result<()> 
     input.check()?;
     check_length(input, out)?;
     let image = decode(path)?;
-    guarded(path, || Ok(write_floats(&image, input, out)))
+    guarded(path, || {
+        write_floats(&image, input, out);
+        Ok(())
+    })
 }
 
 /// Decodes a file, whatever its extension says.
@@ -152,7 +155,7 @@ mod tests {
         assert!(refuse("empty.png", b"").contains("empty file"));
         assert!(refuse("text.png", b"this is no image at all").contains("no known image format"));
         let mut png = Vec::new();
-        let noise = GrayImage::from_fn(60, 60, |x, y| image::Luma([(x * 37 ^ y * 91) as u8]));
+        let noise = GrayImage::from_fn(60, 60, |x, y| image::Luma([((x * 37) ^ (y * 91)) as u8]));
         noise.write_to(&mut Cursor::new(&mut png), ImageFormat::Png).unwrap();
         assert!(refuse("cut.png", &png[..png.len() / 2]).contains("cannot be decoded"));
         assert!(refuse("head.png", &png[..20]).contains("cannot be decoded"));

@@ -119,7 +119,7 @@ fn bad_files_fail_or_are_skipped() {
 fn a_file_that_only_decoding_shows_to_be_cut() {
     let dir = tree(&[("a", 2), ("b", 2)]);
     let path = dir.path().join("a/001.png");
-    let noise = GrayImage::from_fn(50, 50, |x, y| image::Luma([(x * 57 ^ y * 91) as u8]));
+    let noise = GrayImage::from_fn(50, 50, |x, y| image::Luma([((x * 57) ^ (y * 91)) as u8]));
     noise.save(&path).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();

@@ -67,7 +67,7 @@ pub(super) fn light(canvas: &mut Canvas, pose: &Pose, width: f32, rng: &mut Phil
 
 /// Sometimes something is in front of the face: a blot, a hand, or a bar across the picture.
 pub(super) fn occlude(canvas: &mut Canvas, pose: &Pose, skin: f32, rng: &mut Philox) {
-    match rng.below(14) {
+    match rng.below(16) {
         0 => blot(canvas, pose, rng),
         1 => hand(canvas, pose, skin, rng),
         2 => bar(canvas, rng),
@@ -118,10 +118,10 @@ fn bar(canvas: &mut Canvas, rng: &mut Philox) {
 
 /// The camera: blur, contrast, brightness, noise, and 8 bits a pixel.
 pub(super) fn photograph(mut canvas: Canvas, rng: &mut Philox) -> Vec<u8> {
-    canvas.blur(rng.uniform(0.2, 0.65));
-    let contrast = rng.uniform(0.75, 1.2);
+    canvas.blur(rng.uniform(0.2, 0.6));
+    let contrast = rng.uniform(0.8, 1.2);
     let brightness = rng.uniform(-0.1, 0.1);
-    let noise = rng.uniform(0.004, 0.02);
+    let noise = rng.uniform(0.004, 0.018);
     canvas
         .tones
         .iter()

@@ -22,9 +22,9 @@ impl ActionUnits {
         let mut face = Self { strength: [0.0; 44] };
         // People are never quite still: a neutral face is not the zero of every unit.
         for unit in [1, 2, 4, 7, 12, 15, 17, 25] {
-            face.strength[unit] = rng.uniform(0.0, 0.12);
+            face.strength[unit] = rng.uniform(0.0, 0.1);
         }
-        let shared = rng.uniform(0.55, 1.0);
+        let shared = rng.uniform(0.65, 1.0);
         let (always, sometimes) = units_of(emotion, rng);
         for &unit in always {
             face.pull(unit, shared, rng);
