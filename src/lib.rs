@@ -1,4 +1,5 @@
 //! fer-gpu: a deep-learning engine on GPU compute shaders.
+pub mod data;
 pub mod error;
 pub mod eval;
 pub mod formats;
@@ -11,3 +12,4 @@ pub mod tensor;
 pub mod train;
 pub mod verify;
 pub use error::{Error, Result};
+pub mod philox;

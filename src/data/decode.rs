@@ -1,0 +1,193 @@
+//! Image files: what they hold decides how they are read, not what they are called.
+//!
+//! Colours become grey by the luma weights of the `image` crate (Rec. 709); transparency is ignored; sizes change
+//! with the triangle filter, without keeping the aspect ratio (as Keras's image loader does by default).
+
+use std::fs::File;
+use std::io::{BufReader, Cursor};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageFormat, ImageReader, Limits};
+
+use super::InputSpec;
+use super::store::check_length;
+use crate::error::{Error, Result};
+
+/// Most rows or columns of an image file: more is a mistake or an attack, not a face.
+pub const MAX_SIDE: u32 = 8192;
+/// Most memory that decoding one file may take.
+const MAX_BYTES: u64 = 256 << 20;
+/// What an image file must be.
+const EXPECTED: &str = "a PNG, JPEG or BMP image";
+
+/// Reads one image file as the network takes it: height x width x channels floats from 0 to 1, rows first, channels
+/// last. The same decoding as for folders.
+///
+/// # Errors
+/// Names the file: not there, empty, not an image, damaged, more than 8192 pixels a side; an `out` of another length.
+pub fn read_image(path: &Path, input: InputSpec, out: &mut [f32]) -> Result<()> {
+    input.check()?;
+    check_length(input, out)?;
+    let image = decode(path)?;
+    guarded(path, || {
+        write_floats(&image, input, out);
+        Ok(())
+    })
+}
+
+/// Decodes a file, whatever its extension says.
+pub(super) fn decode(path: &Path) -> Result<DynamicImage> {
+    check_header(path)?;
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    guarded(path, || {
+        let mut reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?;
+        let mut limits = Limits::default();
+        limits.max_image_width = Some(MAX_SIDE);
+        limits.max_image_height = Some(MAX_SIDE);
+        limits.max_alloc = Some(MAX_BYTES);
+        reader.limits(limits);
+        reader.decode()
+    })
+}
+
+/// Reads only as much of a file as tells its format and size, and refuses what cannot be an image of a face.
+pub(super) fn check_header(path: &Path) -> Result<()> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let found = file.metadata().map_err(Error::io("read", path))?;
+    if !found.is_file() {
+        return Err(Error::data(path, "not a file", EXPECTED));
+    }
+    if found.len() == 0 {
+        return Err(Error::data(path, "an empty file", EXPECTED));
+    }
+    let reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(Error::io("read", path))?;
+    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Pnm)) {
+        return Err(Error::data(path, "its content is no known image format", EXPECTED));
+    }
+    let (width, height) = guarded(path, || reader.into_dimensions())?;
+    if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
+        let expected = format!("1 to {MAX_SIDE} pixels a side");
+        return Err(Error::data(path, format!("an image of {width} x {height} pixels"), expected));
+    }
+    Ok(())
+}
+
+/// Runs a decoder; its error or panic becomes ours.
+fn guarded<T>(path: &Path, decoder: impl FnOnce() -> image::ImageResult<T>) -> Result<T> {
+    // Nothing that a panic could leave half done outlives the closure but `out`, which the caller then drops.
+    match catch_unwind(AssertUnwindSafe(decoder)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Error::data(path, format!("cannot be decoded ({error})"), EXPECTED)),
+        Err(_) => Err(Error::data(path, "cannot be decoded (the decoder gave up on it)", EXPECTED)),
+    }
+}
+
+/// Writes an image as floats, resized and in the channels that the network takes. `out` has the right length.
+pub(super) fn write_floats(image: &DynamicImage, input: InputSpec, out: &mut [f32]) {
+    let image = if input.channels == 1 {
+        DynamicImage::ImageLuma8(image.to_luma8())
+    } else {
+        DynamicImage::ImageRgb8(image.to_rgb8())
+    };
+    let (width, height) = (input.width as u32, input.height as u32);
+    let image = if (image.width(), image.height()) == (width, height) {
+        image
+    } else {
+        image.resize_exact(width, height, FilterType::Triangle)
+    };
+    for (to, from) in out.iter_mut().zip(image.as_bytes()) {
+        *to = f32::from(*from) / 255.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use image::{GrayImage, RgbImage};
+
+    const GREY: InputSpec = InputSpec { height: 4, width: 6, channels: 1 };
+
+    fn read(path: &Path, input: InputSpec) -> Result<Vec<f32>> {
+        let mut out = vec![f32::NAN; input.len()];
+        read_image(path, input, &mut out).map(|()| out)
+    }
+
+    #[test]
+    fn content_decides_not_the_extension() {
+        let dir = tempfile::tempdir().unwrap();
+        let picture = GrayImage::from_fn(6, 4, |x, y| image::Luma([(x * 40 + y) as u8]));
+        for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Pnm] {
+            let path = dir.path().join("lies.jpg");
+            picture.save_with_format(&path, format).unwrap();
+            let floats = read(&path, GREY).unwrap();
+            assert_eq!(floats[6 * 3 + 5], f32::from(203u8) / 255.0, "row 3, column 5 of {format:?}");
+        }
+        let path = dir.path().join("lies.png");
+        picture.save_with_format(&path, ImageFormat::Jpeg).unwrap();
+        assert!((read(&path, GREY).unwrap()[5] - 200.0 / 255.0).abs() < 0.05);
+    }
+
+    #[test]
+    fn channels_and_sizes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.png");
+        RgbImage::from_pixel(3, 5, image::Rgb([255, 0, 51])).save(&path).unwrap();
+        let rgb = read(&path, InputSpec { height: 2, width: 7, channels: 3 }).unwrap();
+        assert_eq!(rgb.len(), 42);
+        assert!(rgb.chunks(3).all(|p| p == [1.0, 0.0, 0.2]), "{rgb:?}");
+        let grey = read(&path, GREY).unwrap();
+        assert!(grey.iter().all(|p| (p - (0.2126 + 0.0722 * 0.2)).abs() < 0.01), "{grey:?}");
+    }
+
+    #[test]
+    fn files_that_are_no_images() {
+        let dir = tempfile::tempdir().unwrap();
+        let refuse = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let text = read(&path, GREY).unwrap_err().to_string();
+            assert!(text.contains(name), "{text}");
+            text
+        };
+        assert!(refuse("empty.png", b"").contains("empty file"));
+        assert!(refuse("text.png", b"this is no image at all").contains("no known image format"));
+        let mut png = Vec::new();
+        let noise = GrayImage::from_fn(60, 60, |x, y| image::Luma([((x * 37) ^ (y * 91)) as u8]));
+        noise.write_to(&mut Cursor::new(&mut png), ImageFormat::Png).unwrap();
+        assert!(refuse("cut.png", &png[..png.len() / 2]).contains("cannot be decoded"));
+        assert!(refuse("head.png", &png[..20]).contains("cannot be decoded"));
+        let mut flipped = png.clone();
+        flipped[60] ^= 0x55;
+        assert!(refuse("flipped.png", &flipped).contains("cannot be decoded"));
+        let mut jpeg = Vec::new();
+        noise.write_to(&mut Cursor::new(&mut jpeg), ImageFormat::Jpeg).unwrap();
+        assert!(refuse("cut.jpg", &jpeg[..200]).contains("cannot be decoded"));
+        assert!(read(dir.path(), GREY).unwrap_err().to_string().contains("not a file"));
+        let gone = read(&dir.path().join("gone.png"), GREY).unwrap_err().to_string();
+        assert!(gone.contains("cannot read") && gone.contains("gone.png"), "{gone}");
+    }
+
+    #[test]
+    fn a_huge_image_is_refused_by_its_header() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("huge.bmp");
+        // A BMP header that promises 30,000 x 30,000 pixels of 24 bits, and nothing behind it.
+        let mut bmp = b"BM\x36\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
+        bmp.extend(30_000u32.to_le_bytes());
+        bmp.extend(30_000u32.to_le_bytes());
+        bmp.extend([1, 0, 24, 0]);
+        bmp.extend([0; 24]);
+        std::fs::write(&path, &bmp).unwrap();
+        let text = read(&path, GREY).unwrap_err().to_string();
+        assert!(text.contains("30000 x 30000") && text.contains("8192"), "{text}");
+    }
+
+    #[test]
+    fn a_buffer_of_another_length() {
+        let text = read_image(Path::new("x.png"), GREY, &mut [0.0; 5]).unwrap_err().to_string();
+        assert!(text.contains("5 floats for an image of 24"), "{text}");
+    }
+}

@@ -1,0 +1,223 @@
+//! Images and labels: where they come from, how they are checked, how they reach the GPU.
+//!
+//! [`open`] takes what the user typed after `--data` and gives a [`Dataset`] of two or three [`Split`]s:
+//!
+//! | source | what it is | room |
+//! |---|---|---|
+//! | `synth`, `synth:N` | faces that the program draws | [`synth`] |
+//! | `FILE.csv`, `FILE.csv.gz` | FER2013's table | `fer_csv` |
+//! | a folder | a tree of class folders | `folder` |
+//!
+//! A [`loader::Loader`] then reads a split in threads, ahead of the training step. Pixels are floats from 0 to 1
+//! (the byte divided by 255), rows first, channels last.
+
+mod decode;
+mod fer_csv;
+mod folder;
+pub mod loader;
+mod select;
+mod store;
+pub mod synth;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use decode::{MAX_SIDE, read_image};
+pub use loader::{Batch, Loader};
+
+use crate::error::{Error, Result};
+
+/// Share of the training images that becomes the validation split where the data has none and none is asked for.
+pub const DEFAULT_VALIDATION_SPLIT: f64 = 0.2;
+
+/// What the network takes: every image is brought to this size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputSpec {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// 1 for grey, 3 for red, green, blue.
+    pub channels: usize,
+}
+
+impl InputSpec {
+    /// Floats in one image.
+    pub fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Whether an image has no pixel (which [`open`] refuses).
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Refuses sizes that no image can be brought to.
+    fn check(&self) -> Result<()> {
+        let side = 1..=MAX_SIDE as usize;
+        if side.contains(&self.height) && side.contains(&self.width) && [1, 3].contains(&self.channels) {
+            return Ok(());
+        }
+        Err(Error::usage(
+            format!("an input of {} x {} x {} (height, width, channels)", self.height, self.width, self.channels),
+            format!("height and width from 1 to {MAX_SIDE}, and 1 (grey) or 3 (RGB) channels"),
+        ))
+    }
+}
+
+/// What to do about an image file that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnBadFile {
+    /// Stop with an error that names it.
+    #[default]
+    Fail,
+    /// Leave it out and name it in [`Dataset::notes`].
+    Skip,
+}
+
+/// How to open a source.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Classes to keep, in this order (labels 0, 1, ...); all if `None`.
+    pub classes: Option<Vec<String>>,
+    /// Share (between 0 and 1) of each class's training images to hold back, where the data has no validation split.
+    pub validation_split: Option<f64>,
+    /// What to do about image files that cannot be read. Rows of a csv file always fail: a damaged table is not to be
+    /// trusted in its other rows.
+    pub on_bad_file: OnBadFile,
+    /// Seed of the drawn faces and of the choice of the validation images.
+    pub seed: u64,
+}
+
+/// An opened source.
+pub struct Dataset {
+    /// What was opened, as typed.
+    pub source: String,
+    /// Class names; a label is a place in this list.
+    pub classes: Vec<String>,
+    /// Images to learn from.
+    pub train: Arc<dyn Split>,
+    /// Images to choose by.
+    pub validation: Arc<dyn Split>,
+    /// Images to report on, where the source has them.
+    pub test: Option<Arc<dyn Split>>,
+    /// What a person should know: skipped files, a split that was made, options that had no effect.
+    pub notes: Vec<String>,
+}
+
+impl std::fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dataset")
+            .field("source", &self.source)
+            .field("classes", &self.classes)
+            .field("train", &self.train.len())
+            .field("validation", &self.validation.len())
+            .field("test", &self.test.as_ref().map(|t| t.len()))
+            .field("notes", &self.notes)
+            .finish()
+    }
+}
+
+/// The images of one split, in a fixed order.
+pub trait Split: Send + Sync {
+    /// Number of images.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Size of the images that [`read`](Split::read) gives.
+    fn input(&self) -> InputSpec;
+
+    /// The label of an image: a place in [`Dataset::classes`]. `index` must be under `len`.
+    fn label(&self, index: usize) -> u32;
+
+    /// What a person would look for to find the image: a file's path, `fer2013.csv row 17`.
+    fn name(&self, index: usize) -> String;
+
+    /// Writes the image to `out`: height x width x channels floats from 0 to 1, rows first, channels last.
+    ///
+    /// # Errors
+    /// A file that cannot be read or decoded any more; an `out` of another length.
+    fn read(&self, index: usize, out: &mut [f32]) -> Result<()>;
+}
+
+/// Opens what the user named: `synth`, `synth:N`, a FER2013 csv file (plain or gzip), or a folder of class folders.
+///
+/// # Errors
+/// Names the file, row or folder and says what was expected there: see the module's table for the formats.
+pub fn open(source: &str, input: InputSpec, options: &Options) -> Result<Dataset> {
+    input.check()?;
+    select::check_options(options)?;
+    if let Some(count) = synth::parse_source(source)? {
+        return synth::open(source, count, input, options);
+    }
+    let path = Path::new(source);
+    let kind = std::fs::metadata(path).map_err(|error| missing(path, error))?;
+    if kind.is_dir() {
+        return folder::open(source, path, input, options);
+    }
+    let name = source.to_lowercase();
+    if name.ends_with(".csv") || name.ends_with(".csv.gz") {
+        return fer_csv::open(source, path, input, options);
+    }
+    Err(Error::data(path, "a file of no known kind", "`synth`, `synth:N`, a .csv or .csv.gz file, or a folder"))
+}
+
+/// A source that is not there.
+fn missing(path: &Path, error: std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return Error::data(
+            path,
+            "no such file or folder",
+            "`synth`, `synth:N`, a FER2013 .csv or .csv.gz file, or a folder of class folders",
+        );
+    }
+    Error::io("read", path)(error)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    const INPUT: InputSpec = InputSpec { height: 48, width: 48, channels: 1 };
+
+    fn refuse(source: &str, input: InputSpec, options: &Options) -> String {
+        open(source, input, options).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn sources_of_no_known_kind() {
+        let text = refuse("no/such/thing", INPUT, &Options::default());
+        assert!(text.contains("no/such/thing: no such file") && text.contains("synth:N"), "{text}");
+        let text = refuse("Cargo.toml", INPUT, &Options::default());
+        assert!(text.contains("no known kind") && text.contains(".csv.gz"), "{text}");
+    }
+
+    #[test]
+    fn impossible_inputs() {
+        for input in [(0, 48, 1), (48, 48, 2), (48, 100_000, 3)] {
+            let input = InputSpec { height: input.0, width: input.1, channels: input.2 };
+            assert!(refuse("synth", input, &Options::default()).contains("1 (grey) or 3 (RGB)"));
+        }
+    }
+
+    #[test]
+    fn impossible_options() {
+        for split in [0.0, 1.0, -0.5, f64::NAN] {
+            let options = Options { validation_split: Some(split), ..Options::default() };
+            assert!(refuse("synth", INPUT, &options).contains("between 0 and 1"));
+        }
+        let with = |names: &[&str]| {
+            let classes = Some(names.iter().map(ToString::to_string).collect());
+            refuse("synth", INPUT, &Options { classes, ..Options::default() })
+        };
+        assert!(with(&["happy", "sad", "happy"]).contains("`happy` twice"));
+        assert!(with(&["happy"]).contains("at least two"));
+        let text = with(&["happy", "sadd"]);
+        assert!(text.contains("unknown class `sadd`") && text.contains("`sad`"), "{text}");
+    }
+}

@@ -1,0 +1,83 @@
+//! Writes drawn faces as a tree of class folders, so that other tools can train on them, and a sheet to look at.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use image::imageops::{FilterType, overlay, resize};
+use image::{GrayImage, ImageFormat};
+use rayon::prelude::*;
+
+use super::{EMOTIONS, SIDE, SPLITS, check_count, draw, split_counts};
+use crate::error::{Error, Result};
+
+/// Pixels of a face on the sheet, along a side.
+const CELL: u32 = 96;
+/// Faces of each emotion on the sheet.
+const COLUMNS: usize = 12;
+
+/// What [`write_tree`] wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Images of the train, validation and test folders.
+    pub counts: [usize; 3],
+    /// The contact sheet.
+    pub sheet: PathBuf,
+}
+
+/// Writes `n` faces to `out`: `train|validation|test/<emotion>/NNNNN.png` (48 x 48, grey), the same images that
+/// `--data synth:N` with that seed gives, and `sheet.png`, the first twelve training images of each emotion. Makes
+/// the folder if need be.
+///
+/// # Errors
+/// A folder that is not empty, a number of images that [`parse_source`](super::parse_source) would refuse, and what
+/// the system refuses.
+pub fn write_tree(out: &Path, n: usize, seed: u64) -> Result<Written> {
+    check_count(n)?;
+    std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    if std::fs::read_dir(out).map_err(Error::io("read", out))?.next().is_some() {
+        return Err(Error::usage(
+            format!("the folder {} is not empty", out.display()),
+            "give a new folder, so that faces of different runs do not mix",
+        ));
+    }
+    let counts = split_counts(n);
+    for (split, count) in counts.into_iter().enumerate() {
+        for emotion in EMOTIONS {
+            let folder = out.join(SPLITS[split]).join(emotion);
+            std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        }
+        (0..count).into_par_iter().try_for_each(|i| {
+            let path = out.join(SPLITS[split]).join(EMOTIONS[i % EMOTIONS.len()]).join(format!("{i:05}.png"));
+            write_png(&path, &face(seed, split, i))
+        })?;
+    }
+    let path = out.join("sheet.png");
+    write_png(&path, &sheet(counts[0], seed))?;
+    Ok(Written { counts, sheet: path })
+}
+
+/// One drawn face as an image.
+fn face(seed: u64, split: usize, index: usize) -> GrayImage {
+    let bytes = draw(seed, split, index, index % EMOTIONS.len());
+    GrayImage::from_raw(SIDE as u32, SIDE as u32, bytes).expect("a drawn face has one byte for each pixel")
+}
+
+/// A row of training faces for each emotion.
+fn sheet(train: usize, seed: u64) -> GrayImage {
+    let mut sheet = GrayImage::new(CELL * COLUMNS as u32, CELL * EMOTIONS.len() as u32);
+    for index in 0..train.min(COLUMNS * EMOTIONS.len()) {
+        let picture = resize(&face(seed, 0, index), CELL, CELL, FilterType::Triangle);
+        let (row, column) = (index % EMOTIONS.len(), index / EMOTIONS.len());
+        overlay(&mut sheet, &picture, i64::from(CELL) * column as i64, i64::from(CELL) * row as i64);
+    }
+    sheet
+}
+
+/// Encodes and writes one file.
+fn write_png(path: &Path, picture: &GrayImage) -> Result<()> {
+    let mut bytes = Vec::new();
+    picture
+        .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+        .map_err(|error| Error::data(path, format!("cannot be encoded ({error})"), "a PNG image"))?;
+    std::fs::write(path, bytes).map_err(Error::io("write", path))
+}
