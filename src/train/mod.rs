@@ -1,8 +1,18 @@
-//! Training: what a run keeps and where it keeps it.
-//!
-//! * [`history`]: one row an epoch, and `results.csv`.
-//! * [`environment`]: the machine and the command line, for `env.json`.
-//! * [`run`]: the run folder and every file in it.
+//! Training: settings, the loop, the run folder, and networks back from their checkpoints.
+
+mod config;
+mod device;
 pub mod environment;
+mod evaluate;
 pub mod history;
 pub mod run;
+mod saved;
+mod trainer;
+
+pub use config::Config;
+pub use device::Device;
+pub use evaluate::{Loaded, evaluate};
+pub use trainer::{Observer, Outcome, Stopped, Trainer, config_of};
+
+/// How pixels become inputs: x / 255. Stored in every checkpoint.
+pub const PREPROCESSING: &str = "unit";

@@ -76,10 +76,33 @@ pub struct Progress {
     pub best: Option<Best>,
     /// Epochs without improvement, counted by early stopping.
     pub stale_epochs: usize,
-    /// Epochs without improvement since the learning rate last dropped.
-    pub plateau_epochs: usize,
+    /// The epoch that was interrupted, if one was.
+    #[serde(default)]
+    pub partial: Option<PartialEpoch>,
     /// One row an epoch completed.
     pub history: Vec<EpochRow>,
+}
+
+/// The part of an epoch that was done when training was interrupted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct PartialEpoch {
+    /// Steps done of the epoch.
+    pub steps: usize,
+    /// Sum of the samples' losses.
+    #[serde(with = "exact_float")]
+    pub loss: f64,
+    /// Samples whose label was the first choice.
+    #[serde(with = "exact_float")]
+    pub correct: f64,
+    /// Sum of the samples' mean squared errors.
+    #[serde(with = "exact_float")]
+    pub mse: f64,
+    /// Samples.
+    #[serde(with = "exact_float")]
+    pub count: f64,
+    /// Time spent.
+    #[serde(with = "exact_float")]
+    pub seconds: f64,
 }
 
 /// The best epoch so far by the monitored metric.

@@ -42,7 +42,7 @@ fn sample(step: u64, width: usize) -> Checkpoint {
         lr: 0.1,
         best,
         stale_epochs: 1,
-        plateau_epochs: 1,
+        partial: None,
         history,
     };
     let meta = Meta {

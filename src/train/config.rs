@@ -1,0 +1,94 @@
+//! Everything that decides a run, as flags and `--config FILE.toml` give it and `config.toml` keeps it.
+
+use crate::data::OnBadFile;
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The settings of a run. In a file, every key may be left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// `synth`, `synth:N`, a csv (or csv.gz) like fer2013's, or a folder of class folders.
+    pub data: String,
+    /// A name that `fer-gpu models` lists.
+    pub model: String,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// Adam's learning rate.
+    pub lr: f32,
+    /// Seed of the starting parameters, the order of images, dropout, and drawn data.
+    pub seed: u64,
+    /// Epochs without a better validation accuracy after which training stops; 0 never stops.
+    pub patience: usize,
+    /// The classes to keep, in this order; all of the data's if empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// Share of the training images to validate on, for data without a validation split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_split: Option<f64>,
+    /// What to do with an image that cannot be read.
+    pub on_bad_file: OnBadFile,
+    /// `auto`, `cpu`, an index of `fer-gpu devices`, or part of an adapter's name.
+    pub device: String,
+    /// `vulkan`, `metal`, `dx12` or `gl`; any if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: "synth".into(),
+            model: crate::models::DEFAULT.into(),
+            epochs: 10,
+            batch: 32,
+            lr: 0.001,
+            seed: 0,
+            patience: 0,
+            classes: Vec::new(),
+            validation_split: None,
+            on_bad_file: OnBadFile::Fail,
+            device: "auto".into(),
+            backend: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file; its errors name the line.
+    ///
+    /// # Errors
+    /// An unreadable file, TOML that is none, an unknown key.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        toml::from_str(&text).map_err(|e| Error::data(path, e.to_string().trim_end().to_owned(), "settings as `config.toml` of a run has them"))
+    }
+
+    /// Refuses what no run can use.
+    ///
+    /// # Errors
+    /// Names the flag, the value and the range.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |flag: &str, value: String, range: &str| {
+            Err(Error::usage(format!("--{flag} {value}"), format!("{flag} must be {range}")))
+        };
+        if self.epochs == 0 {
+            return refuse("epochs", self.epochs.to_string(), "at least 1");
+        }
+        if self.batch == 0 {
+            return refuse("batch", self.batch.to_string(), "at least 1");
+        }
+        if !(self.lr.is_finite() && self.lr > 0.0) {
+            return refuse("lr", self.lr.to_string(), "a positive number, such as 0.001");
+        }
+        if let Some(share) = self.validation_split
+            && !(share > 0.0 && share < 1.0)
+        {
+            return refuse("validation-split", share.to_string(), "between 0 and 1, such as 0.2");
+        }
+        Ok(())
+    }
+}

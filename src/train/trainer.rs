@@ -1,0 +1,370 @@
+//! The training loop: epochs of shuffled batches, validation, checkpoints, and a way to stop and go on.
+
+use super::config::Config;
+use super::device::Device;
+use super::evaluate::{LOADER_THREADS, evaluate, graph_of};
+use super::history::EpochRow;
+use super::run::RunFolder;
+use super::saved;
+use crate::data::loader::Loader;
+use crate::data::{Dataset, Split};
+use crate::error::{Error, Result};
+use crate::eval::Evaluation;
+use crate::formats::checkpoint::{Best, Checkpoint, Meta, PartialEpoch, Progress};
+use crate::graph::{CpuExecutor, Executor, Graph, Metrics, Mode};
+use crate::models;
+use crate::philox::Philox;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Stream of random numbers of an epoch's order: streams below it belong to parameters.
+const ORDER_STREAM: u64 = 1 << 32;
+
+/// Told what happens, for a progress bar or a log.
+pub trait Observer {
+    /// A step is queued: epoch and step from 1, of how many, the metrics that have arrived, images a second so far.
+    fn step(&mut self, epoch: usize, step: usize, steps: usize, so_far: &Metrics, images_per_s: f64);
+    /// Validation begins.
+    fn validating(&mut self, _epoch: usize) {}
+    /// An epoch is done; whether it is the best so far.
+    fn epoch(&mut self, row: &EpochRow, best: bool);
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// One row an epoch.
+    pub history: Vec<EpochRow>,
+    /// The best epoch by validation accuracy.
+    pub best: Option<Best>,
+    /// The best checkpoint's figures on the test split, or on validation where there is no test split; none if interrupted.
+    pub evaluation: Option<Evaluation>,
+    /// The split of `evaluation`.
+    pub evaluated_on: &'static str,
+    /// Why it ended before the last epoch, if it did.
+    pub stopped: Option<Stopped>,
+    /// Time that steps waited for the loader.
+    pub waited: Duration,
+}
+
+/// Why training ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Ctrl-C or a termination signal.
+    Interrupted,
+    /// No better validation accuracy for `--patience` epochs.
+    Patience,
+}
+
+/// A run in progress.
+pub struct Trainer<'a> {
+    config: &'a Config,
+    dataset: &'a Dataset,
+    run: &'a RunFolder,
+    graph: Arc<Graph>,
+    device: &'a Device,
+    executor: Box<dyn Executor>,
+    progress: Progress,
+    waited: Duration,
+}
+
+impl<'a> Trainer<'a> {
+    /// A new run, from starting parameters.
+    ///
+    /// # Errors
+    /// A model, batch or data that do not fit each other or the device.
+    pub fn new(config: &'a Config, dataset: &'a Dataset, run: &'a RunFolder, device: &'a Device) -> Result<Self> {
+        let graph = Arc::new(models::find(&config.model)?.graph(dataset.classes.len())?);
+        let progress = Progress {
+            epoch: 0,
+            step: 0,
+            seed: config.seed,
+            batch: config.batch,
+            lr: config.lr,
+            best: None,
+            stale_epochs: 0,
+            partial: None,
+            history: Vec::new(),
+        };
+        Self::with(config, dataset, run, device, graph, progress)
+    }
+
+    /// Goes on with the last checkpoint of a run.
+    ///
+    /// # Errors
+    /// A damaged checkpoint, or settings that would not continue the same run.
+    pub fn resume(config: &'a Config, dataset: &'a Dataset, run: &'a RunFolder, device: &'a Device) -> Result<Self> {
+        let path = run.last();
+        let checkpoint = Checkpoint::load(&path)?;
+        let refuse = |what: String| Err(Error::checkpoint(&path, what, "a resumed run keeps its settings; start a new one"));
+        if checkpoint.meta.classes != dataset.classes {
+            let (had, has) = (checkpoint.meta.classes.join(", "), dataset.classes.join(", "));
+            return refuse(format!("trained on the classes {had}; the data has {has}"));
+        }
+        if checkpoint.meta.model != config.model {
+            return refuse(format!("is of the network {}, not {}", checkpoint.meta.model, config.model));
+        }
+        let Some(progress) = checkpoint.meta.progress.clone() else {
+            return Err(Error::checkpoint(&path, "holds no training state", "it can be evaluated, not resumed"));
+        };
+        if progress.batch != config.batch || progress.seed != config.seed || progress.lr != config.lr {
+            return refuse(format!("has batch {}, seed {}, lr {}", progress.batch, progress.seed, progress.lr));
+        }
+        let graph = Arc::new(graph_of(&checkpoint.meta, &path)?);
+        let snapshot = saved::snapshot(checkpoint, &path, &graph)?;
+        let mut trainer = Self::with(config, dataset, run, device, graph, progress)?;
+        trainer.executor.restore(&snapshot)?;
+        Ok(trainer)
+    }
+
+    fn with(
+        config: &'a Config,
+        dataset: &'a Dataset,
+        run: &'a RunFolder,
+        device: &'a Device,
+        graph: Arc<Graph>,
+        progress: Progress,
+    ) -> Result<Self> {
+        let n = dataset.train.len();
+        if config.batch > n {
+            let what = format!("--batch {} is more than the {n} training images", config.batch);
+            return Err(Error::usage(what, format!("use --batch {} or less", n.min(32))));
+        }
+        let mut executor = device.executor(&graph, config.batch, config.seed, true)?;
+        for (mode, split) in [(Mode::Train, &dataset.train), (Mode::Evaluate, &dataset.validation)] {
+            // Everything is built here: the full batch and the last, smaller one.
+            for size in [config.batch.min(split.len()), split.len() % config.batch] {
+                if size > 0 {
+                    executor.prepare(mode, size)?;
+                }
+            }
+        }
+        Ok(Self { config, dataset, run, graph, device, executor, progress, waited: Duration::ZERO })
+    }
+
+    /// Epochs done before this call.
+    pub fn done(&self) -> usize {
+        self.progress.epoch
+    }
+
+    /// Bytes that the device holds for the run.
+    pub fn bytes(&self) -> u64 {
+        self.executor.bytes()
+    }
+
+    /// Trains to the configured number of epochs, or until `stop` is set or patience runs out, then scores the best
+    /// checkpoint and writes the run folder's results.
+    ///
+    /// # Errors
+    /// Data, device or disk errors; [`Error::NotFinite`] if the loss diverged. The last checkpoint stays as it was.
+    pub fn run(mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome> {
+        let mut stopped = None;
+        while self.progress.epoch < self.config.epochs && stopped.is_none() {
+            let Some(row) = self.epoch(observer, stop)? else {
+                stopped = Some(Stopped::Interrupted);
+                break;
+            };
+            let best = self.finish_epoch(row)?;
+            observer.epoch(self.progress.history.last().unwrap_or(&row), best);
+            if self.config.patience > 0 && self.progress.stale_epochs >= self.config.patience {
+                stopped = Some(Stopped::Patience);
+            }
+        }
+        let interrupted = stopped == Some(Stopped::Interrupted);
+        let (evaluation, evaluated_on) = if interrupted { (None, "") } else { self.score_best()? };
+        let best = self.progress.best;
+        if let Some(evaluation) = &evaluation {
+            self.run.write_results(&self.progress.history, best.map(|b| b.epoch), evaluation)?;
+        }
+        Ok(Outcome { history: self.progress.history, best, evaluation, evaluated_on, stopped, waited: self.waited })
+    }
+
+    /// The order of the training images in an epoch, from 0.
+    fn order(&self, epoch: usize) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.dataset.train.len() as u32).collect();
+        Philox::new(self.config.seed, ORDER_STREAM + epoch as u64).shuffle(&mut order);
+        order
+    }
+
+    /// One epoch of training and validation, or nothing if it was interrupted; then its part is saved.
+    fn epoch(&mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Option<EpochRow>> {
+        let (epoch, batch) = (self.progress.epoch, self.config.batch);
+        let partial = self.progress.partial.take().unwrap_or_default();
+        let mut sums = metrics_of(&partial);
+        let order = self.order(epoch);
+        let steps = order.len().div_ceil(batch);
+        let rest: Vec<u32> = order.iter().skip(partial.steps * batch).copied().collect();
+        let start = Instant::now();
+        let mut recent = Recent::default();
+        let mut loader = Loader::start(Arc::clone(&self.dataset.train), rest, batch, LOADER_THREADS);
+        let mut step = partial.steps;
+        let mut images = 0;
+        while let Some(loaded) = loader.next() {
+            let loaded = loaded?;
+            self.executor.train(&loaded.x, &loaded.labels, self.progress.step, self.config.lr)?;
+            recent.push(self.progress.step, loaded.indices);
+            self.progress.step += 1;
+            step += 1;
+            images += loaded.labels.len();
+            sums += self.executor.arrived()?;
+            if sums.not_finite {
+                return Err(self.not_finite(&recent, step));
+            }
+            observer.step(epoch + 1, step, steps, &sums, images as f64 / start.elapsed().as_secs_f64());
+            if stop.load(Ordering::Relaxed) {
+                sums += self.executor.flush()?;
+                if sums.not_finite {
+                    return Err(self.not_finite(&recent, step));
+                }
+                let seconds = partial.seconds + start.elapsed().as_secs_f64();
+                self.progress.partial = Some(partial_of(&sums, step, seconds));
+                self.save()?;
+                return Ok(None);
+            }
+        }
+        self.waited += loader.waited();
+        sums += self.executor.flush()?;
+        if sums.not_finite {
+            return Err(self.not_finite(&recent, step));
+        }
+        let training = start.elapsed().as_secs_f64();
+        observer.validating(epoch + 1);
+        let validation = self.validate()?;
+        let mean = |m: &Metrics, sum: f64| sum / m.count.max(1.0);
+        Ok(Some(EpochRow {
+            epoch: epoch + 1,
+            loss: mean(&sums, sums.loss),
+            accuracy: mean(&sums, sums.correct),
+            mse: mean(&sums, sums.mse),
+            val_loss: mean(&validation, validation.loss),
+            val_accuracy: mean(&validation, validation.correct),
+            val_mse: mean(&validation, validation.mse),
+            lr: f64::from(self.config.lr),
+            seconds: partial.seconds + start.elapsed().as_secs_f64(),
+            images_per_s: images as f64 / training,
+        }))
+    }
+
+    fn validate(&mut self) -> Result<Metrics> {
+        let split = &self.dataset.validation;
+        let order = (0..split.len() as u32).collect();
+        let mut sums = Metrics::default();
+        for loaded in Loader::start(Arc::clone(split), order, self.config.batch, LOADER_THREADS) {
+            let loaded = loaded?;
+            self.executor.evaluate(&loaded.x, &loaded.labels)?;
+            sums += self.executor.arrived()?;
+        }
+        sums += self.executor.flush()?;
+        Ok(sums)
+    }
+
+    /// Records the epoch and saves; whether it is the best so far.
+    fn finish_epoch(&mut self, row: EpochRow) -> Result<bool> {
+        let better = self.progress.best.is_none_or(|b| row.val_accuracy > b.value);
+        if better {
+            self.progress.best = Some(Best { epoch: row.epoch, value: row.val_accuracy });
+            self.progress.stale_epochs = 0;
+        } else {
+            self.progress.stale_epochs += 1;
+        }
+        self.progress.epoch = row.epoch;
+        self.progress.history.push(row);
+        let checkpoint = self.save()?;
+        if better {
+            checkpoint.save(&self.run.best())?;
+        }
+        self.run.write_history(&self.progress.history, self.progress.best.map(|b| b.epoch))?;
+        Ok(better)
+    }
+
+    /// Writes `last.safetensors`.
+    fn save(&self) -> Result<Checkpoint> {
+        let model = models::find(&self.config.model)?;
+        let meta = Meta {
+            model: model.name.to_owned(),
+            classes: self.dataset.classes.clone(),
+            input: model.input,
+            preprocessing: super::PREPROCESSING.to_owned(),
+            progress: Some(self.progress.clone()),
+        };
+        let checkpoint = saved::checkpoint(meta, self.executor.snapshot()?);
+        checkpoint.save(&self.run.last())?;
+        Ok(checkpoint)
+    }
+
+    /// The best checkpoint's figures.
+    fn score_best(&mut self) -> Result<(Option<Evaluation>, &'static str)> {
+        let path = self.run.best();
+        let snapshot = saved::snapshot(Checkpoint::load(&path)?, &path, &self.graph)?;
+        self.executor.restore(&snapshot)?;
+        let (split, name): (&Arc<dyn Split>, _) = match &self.dataset.test {
+            Some(test) => (test, "test"),
+            None => (&self.dataset.validation, "validation"),
+        };
+        let evaluation = evaluate(self.executor.as_mut(), split, &self.dataset.classes, self.config.batch)?;
+        Ok((Some(evaluation), name))
+    }
+
+    /// Finds the layer at which a loss stopped being finite. No parameter has moved since that step, so the recent batches are
+    /// run again on the reference until one shows it.
+    fn not_finite(&self, recent: &Recent, step: usize) -> Error {
+        let what = self.find_not_finite(recent).unwrap_or_else(|e| format!("the loss is not finite ({e})"));
+        let kept = if self.run.last().exists() { "the last good checkpoint is kept" } else { "no epoch was completed" };
+        Error::NotFinite {
+            epoch: self.progress.epoch + 1,
+            step,
+            what,
+            hint: format!("{kept} in {}; try a smaller --lr", self.run.path().display()),
+        }
+    }
+
+    fn find_not_finite(&self, recent: &Recent) -> Result<String> {
+        let mut reference = CpuExecutor::new(Arc::clone(&self.graph), self.config.batch, self.config.seed);
+        reference.restore(&self.executor.snapshot()?)?;
+        let size = self.graph.input().elements();
+        for (step, indices) in &recent.batches {
+            let mut x = vec![0.0; size * indices.len()];
+            for (chunk, i) in x.chunks_exact_mut(size).zip(indices) {
+                self.dataset.train.read(*i as usize, chunk)?;
+            }
+            let labels: Vec<u32> = indices.iter().map(|i| self.dataset.train.label(*i as usize)).collect();
+            if let Some(found) = reference.first_not_finite(&x, &labels, *step)? {
+                return Ok(found);
+            }
+        }
+        Ok(format!("the loss on {} is not finite, in f32 only", self.device))
+    }
+}
+
+/// The batches of the last steps: more than can be queued between two readings of the metrics.
+#[derive(Default)]
+struct Recent {
+    batches: std::collections::VecDeque<(u64, Vec<u32>)>,
+}
+
+impl Recent {
+    fn push(&mut self, step: u64, indices: Vec<u32>) {
+        self.batches.push_back((step, indices));
+        if self.batches.len() > 64 {
+            self.batches.pop_front();
+        }
+    }
+}
+
+fn metrics_of(p: &PartialEpoch) -> Metrics {
+    Metrics { loss: p.loss, correct: p.correct, mse: p.mse, count: p.count, not_finite: false }
+}
+
+fn partial_of(m: &Metrics, steps: usize, seconds: f64) -> PartialEpoch {
+    PartialEpoch { steps, loss: m.loss, correct: m.correct, mse: m.mse, count: m.count, seconds }
+}
+
+/// Reads the settings of a run that is to be resumed.
+///
+/// # Errors
+/// A folder that holds no run.
+pub fn config_of(run: &Path) -> Result<Config> {
+    Config::read(&RunFolder::open(run)?.config())
+}
