@@ -5,7 +5,7 @@ use super::saved;
 use crate::data::{InputSpec, Split};
 use crate::data::loader::Loader;
 use crate::error::{Error, Result};
-use crate::eval::{Evaluation, Scorer};
+use crate::eval::metrics::{Evaluation, Scorer};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::graph::Executor;
 use crate::models;

@@ -9,7 +9,7 @@ use super::saved;
 use crate::data::loader::Loader;
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Result};
-use crate::eval::Evaluation;
+use crate::eval::metrics::Evaluation;
 use crate::formats::checkpoint::{Best, Checkpoint, Meta, PartialEpoch, Progress};
 use crate::graph::{CpuExecutor, Executor, Graph, Metrics, Mode};
 use crate::models;
