@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 /// Whether an element-wise kernel handles single elements or four at a time: `shaders/common/lanes*.wgsl` defines the
-/// types `F` and `U` and the constant `LANES` to match, and the shader's text serves both.
+/// types `F`, `U` and `B` and the constant `LANES` to match, and the shader's text serves both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lanes {
     /// One element; for channel counts that 4 does not divide.

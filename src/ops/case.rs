@@ -109,6 +109,8 @@ pub struct Case {
     pub subject: Subject,
     /// How near the GPU must be.
     pub tolerance: Tolerance,
+    /// Seed of the formula for the cotangent `dy`.
+    pub cotangent: u32,
     /// Whether the function is smooth at this input, so that finite differences mean something.
     pub smooth: bool,
     /// Whether `cargo bench` times it: the networks' real shapes.
@@ -116,6 +118,9 @@ pub struct Case {
 }
 
 impl Case {
+    /// The usual seed of the formula for the cotangent.
+    pub const COTANGENT: u32 = 99;
+
     /// A case of an op: parameters by formula (seeds 2, 3, ...; variance-like ones are kept positive), training mode.
     pub fn new(what: &str, op: impl Op + 'static, inputs: Vec<Input>, tolerance: Tolerance) -> Self {
         let samples: Vec<Shape> = inputs.iter().map(|i| Shape::new(&i.shape.dims()[1..])).collect();
@@ -136,6 +141,7 @@ impl Case {
             name: format!("{}/{what}", op.name()),
             subject: Subject::Op { op: Arc::new(op), inputs, params, pass },
             tolerance,
+            cotangent: Self::COTANGENT,
             smooth: true,
             bench: false,
         }

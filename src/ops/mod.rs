@@ -12,6 +12,11 @@ pub mod batch_norm;
 pub mod case;
 pub mod conv2d;
 pub mod dense;
+pub mod dropout;
+pub mod flatten;
+pub mod global_avg_pool;
+pub mod leaky_relu;
+pub mod max_pool2d;
 pub mod relu;
 pub mod softmax_cross_entropy;
 pub mod window;
@@ -252,6 +257,11 @@ pub const TABLE: &[Row] = &[
     Row { name: "conv2d", shader: Some("conv2d"), cases: conv2d::cases },
     // A dense layer is a 1 x 1 convolution over a 1 x N map: the same kernels.
     Row { name: "dense", shader: Some("conv2d"), cases: dense::cases },
+    Row { name: "dropout", shader: Some("dropout"), cases: dropout::cases },
+    Row { name: "flatten", shader: None, cases: flatten::cases },
+    Row { name: "global_avg_pool", shader: Some("global_avg_pool"), cases: global_avg_pool::cases },
+    Row { name: "leaky_relu", shader: Some("leaky_relu"), cases: leaky_relu::cases },
+    Row { name: "max_pool2d", shader: Some("max_pool2d"), cases: max_pool2d::cases },
     Row { name: "relu", shader: Some("relu"), cases: relu::cases },
     Row { name: "softmax_cross_entropy", shader: Some("softmax_cross_entropy"), cases: softmax_cross_entropy::cases },
 ];

@@ -4,7 +4,7 @@
 //! `<dy, (f(p + e t) - f(p - e t)) / 2e> = <backward(dy), t>` are compared (the check of `jax.test_util.check_vjp`). The cotangent
 //! is never constant: a sum of outputs has no gradient through softmax or batch norm, and hides their errors.
 
-use super::host::{COTANGENT_SEED, output_shape, sample_shapes};
+use super::host::{output_shape, sample_shapes};
 use crate::Result;
 use crate::ops::{Case, HostBackward, HostForward, Input, Subject, softmax_cross_entropy};
 use crate::tensor::{HostTensor, fill};
@@ -56,7 +56,7 @@ pub fn slope(case: &Case) -> Result<Slope> {
             Ok(Slope { numeric: (mean_loss(EPSILON) - mean_loss(-EPSILON)) / (2.0 * EPSILON), analytic })
         }
         Subject::Op { op, inputs, params, pass } => {
-            let dy = Input::new(output_shape(op.as_ref(), inputs)?, COTANGENT_SEED).host();
+            let dy = Input::new(output_shape(op.as_ref(), inputs)?, case.cotangent).host();
             let specs = op.params(&sample_shapes(inputs).iter().collect::<Vec<_>>());
             let at: Vec<HostTensor> = inputs.iter().chain(params).map(Input::host).collect();
             let t: Vec<HostTensor> = at

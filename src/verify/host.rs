@@ -4,9 +4,6 @@ use crate::ops::softmax_cross_entropy;
 use crate::ops::{Case, HostBackward, HostForward, Input, Subject};
 use crate::tensor::{HostTensor, Shape};
 
-/// Seed of the formula for the cotangent `dy`.
-pub(super) const COTANGENT_SEED: u32 = 99;
-
 /// Named results of a case: `y`, `dx0`, `dkernel`, `moving_mean` ...
 pub type Outputs = Vec<(String, HostTensor)>;
 
@@ -22,7 +19,7 @@ pub(super) fn output_shape(op: &dyn crate::ops::Op, inputs: &[Input]) -> crate::
     Ok(y.with_batch(inputs[0].shape.dims()[0]))
 }
 
-/// Runs a case, forward and backward, on the reference.
+/// Runs a case, forward and backward, on the reference. Running statistics that the pass does not move are listed as they were.
 ///
 /// # Errors
 /// Shapes that the op refuses (a mistake in the case list).
@@ -39,7 +36,7 @@ pub fn reference(case: &Case) -> crate::Result<Outputs> {
             ])
         }
         Subject::Op { op, inputs, params, pass } => {
-            let dy = Input::new(output_shape(op.as_ref(), inputs)?, COTANGENT_SEED).host();
+            let dy = Input::new(output_shape(op.as_ref(), inputs)?, case.cotangent).host();
             let xs: Vec<HostTensor> = inputs.iter().map(Input::host).collect();
             let ps: Vec<HostTensor> = params.iter().map(Input::host).collect();
             let (x, p): (Vec<&HostTensor>, Vec<&HostTensor>) = (xs.iter().collect(), ps.iter().collect());
@@ -54,7 +51,13 @@ pub fn reference(case: &Case) -> crate::Result<Outputs> {
                 pass: *pass,
             });
             let mut outputs = vec![("y".to_owned(), out.y)];
-            outputs.extend(out.statistics.into_iter().map(|(i, t)| (specs[i].name.to_owned(), t)));
+            let mut moved = out.statistics;
+            for (i, value) in ps.iter().enumerate().filter(|(i, _)| !specs[*i].trainable) {
+                if !moved.iter().any(|(m, _)| *m == i) {
+                    moved.push((i, value.clone()));
+                }
+            }
+            outputs.extend(moved.into_iter().map(|(i, t)| (specs[i].name.to_owned(), t)));
             outputs.extend(grads.dx.into_iter().enumerate().map(|(i, t)| (format!("dx{i}"), t)));
             let dparams = grads.dparams.into_iter().zip(&specs);
             outputs.extend(dparams.filter_map(|(t, spec)| Some((format!("d{}", spec.name), t?))));

@@ -1,12 +1,12 @@
 //! A case on an adapter, against the reference: outputs poisoned before the run, guard words around them, two runs with equal
 //! bits.
 
-use super::host::{COTANGENT_SEED, output_shape, reference, sample_shapes};
+use super::host::{Outputs, output_shape, reference, sample_shapes};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuTensor, Program, Recorder, StepParams};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss};
 use crate::ops::{Case, GpuBackward, GpuForward, Input, Op, Pass, Subject};
-use crate::tensor::Shape;
+use crate::tensor::{HostTensor, Shape};
 
 /// What a case came to on an adapter.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -100,13 +100,30 @@ struct Bench {
     program: Program,
 }
 
+/// What a case wrote on an adapter.
+#[derive(Clone, Debug)]
+pub struct GpuRun {
+    /// Every output by name, as the reference names them; what forward saved too (u32 words read as f32).
+    pub outputs: Outputs,
+    /// What went wrong around them: guards overwritten, poison left, two runs that differ.
+    pub faults: Vec<String>,
+}
+
 /// Runs one case and compares.
 ///
 /// # Errors
 /// Whatever the driver reports; a wrong result is an [`Outcome`], not an error.
 pub fn run(gpu: &Gpu, case: &Case) -> Result<Outcome> {
+    compare(case, outputs(gpu, case)?)
+}
+
+/// Runs one case twice, forward and backward, and reads its outputs back.
+///
+/// # Errors
+/// Whatever the driver reports.
+pub fn outputs(gpu: &Gpu, case: &Case) -> Result<GpuRun> {
     let bench = match &case.subject {
-        Subject::Op { op, inputs, params, pass } => prepare_op(gpu, op.as_ref(), inputs, params, *pass)?,
+        Subject::Op { op, inputs, params, pass } => prepare_op(gpu, case, op.as_ref(), inputs, params, *pass)?,
         Subject::Loss { logits, labels } => prepare_loss(gpu, logits, labels)?,
     };
     let mut faults = Vec::new();
@@ -128,20 +145,28 @@ pub fn run(gpu: &Gpu, case: &Case) -> Result<Outcome> {
         faults.extend(ignored.into_iter().filter(|f| f.ends_with("range")));
     }
     faults.dedup();
-    compare(case, &bench.outputs, &runs[0], faults)
+    let tensor = |bits: &[u32]| bits.iter().map(|b| f64::from(f32::from_bits(*b))).collect();
+    let outputs = bench.outputs.iter().zip(&runs[0]).map(|(o, bits)| {
+        (o.name.clone(), HostTensor { shape: o.tensor.shape.clone(), data: tensor(bits) })
+    });
+    Ok(GpuRun { outputs: outputs.collect(), faults })
 }
 
-fn compare(case: &Case, outputs: &[Guarded], values: &[Vec<u32>], faults: Vec<String>) -> Result<Outcome> {
+fn compare(case: &Case, run: GpuRun) -> Result<Outcome> {
+    let GpuRun { outputs, faults } = run;
     let mut outcome =
         Outcome { case: case.name.clone(), worst_error: 0.0, worst_ratio: 0.0, at: String::new(), faults };
     for (name, expected) in reference(case)? {
-        let Some(found) = outputs.iter().position(|o| o.name == name) else {
+        let Some((_, found)) = outputs.iter().find(|(n, _)| *n == name) else {
             outcome.faults.push(format!("{name}: the GPU has no such output"));
             continue;
         };
         // The metrics tensor is longer than what the reference returns; nothing else is.
-        for (i, (bits, want)) in values[found].iter().zip(&expected.data).enumerate() {
-            let got = f64::from(f32::from_bits(*bits));
+        for (i, (got, want)) in found.data.iter().zip(&expected.data).enumerate() {
+            // Equal infinities, and a NaN where there must be one, have no difference to measure.
+            if got == want || (got.is_nan() && want.is_nan()) {
+                continue;
+            }
             let error = (got - want).abs();
             let ratio = error / (case.tolerance.abs + case.tolerance.rel * want.abs());
             // A NaN compares as neither; it is the worst there is.
@@ -163,7 +188,7 @@ fn finish(gpu: &Gpu, rec: Recorder<'_>, pass: Pass) -> Result<Program> {
     rec.finish(&step, &mut crate::gpu::ScratchPool::default())
 }
 
-fn prepare_op(gpu: &Gpu, op: &dyn Op, inputs: &[Input], params: &[Input], pass: Pass) -> Result<Bench> {
+fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[Input], pass: Pass) -> Result<Bench> {
     let samples = sample_shapes(inputs);
     let samples: Vec<&Shape> = samples.iter().collect();
     let specs = op.params(&samples);
@@ -173,7 +198,7 @@ fn prepare_op(gpu: &Gpu, op: &dyn Op, inputs: &[Input], params: &[Input], pass: 
     let named = |i: usize| format!("x{i}");
     let x = inputs.iter().enumerate().map(|(i, x)| Guarded::input(gpu, &named(i), x)).collect::<Result<Vec<_>>>()?;
     let p = specs.iter().zip(params).map(|(s, p)| Guarded::input(gpu, s.name, p)).collect::<Result<Vec<_>>>()?;
-    let dy = Guarded::input(gpu, "dy", &Input::new(y_shape.clone(), COTANGENT_SEED))?;
+    let dy = Guarded::input(gpu, "dy", &Input::new(y_shape.clone(), case.cotangent))?;
     let y = Guarded::poisoned(gpu, "y", &y_shape)?;
     let saved = op.saved(&samples, n);
     let saved = saved

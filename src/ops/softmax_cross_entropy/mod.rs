@@ -67,6 +67,7 @@ pub(super) fn cases() -> Vec<Case> {
             labels: (0..n).map(|i| ((i * 7 + 3) % classes) as u32).collect(),
         },
         tolerance: Tolerance { abs: 2e-6, rel: 1e-5 },
+        cotangent: Case::COTANGENT,
         smooth: true,
         bench: false,
     };

@@ -1,0 +1,82 @@
+// max_pool2d: y[n, h, w, c] = max over the taps (i, j) on the map of x[n, h sh + i - ph, w sw + j - pw, c], the first of equals;
+// dx gathers the dy of the windows over a pixel whose maximum it was.
+// One invocation LANES channels of an output (forward) or input (backward) pixel; workgroups are folded over x and y of the grid.
+
+struct Params {
+    count: u32,             // invocations
+    groups: u32,            // c / LANES
+    in_size: vec2<u32>,     // h_in, w_in; pairs are height, width from here on
+    out_size: vec2<u32>,
+    window: vec2<u32>,
+    stride: vec2<u32>,
+    pad: vec2<u32>,         // before the first row and column
+    lowest: f32,            // minus infinity, which WGSL cannot write
+}
+@group(0) @binding(0) var<uniform> params: Params;
+
+@group(0) @binding(1) var<storage, read> x: array<F>;               // [n, h_in, w_in, c]
+@group(0) @binding(2) var<storage, read_write> y: array<F>;         // [n, h_out, w_out, c]
+@group(0) @binding(3) var<storage, read_write> argmax: array<U>;    // y's: i * window_w + j
+
+@compute @workgroup_size(64)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+           @builtin(local_invocation_index) local: u32) {
+    let i = (group.y * groups.x + group.x) * 64u + local;
+    if i < params.count {
+        let pixel = i / params.groups;
+        let row = pixel / params.out_size.y;
+        let sample = row / params.out_size.x;
+        // Top left of the window, counted from the padding's corner, and the taps that lie on the map.
+        let corner = vec2(row % params.out_size.x, pixel % params.out_size.y) * params.stride;
+        let first = max(params.pad, corner) - corner;
+        let end = min(params.window, params.in_size + params.pad - corner);
+
+        var best = F(params.lowest);
+        var tap = U(first.x * params.window.y + first.y);
+        var nan_found = B();
+        for (var h = first.x; h < end.x; h++) {
+            let line = (sample * params.in_size.x + corner.x + h - params.pad.x) * params.in_size.y;
+            for (var w = first.y; w < end.y; w++) {
+                let v = x[(line + corner.y + w - params.pad.y) * params.groups + i % params.groups];
+                // By its bits: a compiler may take it that floats are never NaN.
+                let nan = (bitcast<U>(v) & U(0x7fffffffu)) > U(0x7f800000u);
+                let taken = (nan | (v > best)) & !nan_found;
+                best = select(best, v, taken);
+                tap = select(tap, U(h * params.window.y + w), taken);
+                nan_found = nan_found | nan;
+            }
+        }
+        y[i] = best;
+        argmax[i] = tap;
+    }
+}
+
+@group(0) @binding(1) var<storage, read> taps: array<U>;            // forward's argmax, [n, h_out, w_out, c]
+@group(0) @binding(2) var<storage, read> dy: array<F>;              // [n, h_out, w_out, c]
+@group(0) @binding(3) var<storage, read_write> dx: array<F>;        // [n, h_in, w_in, c]
+
+@compute @workgroup_size(64)
+fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+            @builtin(local_invocation_index) local: u32) {
+    let i = (group.y * groups.x + group.x) * 64u + local;
+    if i < params.count {
+        let pixel = i / params.groups;
+        let row = pixel / params.in_size.y;
+        let sample = row / params.in_size.x;
+        // The pixel, counted from the padding's corner, and the windows over it: o stride <= at < o stride + window.
+        let at = vec2(row % params.in_size.x, pixel % params.in_size.y) + params.pad;
+        let covered = select(vec2(0u), (at - params.window) / params.stride + 1u, at >= params.window);
+        let end = min(at / params.stride + 1u, params.out_size);
+
+        var sum = F();
+        for (var h = covered.x; h < end.x; h++) {
+            let line = (sample * params.out_size.x + h) * params.out_size.y;
+            for (var w = covered.y; w < end.y; w++) {
+                let o = (line + w) * params.groups + i % params.groups;
+                let tap = at - vec2(h, w) * params.stride;
+                sum += select(F(), dy[o], taps[o] == U(tap.x * params.window.y + tap.y));
+            }
+        }
+        dx[i] = sum;
+    }
+}

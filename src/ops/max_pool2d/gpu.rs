@@ -1,0 +1,65 @@
+//! The dispatches: an invocation owns an output (forward) or an input (backward).
+
+use super::super::{GpuBackward, GpuForward};
+use super::Geometry;
+use crate::error::Result;
+use crate::gpu::{Kernel, Lanes, Recorder};
+
+const SHADER: &str = include_str!("../../../shaders/max_pool2d.wgsl");
+
+/// `Params` of shaders/max_pool2d.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    count: u32,
+    groups: u32,
+    in_size: [u32; 2],
+    out_size: [u32; 2],
+    window: [u32; 2],
+    stride: [u32; 2],
+    pad: [u32; 2],
+    lowest: f32,
+    padding: [u32; 3],
+}
+
+impl Geometry {
+    fn lanes(&self) -> Lanes {
+        Lanes::of(self.c)
+    }
+
+    fn params(&self, count: usize) -> Params {
+        let pair = |h: usize, w: usize| [h as u32, w as u32];
+        Params {
+            count: count as u32,
+            groups: (self.c / self.lanes().count()) as u32,
+            in_size: pair(self.h.input, self.w.input),
+            out_size: pair(self.h.output, self.w.output),
+            window: pair(self.h.window, self.w.window),
+            stride: pair(self.h.stride, self.w.stride),
+            pad: pair(self.h.pad, self.w.pad),
+            lowest: f32::NEG_INFINITY,
+            padding: [0; 3],
+        }
+    }
+}
+
+pub(super) fn record_forward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
+    let kernel = Kernel::new("max_pool2d", "forward", SHADER).with_lanes(g.lanes());
+    for s in rec.batch_slices(&[&io.x[0], io.y, &io.saved[0]])? {
+        let (x, y, argmax) = (io.x[0].samples(&s), io.y.samples(&s), io.saved[0].samples(&s));
+        let count = y.elements() / g.lanes().count();
+        rec.dispatch_items(&kernel, &g.params(count), &[&x], &[&y, &argmax], (count, 64))?;
+    }
+    Ok(())
+}
+
+pub(super) fn record_backward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
+    let Some(dx) = &io.dx[0] else { return Ok(()) };
+    let kernel = Kernel::new("max_pool2d", "backward", SHADER).with_lanes(g.lanes());
+    for s in rec.batch_slices(&[dx, io.dy, &io.saved[0]])? {
+        let (argmax, dy, dx) = (io.saved[0].samples(&s), io.dy.samples(&s), dx.samples(&s));
+        let count = dx.elements() / g.lanes().count();
+        rec.dispatch_items(&kernel, &g.params(count), &[&argmax, &dy], &[&dx], (count, 64))?;
+    }
+    Ok(())
+}

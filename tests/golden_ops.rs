@@ -1,0 +1,237 @@
+//! Keras's outputs and gradients (`tests/golden`, written by tools/keras_golden.py) against the f64 reference, and against the
+//! kernels on an adapter. Both start from the same inputs, which come from the formula of `tensor::fill`.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use fer_gpu::gpu::Gpu;
+use fer_gpu::gpu::adapter::DeviceChoice;
+use fer_gpu::ops::batch_norm::BatchNorm;
+use fer_gpu::ops::conv2d::Conv2d;
+use fer_gpu::ops::dense::Dense;
+use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
+use fer_gpu::ops::leaky_relu::LeakyRelu;
+use fer_gpu::ops::max_pool2d::MaxPool2d;
+use fer_gpu::ops::relu::Relu;
+use fer_gpu::ops::window::Padding;
+use fer_gpu::ops::{self, Case, Input, Op, Subject, Tolerance};
+use fer_gpu::tensor::Shape;
+use fer_gpu::verify::{self, Outputs};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Ops that Keras has no answer to: its dropout draws other masks, and flattening moves nothing (their own tests check them).
+const WITHOUT_GOLDENS: [&str; 2] = ["dropout", "flatten"];
+
+#[derive(Deserialize)]
+struct File {
+    op: String,
+    cases: Vec<Golden>,
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    name: String,
+    config: Value,
+    inputs: BTreeMap<String, Formula>,
+    outputs: BTreeMap<String, Values>,
+}
+
+#[derive(Clone, Deserialize)]
+struct Formula {
+    shape: Vec<usize>,
+    seed: u32,
+    scale: f32,
+    shift: f32,
+    quantize: Option<f32>,
+}
+
+#[derive(Deserialize)]
+struct Values {
+    shape: Vec<usize>,
+    values: Vec<f64>,
+}
+
+/// The golden files of every op of the table; a missing or empty one fails the test.
+fn files() -> Vec<File> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let names = ops::TABLE.iter().map(|row| row.name).filter(|name| !WITHOUT_GOLDENS.contains(name));
+    let read = |name: &str| {
+        let path = folder.join(format!("{name}.json"));
+        let text = std::fs::read_to_string(&path)
+            .unwrap_or_else(|e| panic!("{}: {e}; tools/keras_golden.py writes it", path.display()));
+        let file: File = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert_eq!(file.op, name);
+        assert!(!file.cases.is_empty(), "{name}: no cases");
+        file
+    };
+    names.map(read).collect()
+}
+
+impl Golden {
+    fn input(&self, name: &str) -> Input {
+        let f = self.inputs.get(name).unwrap_or_else(|| panic!("{}: no input `{name}`", self.name));
+        Input { shape: Shape::new(f.shape.clone()), seed: f.seed, scale: f.scale, shift: f.shift, quantize: f.quantize }
+    }
+
+    fn number(&self, key: &str) -> f64 {
+        self.config[key].as_f64().unwrap_or_else(|| panic!("{}: no number `{key}`", self.name))
+    }
+
+    fn size(&self, key: &str) -> usize {
+        self.number(key) as usize
+    }
+
+    fn pair(&self, key: &str) -> [usize; 2] {
+        serde_json::from_value(self.config[key].clone()).expect(key)
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        self.config[key].as_bool().expect(key)
+    }
+
+    fn padding(&self) -> Padding {
+        match self.config["padding"].as_str() {
+            Some("same") => Padding::Same,
+            Some("valid") => Padding::Valid,
+            other => panic!("{}: padding {other:?}", self.name),
+        }
+    }
+
+    /// The case that runs the same thing here.
+    fn case(&self, op: &str) -> Case {
+        match op {
+            "batch_norm" => {
+                let case = self
+                    .of(BatchNorm { momentum: self.number("momentum") as f32, epsilon: self.number("epsilon") as f32 });
+                if self.flag("training") { case } else { case.inference() }
+            }
+            "conv2d" => self.of(Conv2d {
+                filters: self.size("filters"),
+                kernel: self.pair("kernel"),
+                stride: self.pair("stride"),
+                padding: self.padding(),
+                bias: self.flag("bias"),
+            }),
+            "dense" => self.of(Dense { units: self.size("units"), bias: self.flag("bias") }),
+            "global_avg_pool" => self.of(GlobalAvgPool),
+            "leaky_relu" => self.of(LeakyRelu { slope: self.number("slope") as f32 }),
+            "max_pool2d" => {
+                self.of(MaxPool2d { window: self.pair("window"), stride: self.pair("stride"), padding: self.padding() })
+            }
+            "relu" => self.of(Relu),
+            "softmax_cross_entropy" => Case {
+                subject: Subject::Loss {
+                    logits: self.input("logits"),
+                    labels: serde_json::from_value(self.config["labels"].clone()).expect("labels"),
+                },
+                ..self.of(Relu)
+            },
+            _ => panic!("{op}: say here how its golden cases are built"),
+        }
+    }
+
+    /// An op on the golden's inputs, parameters and cotangent.
+    fn of(&self, op: impl Op + 'static) -> Case {
+        // The loss has logits instead of x, and makes its own cotangent.
+        let x = if self.inputs.contains_key("x") { "x" } else { "logits" };
+        let mut case = Case::new(&self.name, op, vec![self.input(x)], Tolerance::EXACT);
+        if let Subject::Op { op, inputs, params, .. } = &mut case.subject {
+            let sample = Shape::new(&inputs[0].shape.dims()[1..]);
+            *params = op.params(&[&sample]).iter().map(|spec| self.input(golden_name(spec.name))).collect();
+        }
+        if let Some(dy) = self.inputs.get("dy") {
+            assert_eq!((dy.scale, dy.shift, dy.quantize), (1.0, 0.0, None), "{}: a plain cotangent", self.name);
+            case.cotangent = dy.seed;
+        }
+        case
+    }
+
+    /// Compares every golden output with ours: `|ours - golden| <= absolute + relative * max |golden|`, over a tensor.
+    fn check(&self, op: &str, ours: &Outputs, absolute: f64, relative: f64, failures: &mut Vec<String>) {
+        assert!(self.outputs.contains_key("y") || op == "softmax_cross_entropy", "{op}/{}: no y", self.name);
+        for (name, golden) in &self.outputs {
+            let (shape, values) = self.find(ours, name);
+            assert_eq!(shape, golden.shape, "{op}/{}: shape of {name}", self.name);
+            assert_eq!(values.len(), golden.values.len(), "{op}/{}: {name}", self.name);
+            let largest = golden.values.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+            let allowed = absolute + relative * largest;
+            let wrong = values.iter().zip(&golden.values).position(|(a, b)| (a - b).abs() > allowed || a.is_nan());
+            if let Some(i) = wrong {
+                let (got, want) = (values[i], golden.values[i]);
+                failures.push(format!("{op}/{}: {name}[{i}] = {got:e}, Keras {want:e} (+-{allowed:e})", self.name));
+            }
+        }
+    }
+
+    /// Our tensor of a golden output's name. Keras reports means of the batch, our metrics are sums.
+    fn find(&self, ours: &Outputs, golden: &str) -> (Vec<usize>, Vec<f64>) {
+        let tensor = |name: &str| {
+            let found = ours.iter().find(|(n, _)| n == name);
+            &found.unwrap_or_else(|| panic!("{}: we have no `{name}`", self.name)).1
+        };
+        let metric = |i: usize| tensor("metrics").data[i];
+        match golden {
+            "loss" => (vec![], vec![metric(0) / metric(3)]),
+            "correct" => (vec![], vec![metric(1)]),
+            "mse" => (vec![], vec![metric(2) / metric(3)]),
+            _ => {
+                let tensor = tensor(our_name(golden));
+                (tensor.shape.dims().to_vec(), tensor.data.clone())
+            }
+        }
+    }
+}
+
+/// The golden files' name of a parameter.
+fn golden_name(parameter: &str) -> &str {
+    match parameter {
+        "kernel" => "w",
+        "bias" => "b",
+        other => other,
+    }
+}
+
+/// Our name of a golden output.
+fn our_name(golden: &str) -> &str {
+    match golden {
+        "dx" => "dx0",
+        "dw" => "dkernel",
+        "db" => "dbias",
+        "new_mean" => "moving_mean",
+        "new_variance" => "moving_variance",
+        "probs" => "probabilities",
+        other => other,
+    }
+}
+
+/// Keras ran in f64 from the same f32 inputs, so only two things differ: the files hold 9 significant digits (5e-9), and our
+/// ops hold their settings (momentum, epsilon) as f32 (6e-8). Elements near 0 of a tensor are differences of larger ones: hence
+/// relative to the tensor's largest. The absolute part is for tensors whose every element is 0 but for f64 rounding.
+#[test]
+fn the_reference_agrees_with_keras() {
+    let mut failures = Vec::new();
+    for file in files() {
+        for golden in &file.cases {
+            let ours = verify::reference(&golden.case(&file.op)).expect(&golden.name);
+            golden.check(&file.op, &ours, 1e-12, 1e-6, &mut failures);
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// Sums of up to a few thousand f32 products of numbers around 1: 1e-5 of a tensor's largest element, and 2e-6 for tensors that
+/// are small because large terms cancel (the gradient through a batch norm of two rows).
+#[test]
+fn the_gpu_agrees_with_keras() {
+    let gpu = Gpu::open(&DeviceChoice::Auto, wgpu::Backends::all())
+        .expect("the tests need an adapter: tools/test.sh installs one");
+    let mut failures = Vec::new();
+    for file in files() {
+        for golden in &file.cases {
+            let run = verify::outputs(&gpu, &golden.case(&file.op)).expect(&golden.name);
+            failures.extend(run.faults.iter().map(|fault| format!("{}/{}: {fault}", file.op, golden.name)));
+            golden.check(&file.op, &run.outputs, 2e-6, 1e-5, &mut failures);
+        }
+    }
+    assert!(failures.is_empty(), "{}: {failures:#?}", gpu.description);
+}
