@@ -1,4 +1,4 @@
-// relu: y = max(x, 0); dx = dy where y > 0, else 0.
+// relu: y = 0 where x < 0, else x (so that a NaN stays one); dx = dy where y > 0, else 0.
 // One invocation a vec4 (LANES = 4); workgroups are folded over x and y of the grid.
 
 struct Params { count: u32 }    // vec4s
@@ -12,7 +12,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
            @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        y[i] = max(x[i], F());
+        y[i] = select(x[i], F(), x[i] < F());
     }
 }
 

@@ -1,4 +1,5 @@
 //! fer-gpu: a deep-learning engine on GPU compute shaders.
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod eval;

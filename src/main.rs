@@ -1,3 +1,7 @@
 //! The `fer-gpu` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fer_gpu::cli::main()
+}

@@ -66,7 +66,8 @@ impl InputSpec {
 }
 
 /// What to do about an image file that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnBadFile {
     /// Stop with an error that names it.
     #[default]

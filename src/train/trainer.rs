@@ -166,8 +166,8 @@ impl<'a> Trainer<'a> {
                 stopped = Some(Stopped::Interrupted);
                 break;
             };
-            let best = self.finish_epoch(row)?;
-            observer.epoch(self.progress.history.last().unwrap_or(&row), best);
+            let best = self.finish_epoch(row.clone())?;
+            observer.epoch(&row, best);
             if self.config.patience > 0 && self.progress.stale_epochs >= self.config.patience {
                 stopped = Some(Stopped::Patience);
             }

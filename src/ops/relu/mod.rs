@@ -1,6 +1,6 @@
 //! Rectified linear unit (Nair and Hinton 2010; `keras.layers.ReLU`).
 //!
-//! `y = max(x, 0)`; `dx = dy` where `y > 0`, else 0 (0 at `x = 0`, as TensorFlow). Any shape; the output has the input's.
+//! `y = max(x, 0)`, where a NaN stays one, so that a diverging network is noticed; `dx = dy` where `y > 0`, else 0 (0 at `x = 0`, as TensorFlow). Any shape; the output has the input's.
 //! Nothing is saved: backward reads `y`.
 
 mod reference;

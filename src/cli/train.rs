@@ -1,0 +1,218 @@
+//! `fer-gpu train`.
+
+use super::args::DeviceArgs;
+use super::progress::Progress;
+use crate::data::{self, Dataset, InputSpec, OnBadFile};
+use crate::error::{Error, Result};
+use crate::eval::report::report;
+use crate::models;
+use crate::train::environment::Environment;
+use crate::train::run::RunFolder;
+use crate::train::{Config, Device, Outcome, Stopped, Trainer, config_of};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Flags of `train`. Those not given come from `--config`, from the resumed run, or from the defaults.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  fer-gpu train
+  fer-gpu train --data fer2013.csv.gz --model fer7-cnn3-bn --epochs 30 --batch 100
+  fer-gpu train --data faces/ --model fer4-cnn4-bn --classes happy,sad,surprise,neutral
+  fer-gpu train --resume runs/train/1 --epochs 60")]
+pub(super) struct TrainArgs {
+    /// synth, synth:N, FILE.csv, FILE.csv.gz, or a folder of class folders [default: synth]
+    #[arg(long)]
+    data: Option<String>,
+    /// A name that `fer-gpu models` lists [default: fer7-small]
+    #[arg(long)]
+    model: Option<String>,
+    /// Epochs in all, also when resuming [default: 10]
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Images a step [default: 32]
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Adam's learning rate [default: 0.001]
+    #[arg(long, allow_hyphen_values = true)]
+    lr: Option<f32>,
+    /// Seed of parameters, order, dropout and drawn data [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Stop after so many epochs without a better validation accuracy; 0 never does [default: 0]
+    #[arg(long)]
+    patience: Option<usize>,
+    /// Keep only these classes, in this order
+    #[arg(long, value_delimiter = ',', value_name = "A,B,...")]
+    classes: Option<Vec<String>>,
+    /// Share of the training images to validate on, for data without a validation split [default: 0.2]
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    validation_split: Option<f64>,
+    /// What to do with an image that cannot be read [default: fail]
+    #[arg(long, value_parser = ["fail", "skip"], value_name = "fail|skip")]
+    on_bad_file: Option<String>,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Run folder [default: runs/train/N]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with this run
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "config"])]
+    resume: Option<PathBuf>,
+    /// Settings from a file; flags override it
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+}
+
+impl TrainArgs {
+    /// Defaults, file or resumed run, and flags, in this order.
+    fn config(&self) -> Result<Config> {
+        let mut c = match (&self.resume, &self.config) {
+            (Some(run), _) => config_of(run)?,
+            (None, Some(file)) => Config::read(file)?,
+            (None, None) => Config::default(),
+        };
+        fn set<T: Clone>(to: &mut T, from: &Option<T>) {
+            if let Some(value) = from {
+                to.clone_from(value);
+            }
+        }
+        set(&mut c.data, &self.data);
+        set(&mut c.model, &self.model);
+        set(&mut c.epochs, &self.epochs);
+        set(&mut c.batch, &self.batch);
+        set(&mut c.lr, &self.lr);
+        set(&mut c.seed, &self.seed);
+        set(&mut c.patience, &self.patience);
+        set(&mut c.classes, &self.classes);
+        set(&mut c.device, &self.device.device);
+        c.validation_split = self.validation_split.or(c.validation_split);
+        c.backend = self.device.backend.clone().or(c.backend);
+        if let Some(choice) = &self.on_bad_file {
+            c.on_bad_file = if choice == "skip" { OnBadFile::Skip } else { OnBadFile::Fail };
+        }
+        c.check()?;
+        Ok(c)
+    }
+}
+
+/// Opens the data of a configuration, with its notes on stderr.
+fn open_data(config: &Config) -> Result<Dataset> {
+    let [height, width, channels] = models::find(&config.model)?.input;
+    let options = data::Options {
+        classes: (!config.classes.is_empty()).then(|| config.classes.clone()),
+        validation_split: config.validation_split,
+        on_bad_file: config.on_bad_file,
+        seed: config.seed,
+    };
+    let dataset = data::open(&config.data, InputSpec { height, width, channels }, &options)?;
+    for note in &dataset.notes {
+        eprintln!("note: {note}");
+    }
+    Ok(dataset)
+}
+
+pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
+    let config = args.config()?;
+    let model = models::find(&config.model)?;
+    let dataset = open_data(&config)?;
+    // Every shape error surfaces here, before a device or a folder exists.
+    model.graph(dataset.classes.len())?;
+    let (device, fallback) = Device::open(&config.device, config.backend.as_deref())?;
+    if let Some(reason) = fallback {
+        eprintln!("{reason}\ngoing on with the CPU reference, which is slow");
+    }
+    eprintln!("device: {device}");
+    let test = dataset.test.as_ref().map_or(0, |t| t.len());
+    eprintln!(
+        "data: {}: {} training, {} validation, {test} test images; classes {}",
+        dataset.source,
+        dataset.train.len(),
+        dataset.validation.len(),
+        dataset.classes.join(", ")
+    );
+    let run = match &args.resume {
+        Some(path) => RunFolder::open(path)?,
+        None => RunFolder::create(args.out.as_deref())?,
+    };
+    let trainer = match &args.resume {
+        Some(_) => Trainer::resume(&config, &dataset, &run, &device)?,
+        None => Trainer::new(&config, &dataset, &run, &device)?,
+    };
+    run.write_config(&config)?;
+    if args.resume.is_none() {
+        run.write_env(&Environment::here(device.to_string()))?;
+    }
+    eprintln!(
+        "model: {}, {} epochs of batch {}, lr {}; {:.0} MiB on the device; run folder {}",
+        config.model,
+        config.epochs,
+        config.batch,
+        config.lr,
+        trainer.bytes() as f64 / f64::from(1 << 20),
+        run.path().display()
+    );
+    if trainer.done() >= config.epochs {
+        eprintln!("epochs 1 to {} are done already; ask for more with --epochs", trainer.done());
+    }
+    let stop = stop_on_signal()?;
+    let mut progress = Progress::new(config.epochs);
+    let outcome = trainer.run(&mut progress, &stop)?;
+    drop(progress);
+    Ok(finish(&config, &dataset, &run, &outcome))
+}
+
+/// A flag that the first Ctrl-C or termination signal sets; the second ends the program at once.
+fn stop_on_signal() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("stopping after this step; once more to stop at once");
+    };
+    ctrlc::set_handler(handler)
+        .map_err(|e| Error::usage(format!("cannot listen for Ctrl-C: {e}"), "is another handler installed?"))?;
+    Ok(stop)
+}
+
+fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome) -> ExitCode {
+    let folder = run.path().display();
+    if outcome.stopped == Some(Stopped::Interrupted) {
+        eprintln!("interrupted and saved; go on with: fer-gpu train --resume {folder}");
+        return ExitCode::from(130);
+    }
+    if outcome.stopped == Some(Stopped::Patience) {
+        eprintln!("stopped early: no better validation accuracy for {} epochs", config.patience);
+    }
+    if let Some(best) = outcome.best {
+        eprintln!("best: epoch {}, validation accuracy {:.4}; on the {} split:", best.epoch, best.value, outcome.evaluated_on);
+    }
+    if let Some(evaluation) = &outcome.evaluation {
+        print!("{}", report(evaluation));
+    }
+    if dataset.source.starts_with("synth") {
+        eprintln!("These are drawn faces: their accuracy means nothing about people.");
+    }
+    eprintln!("steps waited {:.1} s for data in all", outcome.waited.as_secs_f64());
+    eprintln!("\nwritten to {folder}:");
+    for (path, what) in [
+        (run.best(), "the best epoch's network"),
+        (run.last(), "the last epoch's, to resume from"),
+        (run.results(), "one row an epoch"),
+        (run.metrics(), "the figures above, for programs"),
+        (run.report(), "the figures above"),
+        (run.curves(), "loss and accuracy by epoch"),
+        (run.confusion_csv(), "confusion matrix"),
+        (run.confusion_svg(), "confusion matrix"),
+        (run.config(), "every setting"),
+        (run.env(), "machine, driver, command line"),
+    ] {
+        eprintln!("  {:<44} {what}", path.display());
+    }
+    eprintln!("use it: fer-gpu predict {folder} IMAGE|DIR; go on: fer-gpu train --resume {folder} --epochs {}", config.epochs * 2);
+    ExitCode::SUCCESS
+}
