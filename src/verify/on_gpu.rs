@@ -146,9 +146,11 @@ pub fn outputs(gpu: &Gpu, case: &Case) -> Result<GpuRun> {
     }
     faults.dedup();
     let tensor = |bits: &[u32]| bits.iter().map(|b| f64::from(f32::from_bits(*b))).collect();
-    let outputs = bench.outputs.iter().zip(&runs[0]).map(|(o, bits)| {
-        (o.name.clone(), HostTensor { shape: o.tensor.shape.clone(), data: tensor(bits) })
-    });
+    let outputs = bench
+        .outputs
+        .iter()
+        .zip(&runs[0])
+        .map(|(o, bits)| (o.name.clone(), HostTensor { shape: o.tensor.shape.clone(), data: tensor(bits) }));
     Ok(GpuRun { outputs: outputs.collect(), faults })
 }
 
