@@ -189,7 +189,10 @@ fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome
         eprintln!("stopped early: no better validation accuracy for {} epochs", config.patience);
     }
     if let Some(best) = outcome.best {
-        eprintln!("best: epoch {}, validation accuracy {:.4}; on the {} split:", best.epoch, best.value, outcome.evaluated_on);
+        eprintln!(
+            "best: epoch {}, validation accuracy {:.4}; on the {} split:",
+            best.epoch, best.value, outcome.evaluated_on
+        );
     }
     if let Some(evaluation) = &outcome.evaluation {
         print!("{}", report(evaluation));
@@ -213,6 +216,9 @@ fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome
     ] {
         eprintln!("  {:<44} {what}", path.display());
     }
-    eprintln!("use it: fer-gpu predict {folder} IMAGE|DIR; go on: fer-gpu train --resume {folder} --epochs {}", config.epochs * 2);
+    eprintln!(
+        "use it: fer-gpu predict {folder} IMAGE|DIR; go on: fer-gpu train --resume {folder} --epochs {}",
+        config.epochs * 2
+    );
     ExitCode::SUCCESS
 }

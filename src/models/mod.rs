@@ -29,16 +29,76 @@ pub const DEFAULT: &str = "fer7-small";
 
 /// Every network.
 pub const MODELS: &[Model] = &[
-    Model { name: "fer4-cnn3", about: "R0's first: three 2x2 convolutions", input: [48, 48, 1], classes: 4, build: scratch::fer4_cnn3 },
-    Model { name: "fer4-cnn4-bn", about: "R0's second: four convolutions with batch norm", input: [48, 48, 1], classes: 4, build: scratch::fer4_cnn4_bn },
-    Model { name: "fer4-cnn5-bn", about: "R0's sixth: five convolutions, batch norm also in the head", input: [48, 48, 1], classes: 4, build: scratch::fer4_cnn5_bn },
-    Model { name: "fer7-cnn3-bn", about: "R1's, for FER2013: three 3x3 convolutions", input: [48, 48, 1], classes: 7, build: scratch::fer7_cnn3_bn },
-    Model { name: "fer7-cnn4-bn", about: "R3's: four 3x3 convolutions", input: [48, 48, 1], classes: 7, build: scratch::fer7_cnn4_bn },
-    Model { name: "fer3-cnn6", about: "R4's first: three pairs of 3x3 convolutions", input: [48, 48, 3], classes: 3, build: scratch::fer3_cnn6 },
-    Model { name: "fer3-cnn6-bn", about: "R4's second: the same with batch norm", input: [48, 48, 3], classes: 3, build: scratch::fer3_cnn6_bn },
-    Model { name: "fer3-cnn6-tuned", about: "R4's third: widths found by random search", input: [48, 48, 3], classes: 3, build: scratch::fer3_cnn6_tuned },
-    Model { name: "fer8-cnn5", about: "R2's: five convolutions at 224x224", input: [224, 224, 3], classes: 8, build: scratch::fer8_cnn5 },
-    Model { name: DEFAULT, about: "ours: small, for a first try", input: [48, 48, 1], classes: 7, build: scratch::fer7_small },
+    Model {
+        name: "fer4-cnn3",
+        about: "R0's first: three 2x2 convolutions",
+        input: [48, 48, 1],
+        classes: 4,
+        build: scratch::fer4_cnn3,
+    },
+    Model {
+        name: "fer4-cnn4-bn",
+        about: "R0's second: four convolutions with batch norm",
+        input: [48, 48, 1],
+        classes: 4,
+        build: scratch::fer4_cnn4_bn,
+    },
+    Model {
+        name: "fer4-cnn5-bn",
+        about: "R0's sixth: five convolutions, batch norm also in the head",
+        input: [48, 48, 1],
+        classes: 4,
+        build: scratch::fer4_cnn5_bn,
+    },
+    Model {
+        name: "fer7-cnn3-bn",
+        about: "R1's, for FER2013: three 3x3 convolutions",
+        input: [48, 48, 1],
+        classes: 7,
+        build: scratch::fer7_cnn3_bn,
+    },
+    Model {
+        name: "fer7-cnn4-bn",
+        about: "R3's: four 3x3 convolutions",
+        input: [48, 48, 1],
+        classes: 7,
+        build: scratch::fer7_cnn4_bn,
+    },
+    Model {
+        name: "fer3-cnn6",
+        about: "R4's first: three pairs of 3x3 convolutions",
+        input: [48, 48, 3],
+        classes: 3,
+        build: scratch::fer3_cnn6,
+    },
+    Model {
+        name: "fer3-cnn6-bn",
+        about: "R4's second: the same with batch norm",
+        input: [48, 48, 3],
+        classes: 3,
+        build: scratch::fer3_cnn6_bn,
+    },
+    Model {
+        name: "fer3-cnn6-tuned",
+        about: "R4's third: widths found by random search",
+        input: [48, 48, 3],
+        classes: 3,
+        build: scratch::fer3_cnn6_tuned,
+    },
+    Model {
+        name: "fer8-cnn5",
+        about: "R2's: five convolutions at 224x224",
+        input: [224, 224, 3],
+        classes: 8,
+        build: scratch::fer8_cnn5,
+    },
+    Model {
+        name: DEFAULT,
+        about: "ours: small, for a first try",
+        input: [48, 48, 1],
+        classes: 7,
+        build: scratch::fer7_small,
+    },
 ];
 
 impl Model {
@@ -87,7 +147,11 @@ mod tests {
         for (name, total, trainable) in counts {
             let model = find(name).expect("listed");
             let summary = Summary::new(&model.graph(model.classes).expect("builds"));
-            assert_eq!((summary.total, summary.trainable, summary.non_trainable), (total, trainable, total - trainable), "{name}");
+            assert_eq!(
+                (summary.total, summary.trainable, summary.non_trainable),
+                (total, trainable, total - trainable),
+                "{name}"
+            );
         }
     }
 

@@ -6,16 +6,15 @@ use super::Stack;
 const SLOPE: f32 = 0.2;
 
 pub(super) fn fer4_cnn3(net: Stack, classes: usize) -> Stack {
-    let body = [64, 32, 32].into_iter().fold(net, |net, filters| {
-        net.conv_same(filters, 2).relu().max_pool(2, 2).dropout(0.2)
-    });
+    let body =
+        [64, 32, 32].into_iter().fold(net, |net, filters| net.conv_same(filters, 2).relu().max_pool(2, 2).dropout(0.2));
     body.flatten().dense(512).relu().dropout(0.2).dense(classes)
 }
 
 pub(super) fn fer4_cnn4_bn(net: Stack, classes: usize) -> Stack {
-    let body = [256, 128, 64, 32].into_iter().fold(net, |net, filters| {
-        net.conv_same(filters, 2).relu().batch_norm().leaky_relu(SLOPE).max_pool(2, 2)
-    });
+    let body = [256, 128, 64, 32]
+        .into_iter()
+        .fold(net, |net, filters| net.conv_same(filters, 2).relu().batch_norm().leaky_relu(SLOPE).max_pool(2, 2));
     body.flatten().dense(512).relu().dense(128).relu().dense(classes)
 }
 
@@ -23,25 +22,38 @@ pub(super) fn fer4_cnn5_bn(net: Stack, classes: usize) -> Stack {
     let body = [64, 128, 512, 512, 128].into_iter().fold(net, |net, filters| {
         net.conv_same(filters, 2).relu().batch_norm().leaky_relu(SLOPE).max_pool(2, 2).dropout(0.2)
     });
-    let head = [256, 512].into_iter().fold(body.flatten(), |net, units| {
-        net.dense(units).relu().batch_norm().leaky_relu(SLOPE).dropout(0.2)
-    });
+    let head = [256, 512]
+        .into_iter()
+        .fold(body.flatten(), |net, units| net.dense(units).relu().batch_norm().leaky_relu(SLOPE).dropout(0.2));
     head.dense(classes)
 }
 
 pub(super) fn fer7_cnn3_bn(net: Stack, classes: usize) -> Stack {
-    net.conv_valid(32, 3).relu().batch_norm().max_pool(4, 2).dropout(0.25)
-        .conv_same(64, 3).relu().batch_norm()
-        .conv_same(64, 3).relu().batch_norm().max_pool(2, 2).dropout(0.25)
+    net.conv_valid(32, 3)
+        .relu()
+        .batch_norm()
+        .max_pool(4, 2)
+        .dropout(0.25)
+        .conv_same(64, 3)
+        .relu()
+        .batch_norm()
+        .conv_same(64, 3)
+        .relu()
+        .batch_norm()
+        .max_pool(2, 2)
+        .dropout(0.25)
         .flatten()
-        .dense(128).relu().batch_norm().dropout(0.5)
+        .dense(128)
+        .relu()
+        .batch_norm()
+        .dropout(0.5)
         .dense(classes)
 }
 
 pub(super) fn fer7_cnn4_bn(net: Stack, classes: usize) -> Stack {
-    let body = [32, 64, 128, 256].into_iter().fold(net, |net, filters| {
-        net.conv_valid(filters, 3).relu().batch_norm().max_pool(2, 2).dropout(0.2)
-    });
+    let body = [32, 64, 128, 256]
+        .into_iter()
+        .fold(net, |net, filters| net.conv_valid(filters, 3).relu().batch_norm().max_pool(2, 2).dropout(0.2));
     body.flatten().dense(512).relu().batch_norm().dropout(0.2).dense(classes)
 }
 
@@ -52,10 +64,7 @@ fn cnn6(net: Stack, classes: usize, filters: [usize; 3], normalized: bool, units
         let net = if normalized { net.batch_norm() } else { net };
         net.relu().max_pool(2, 2)
     });
-    body.global_avg_pool()
-        .dense(units[0]).relu().dropout(0.25)
-        .dense(units[1]).relu().dropout(0.1)
-        .dense(classes)
+    body.global_avg_pool().dense(units[0]).relu().dropout(0.25).dense(units[1]).relu().dropout(0.1).dense(classes)
 }
 
 pub(super) fn fer3_cnn6(net: Stack, classes: usize) -> Stack {
@@ -71,16 +80,14 @@ pub(super) fn fer3_cnn6_tuned(net: Stack, classes: usize) -> Stack {
 }
 
 pub(super) fn fer8_cnn5(net: Stack, classes: usize) -> Stack {
-    let body = [16, 32, 64, 128, 256].into_iter().fold(net, |net, filters| {
-        net.conv_same(filters, 3).relu().max_pool(2, 2)
-    });
+    let body =
+        [16, 32, 64, 128, 256].into_iter().fold(net, |net, filters| net.conv_same(filters, 3).relu().max_pool(2, 2));
     body.flatten().dense(128).relu().dense(classes)
 }
 
 /// Ours: what a first try needs, about 30,000 parameters.
 pub(super) fn fer7_small(net: Stack, classes: usize) -> Stack {
-    let body = [16, 32, 64].into_iter().fold(net, |net, filters| {
-        net.conv_same(filters, 3).batch_norm().relu().max_pool(2, 2)
-    });
+    let body =
+        [16, 32, 64].into_iter().fold(net, |net, filters| net.conv_same(filters, 3).batch_norm().relu().max_pool(2, 2));
     body.dropout(0.2).global_avg_pool().dense(64).relu().dense(classes)
 }

@@ -95,15 +95,14 @@ fn size(parameters: usize) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: Vec<[String; 3]> = std::iter::once([
-            "input (InputLayer)".to_owned(),
-            keras_shape(&self.input),
-            "0".to_owned(),
-        ])
-        .chain(self.layers.iter().map(|l| {
-            [format!("{} ({})", l.name, l.class), keras_shape(&l.output), thousands(l.parameters)]
-        }))
-        .collect();
+        let rows: Vec<[String; 3]> =
+            std::iter::once(["input (InputLayer)".to_owned(), keras_shape(&self.input), "0".to_owned()])
+                .chain(
+                    self.layers.iter().map(|l| {
+                        [format!("{} ({})", l.name, l.class), keras_shape(&l.output), thousands(l.parameters)]
+                    }),
+                )
+                .collect();
         let head = ["Layer (type)".to_owned(), "Output Shape".to_owned(), "Param #".to_owned()];
         let width = |c: usize| rows.iter().chain([&head]).map(|r| r[c].len()).max().unwrap_or(0);
         let (a, b, c) = (width(0), width(1), width(2));

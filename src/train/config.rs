@@ -64,7 +64,9 @@ impl Config {
     /// An unreadable file, TOML that is none, an unknown key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        toml::from_str(&text).map_err(|e| Error::data(path, e.to_string().trim_end().to_owned(), "settings as `config.toml` of a run has them"))
+        toml::from_str(&text).map_err(|e| {
+            Error::data(path, e.to_string().trim_end().to_owned(), "settings as `config.toml` of a run has them")
+        })
     }
 
     /// Refuses what no run can use.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::adapter::{DeviceChoice, backends};
-use crate::graph::{CpuExecutor, Executor, Graph, GpuExecutor};
+use crate::graph::{CpuExecutor, Executor, GpuExecutor, Graph};
 use std::sync::Arc;
 
 /// Where a graph will run.

@@ -2,8 +2,8 @@
 
 use super::device::Device;
 use super::saved;
-use crate::data::{InputSpec, Split};
 use crate::data::loader::Loader;
+use crate::data::{InputSpec, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::{Evaluation, Scorer};
 use crate::formats::checkpoint::{Checkpoint, Meta};
@@ -19,7 +19,12 @@ pub(super) const LOADER_THREADS: usize = 2;
 ///
 /// # Errors
 /// An image that cannot be read, or whatever the device reports.
-pub fn evaluate(executor: &mut dyn Executor, split: &Arc<dyn Split>, classes: &[String], batch: usize) -> Result<Evaluation> {
+pub fn evaluate(
+    executor: &mut dyn Executor,
+    split: &Arc<dyn Split>,
+    classes: &[String],
+    batch: usize,
+) -> Result<Evaluation> {
     let mut scorer = Scorer::new(classes)?;
     let order = (0..split.len() as u32).collect();
     for loaded in Loader::start(Arc::clone(split), order, batch, LOADER_THREADS) {

@@ -14,9 +14,8 @@ fn moment(which: &str, name: &str) -> String {
 pub(super) fn checkpoint(meta: Meta, snapshot: Snapshot) -> Checkpoint {
     let data = |t: NamedTensor| TensorData { shape: t.shape.dims().to_vec(), values: t.values };
     let tensors = snapshot.parameters.into_iter().map(|t| (t.name.clone(), data(t))).collect();
-    let moments = |which: &'static str, list: Vec<NamedTensor>| {
-        list.into_iter().map(move |t| (moment(which, &t.name), data(t)))
-    };
+    let moments =
+        |which: &'static str, list: Vec<NamedTensor>| list.into_iter().map(move |t| (moment(which, &t.name), data(t)));
     let optimizer = moments("m", snapshot.m).chain(moments("v", snapshot.v)).collect();
     Checkpoint { meta, tensors, optimizer }
 }
@@ -31,7 +30,8 @@ pub(super) fn snapshot(mut checkpoint: Checkpoint, path: &Path, graph: &Graph) -
         slots.iter().map(|s| (s.name.clone(), s.spec.shape.dims().to_vec())).collect();
     let named = |expected: &[(String, Vec<usize>)], values: Vec<Vec<f32>>| -> Vec<NamedTensor> {
         let each = expected.iter().zip(values);
-        each.map(|((name, shape), values)| NamedTensor { name: name.clone(), shape: shape.clone().into(), values }).collect()
+        each.map(|((name, shape), values)| NamedTensor { name: name.clone(), shape: shape.clone().into(), values })
+            .collect()
     };
     let parameters = named(&expected, checkpoint.take(path, &expected)?);
     if checkpoint.optimizer.is_empty() {

@@ -98,7 +98,8 @@ impl<'a> Trainer<'a> {
     pub fn resume(config: &'a Config, dataset: &'a Dataset, run: &'a RunFolder, device: &'a Device) -> Result<Self> {
         let path = run.last();
         let checkpoint = Checkpoint::load(&path)?;
-        let refuse = |what: String| Err(Error::checkpoint(&path, what, "a resumed run keeps its settings; start a new one"));
+        let refuse =
+            |what: String| Err(Error::checkpoint(&path, what, "a resumed run keeps its settings; start a new one"));
         if checkpoint.meta.classes != dataset.classes {
             let (had, has) = (checkpoint.meta.classes.join(", "), dataset.classes.join(", "));
             return refuse(format!("trained on the classes {had}; the data has {has}"));

@@ -5,7 +5,10 @@ use crate::tensor::HostTensor;
 
 pub(super) fn forward(io: &HostForward<'_>) -> HostOutput {
     let x = io.x[0];
-    HostOutput::only(HostTensor { shape: x.shape.clone(), data: x.data.iter().map(|v| if *v < 0.0 { 0.0 } else { *v }).collect() })
+    HostOutput::only(HostTensor {
+        shape: x.shape.clone(),
+        data: x.data.iter().map(|v| if *v < 0.0 { 0.0 } else { *v }).collect(),
+    })
 }
 
 pub(super) fn backward(io: &HostBackward<'_>) -> HostGradients {
