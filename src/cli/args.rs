@@ -1,5 +1,6 @@
 //! Flags. Each subcommand's own are beside its code; here are the list of subcommands and the flags that several share.
 
+use super::bench::BenchArgs;
 use super::train::TrainArgs;
 use clap::{Args, Parser, Subcommand};
 
@@ -15,6 +16,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Train a network; without flags, a small one on drawn faces for about a minute
     Train(TrainArgs),
+    /// Time whole training steps of a network
+    Bench(BenchArgs),
 }
 
 /// Where to compute.

@@ -1,6 +1,7 @@
 //! The command: one file a subcommand. Results go to stdout, everything for the eye to stderr.
 
 mod args;
+mod bench;
 mod progress;
 mod train;
 
@@ -24,6 +25,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Bench(args) => bench::run(&args),
         Command::Train(args) => train::run(&args),
     }
 }
