@@ -73,7 +73,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
     let labels: Vec<u32> = (0..args.batch).map(|i| (i * 7 % model.classes) as u32).collect();
     let start = Instant::now();
     let mut executor = GpuExecutor::new(gpu, graph, args.batch, 0, true)?;
-    let mut step = |executor: &mut GpuExecutor, t: u64| -> Result<f64> {
+    let step = |executor: &mut GpuExecutor, t: u64| -> Result<f64> {
         let start = Instant::now();
         executor.train(&x, &labels, t, 0.001)?;
         // The loss's readback is inside the time: nothing is measured before it is really done.
