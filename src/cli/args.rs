@@ -16,6 +16,10 @@ use clap::{Args, Parser, Subcommand};
 /// Train, evaluate and use facial-emotion-recognition networks on any GPU.
 #[derive(Debug, Parser)]
 #[command(name = "fer-gpu", version, about, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 success, 1 verify found a difference, 2 usage, 3 data and files, 4 GPU, 5 checkpoint,
+6 training diverged, 130 interrupted"
+)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,

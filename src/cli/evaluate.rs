@@ -65,7 +65,8 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     }
     let (split, name) = pick(&dataset, args.split)?;
     let device = args.device.open()?;
-    say!("data: {}: the {name} split, {} images", dataset.source, split.len());
+    let classes = dataset.classes.join(", ");
+    say!("data: {}: the {name} split, {} images; classes {classes}", dataset.source, split.len());
     let batch = usize::from(args.batch).min(split.len());
     let mut network = saved.on(&device, batch)?;
     let evaluation = evaluate(network.executor.as_mut(), &split, &dataset.classes, batch)?;

@@ -52,6 +52,9 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let cases = ops::cases(args.op.as_deref())?;
     let gpu = open(&args.device)?;
     say!("device: {}; {} cases against the f64 reference", gpu.description, cases.len());
+    if let (Some(op), true) = (&args.op, cases.is_empty()) {
+        say!("`{op}` runs no kernel: there is nothing to check");
+    }
     let width = cases.iter().map(|c| c.name.len()).max().unwrap_or_default();
     if !args.json {
         print(&format!("{:<width$}  {:>11}  {:>12}\n", "case", "worst error", "of tolerance"))?;
