@@ -39,7 +39,7 @@ fn damaged_tables() {
     let folder = tempfile::tempdir().unwrap();
     let good = good_csv();
     let with = |bad: String| (good.clone() + &bad).into_bytes();
-    let cut = good[..good.len() - 3000].as_bytes().to_vec();
+    let cut = good.as_bytes()[..good.len() - 3000].to_vec();
     let missing_class: String = good.lines().filter(|l| !l.starts_with("3,")).map(|l| format!("{l}\n")).collect();
     let cases: Vec<(Vec<u8>, &[&str])> = vec![
         (Vec::new(), &["an empty file", "emotion,pixels,Usage"]),

@@ -198,7 +198,7 @@ impl<'a> Trainer<'a> {
         let mut loader = Loader::start(Arc::clone(&self.dataset.train), rest, batch, LOADER_THREADS);
         let mut step = partial.steps;
         let mut images = 0;
-        while let Some(loaded) = loader.next() {
+        for loaded in loader.by_ref() {
             let loaded = loaded?;
             self.executor.train(&loaded.x, &loaded.labels, self.progress.step, self.config.lr)?;
             recent.push(self.progress.step, loaded.indices);
