@@ -1,6 +1,7 @@
 //! `fer-gpu bench`: whole training steps of a network, and where their time goes.
 
 use super::args::DeviceArgs;
+use super::out::{print, print_json, say};
 use crate::error::{Error, Result};
 use crate::graph::{Executor, GpuExecutor, Mode};
 use crate::models;
@@ -68,8 +69,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
     let Device::Gpu(gpu) = device else {
         return Err(Error::usage("bench times GPU kernels and needs an adapter", "`fer-gpu devices` lists them"));
     };
-    let x: Vec<f32> =
-        (0..graph.input().elements() * args.batch).map(|i| 0.5 + 0.5 * fill(1, i as u32)).collect();
+    let x: Vec<f32> = (0..graph.input().elements() * args.batch).map(|i| 0.5 + 0.5 * fill(1, i as u32)).collect();
     let labels: Vec<u32> = (0..args.batch).map(|i| (i * 7 % model.classes) as u32).collect();
     let start = Instant::now();
     let mut executor = GpuExecutor::new(gpu, graph, args.batch, 0, true)?;
@@ -98,11 +98,10 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
         profile(&executor, args.batch, median)?;
     }
     if args.json {
-        let text = serde_json::to_string(&report).map_err(|e| Error::usage(e.to_string(), ""))?;
-        println!("{text}");
+        print_json(&report)?;
     } else {
-        println!(
-            "{}, batch {} on {}\n{:.1} ms a step (median of {}; {:.1} to {:.1}), {:.0} images/s, first step {:.0} ms, {:.0} MiB",
+        print(&format!(
+            "{}, batch {} on {}\n{:.1} ms a step (median of {}; {:.1} to {:.1}), {:.0} images/s, first step {:.0} ms, {:.0} MiB\n",
             report.model,
             report.batch,
             report.adapter,
@@ -113,7 +112,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
             report.images_per_s,
             first_step_ms,
             report.gpu_bytes as f64 / f64::from(1 << 20)
-        );
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,10 +131,10 @@ fn profile(executor: &GpuExecutor, batch: usize, step_ms: f64) -> Result<()> {
     let total: f64 = table.values().map(|(_, ms)| ms).sum();
     let mut rows: Vec<_> = table.into_iter().collect();
     rows.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
-    eprintln!("{:<36} {:>5} {:>10} {:>7}", "kernel", "calls", "ms", "share");
+    say!("{:<36} {:>5} {:>10} {:>7}", "kernel", "calls", "ms", "share");
     for (label, (calls, ms)) in rows {
-        eprintln!("{label:<36} {calls:>5} {ms:>10.2} {:>6.1}%", ms / total * 100.0);
+        say!("{label:<36} {calls:>5} {ms:>10.2} {:>6.1}%", ms / total * 100.0);
     }
-    eprintln!("{:<36} {:>5} {total:>10.2}   (a whole step: {step_ms:.2} ms)", "sum of kernels", runs[0].len());
+    say!("{:<36} {:>5} {total:>10.2}   (a whole step: {step_ms:.2} ms)", "sum of kernels", runs[0].len());
     Ok(())
 }

@@ -111,8 +111,9 @@ impl CpuExecutor {
                 Step::Backward { node, x, y, saved, dy, dx } => {
                     let at = |t: &usize| view(&plan, &run.tensors, *t);
                     let needs = self.graph.nodes[*node].op.needs();
-                    // What backward does not read is not there; any tensor that is may stand for it.
-                    let x: Vec<HostTensor> = x.iter().map(|t| if needs.x { at(t) } else { at(dy) }).collect();
+                    // What backward does not read is not there; it still reads the shape.
+                    let shape = |t: &usize| HostTensor::zeros(plan.tensors[*t].shape.clone());
+                    let x: Vec<HostTensor> = x.iter().map(|t| if needs.x { at(t) } else { shape(t) }).collect();
                     let saved: Vec<HostTensor> = saved.iter().map(at).collect();
                     let io = HostBackward {
                         x: x.iter().collect(),
