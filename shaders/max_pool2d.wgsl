@@ -80,3 +80,64 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
         dx[i] = sum;
     }
 }
+
+// The same for strides of 2: an invocation owns a 2 x 2 block of input pixels, which the same windows cover, so that each
+// window's tap and gradient are loaded once for the four. Blocks are counted from the padding's corner.
+@compute @workgroup_size(64)
+fn backward_stride2(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                    @builtin(local_invocation_index) local: u32) {
+    let i = (group.y * groups.x + group.x) * 64u + local;
+    if i < params.count {
+        let channels = params.groups;
+        let in_size = params.in_size;
+        let out_size = params.out_size;
+        let window = params.window;
+        let pad = params.pad;
+        let blocks = (in_size + pad + 1u) / 2u;
+        let g = i % channels;
+        let block_w = i / channels % blocks.y;
+        let block_h = i / channels / blocks.y % blocks.x;
+        let sample = i / channels / blocks.y / blocks.x;
+        let block = vec2(block_h, block_w);
+        // The windows over any pixel of the block: 2 o + window > 2 block.
+        let reach = (window - 1u) / 2u;
+        let first = max(block, reach) - reach;
+        let end = min(block + 1u, out_size);
+
+        var sum00 = F();
+        var sum01 = F();
+        var sum10 = F();
+        var sum11 = F();
+        for (var h = first.x; h < end.x; h++) {
+            let line = (sample * out_size.x + h) * out_size.y;
+            let tap_h = (block.x - h) * 2u;
+            for (var w = first.y; w < end.y; w++) {
+                let o = (line + w) * channels + g;
+                let gradient = dy[o];
+                let taken = taps[o];
+                let tap_w = (block.y - w) * 2u;
+                let tap = tap_h * window.y + tap_w;
+                sum00 += select(F(), gradient, taken == U(tap));
+                sum10 += select(F(), gradient, taken == U(tap + window.y));
+                // One column past the window would be the next line's first tap.
+                if tap_w + 1u < window.y {
+                    sum01 += select(F(), gradient, taken == U(tap + 1u));
+                    sum11 += select(F(), gradient, taken == U(tap + window.y + 1u));
+                }
+            }
+        }
+        // Unsigned: what lies in the padding before the map wraps to over its size.
+        let at = block * 2u - pad;
+        let row = sample * in_size.x;
+        for (var r = 0u; r < 2u; r++) {
+            let h = at.x + r;
+            let pixel = (row + h) * in_size.y;
+            if h < in_size.x && at.y < in_size.y {
+                dx[(pixel + at.y) * channels + g] = select(sum10, sum00, r == 0u);
+            }
+            if h < in_size.x && at.y + 1u < in_size.y {
+                dx[(pixel + at.y + 1u) * channels + g] = select(sum11, sum01, r == 0u);
+            }
+        }
+    }
+}

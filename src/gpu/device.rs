@@ -15,6 +15,8 @@ pub enum Tiling {
     Subgroup {
         /// Invocations of a subgroup: 4, 8 or 16.
         lanes: u32,
+        /// Whether each lane's load is a loop of its own, so that only very large tiles pay (Mesa 22.3: 18 cycles an element).
+        slow_loads: bool,
     },
     /// Tiles in workgroup memory, 8 x 8 invocations of 4 x 4 outputs. For GPUs.
     Workgroup,
@@ -44,6 +46,13 @@ impl std::fmt::Debug for Gpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Gpu({})", self.description)
     }
+}
+
+/// Whether a software driver loads lane by lane. Measured on Mesa 22.3 (it does) and 25.0 (it gathers); between the two
+/// versions the line is a guess, and other drivers get the smaller tiles, which cost less to compile.
+fn slow_loads(driver: &str) -> bool {
+    let version = driver.split("Mesa ").nth(1).and_then(|v| v.split('.').next()).and_then(|v| v.parse::<u32>().ok());
+    version.is_some_and(|v| v < 24)
 }
 
 impl Gpu {
@@ -82,7 +91,7 @@ impl Gpu {
         let [min, max] = description.subgroup;
         let tiling =
             if description.kind == "software" && description.subgroups && min == max && [4, 8, 16].contains(&min) {
-                Tiling::Subgroup { lanes: min }
+                Tiling::Subgroup { lanes: min, slow_loads: slow_loads(&description.driver) }
             } else {
                 Tiling::Workgroup
             };

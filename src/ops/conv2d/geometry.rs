@@ -51,13 +51,10 @@ pub(super) struct Params {
 }
 
 impl Params {
-    /// Lets the taps of a window's line share loaded pixels, where the horizontal step allows it and the line is short enough
-    /// to unroll: rows then run over wider lines. Returns how many taps share.
-    pub(super) fn widen(&mut self) -> u32 {
-        let span = if self.x_step[1] == 1 && (2..=4).contains(&self.taps[1]) { self.taps[1] } else { 1 };
+    /// Lets `span` taps of a window's line share loaded pixels: rows run over lines that much wider.
+    pub(super) fn widen(&mut self, span: u32) {
         self.rows = self.rows / self.rows_hw[1] * (self.rows_hw[1] + span - 1);
         self.rows_hw[1] += span - 1;
-        span
     }
 }
 

@@ -21,20 +21,43 @@ struct Tile {
     span: usize,
 }
 
-/// Whether the taps of a window's line share loaded pixels: in the subgroup variant, whose loads are what costs.
-fn shares_taps(gpu: &Gpu) -> bool {
-    matches!(gpu.tiling, Tiling::Subgroup { .. })
+/// Outputs of the two cores' workgroups in the subgroup variant, the largest; small problems take less. Measured on
+/// conv2d/fer7_conv3 with Mesa 22.3 (slow loads) and 25.0: where loads are slow, the larger the tile, the fewer loads an
+/// output, even when its accumulators no longer fit the registers, and taps that share loads pay; where they are not, spilled
+/// accumulators and the time to compile cost more.
+fn largest(slow_loads: bool, backward_params: bool) -> (usize, usize, bool) {
+    match (slow_loads, backward_params) {
+        // rows, groups of 4 columns, taps share loads
+        (true, false) => (128, 2, true),
+        (true, true) => (32, 2, true),
+        (false, false) => (32, 1, false),
+        (false, true) => (16, 1, true),
+    }
 }
 
-/// On the software driver loads are what costs, hardly the arithmetic: the larger the tile, the fewer loads an output, even
-/// when the accumulators no longer fit the registers. `rows` of the whole problem keep small ones from computing padding.
-fn tile(gpu: &Gpu, rows: usize, columns: usize, span: usize, largest: usize) -> Tile {
+/// How many taps of a window's line share loaded pixels: all of them where the horizontal step is 1 and the line short enough
+/// to unroll, else 1.
+fn span(gpu: &Gpu, step: usize, taps: usize, backward_params: bool) -> usize {
     match gpu.tiling {
-        Tiling::Subgroup { lanes } => {
+        Tiling::Subgroup { slow_loads, .. } => {
+            let shared = largest(slow_loads, backward_params).2 && step == 1 && (2..=4).contains(&taps);
+            if shared { taps } else { 1 }
+        }
+        Tiling::Workgroup => 1,
+    }
+}
+
+/// The tile for a problem of `rows` by `columns`.
+fn tile(gpu: &Gpu, rows: usize, columns: usize, span: usize, backward_params: bool) -> Tile {
+    match gpu.tiling {
+        Tiling::Subgroup { lanes, slow_loads } => {
             let lanes = lanes as usize;
-            let quads = if columns > lanes * 4 { 2 } else { 1 };
+            let (most_rows, most_quads, _) = largest(slow_loads, backward_params);
+            let quads = if columns > lanes * 4 { most_quads } else { 1 };
             let fitting = rows.div_ceil(lanes).next_power_of_two() * lanes;
-            Tile { rows: fitting.min(largest), columns: lanes * 4 * quads, quads, span }
+            // Without shared taps a row of a weight gradient is one accumulator instead of several.
+            let most_rows = if backward_params && span == 1 { most_rows * 2 } else { most_rows };
+            Tile { rows: fitting.min(most_rows), columns: lanes * 4 * quads, quads, span }
         }
         Tiling::Workgroup => Tile { rows: 32, columns: 32, quads: 1, span: 1 },
     }
@@ -43,7 +66,7 @@ fn tile(gpu: &Gpu, rows: usize, columns: usize, span: usize, largest: usize) -> 
 /// A template's text for this adapter's tiling.
 fn render(gpu: &Gpu, template: &str, tile: &Tile, [x4, y4, bias]: [bool; 3]) -> Result<String> {
     let (tiling, lanes) = match gpu.tiling {
-        Tiling::Subgroup { lanes } => ("subgroup", lanes),
+        Tiling::Subgroup { lanes, .. } => ("subgroup", lanes),
         Tiling::Workgroup => ("workgroup", 8),
     };
     let (tile_rows, quads, span) = (tile.rows, tile.quads, tile.span);
@@ -54,8 +77,9 @@ fn render(gpu: &Gpu, template: &str, tile: &Tile, [x4, y4, bias]: [bool; 3]) -> 
 
 /// Kernel, grid and final parameters of a pass of the core.
 fn core(rec: &Recorder<'_>, op: &'static str, mut params: Params, bias: bool) -> Result<(Kernel, Params, [u32; 3])> {
-    let span = if shares_taps(rec.gpu) { params.widen() as usize } else { 1 };
-    let tile = tile(rec.gpu, params.rows as usize, params.c_y as usize, span, 128);
+    let span = span(rec.gpu, params.x_step[1] as usize, params.taps[1] as usize, false);
+    params.widen(span as u32);
+    let tile = tile(rec.gpu, params.rows as usize, params.c_y as usize, span, false);
     let four = |c: u32| c.is_multiple_of(4);
     let source = render(rec.gpu, CORE, &tile, [four(params.c_x), four(params.c_y), bias])?;
     let [x, y, _] = fold((params.rows as usize).div_ceil(tile.rows))?;
@@ -171,10 +195,9 @@ pub(crate) fn record_backward_params(
     let weight_rows = g.weight_rows();
     let rows = weight_rows + usize::from(db.is_some());
     // With a span, a tile row stands for all taps of a window's line.
-    let spans = shares_taps(rec.gpu) && g.w.stride == 1 && (2..=4).contains(&g.w.window);
-    let span = if spans { g.w.window } else { 1 };
+    let span = span(rec.gpu, g.w.stride, g.w.window, true);
     let tile_rows = weight_rows / span + usize::from(db.is_some());
-    let tile = tile(rec.gpu, tile_rows, g.c_out, span, if span > 1 { 32 } else { 64 });
+    let tile = tile(rec.gpu, tile_rows, g.c_out, span, true);
     let tiles = [tile_rows.div_ceil(tile.rows), g.c_out.div_ceil(tile.columns)];
     let source = render(rec.gpu, BACKWARD_PARAMS, &tile, [false, g.c_out.is_multiple_of(4), false])?;
     let kernel = Kernel::new(op, "main", source).named("backward_params");

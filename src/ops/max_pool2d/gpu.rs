@@ -1,4 +1,4 @@
-//! The dispatches: an invocation owns an output (forward) or an input (backward).
+//! The dispatches: an invocation owns an output (forward), and an input or a 2 x 2 block of them (backward).
 
 use super::super::{GpuBackward, GpuForward};
 use super::Geometry;
@@ -55,10 +55,17 @@ pub(super) fn record_forward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuForwa
 
 pub(super) fn record_backward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
     let Some(dx) = &io.dx[0] else { return Ok(()) };
-    let kernel = Kernel::new("max_pool2d", "backward", SHADER).with_lanes(g.lanes());
+    let stride2 = g.h.stride == 2 && g.w.stride == 2;
+    let entry = if stride2 { "backward_stride2" } else { "backward" };
+    let kernel = Kernel::new("max_pool2d", entry, SHADER).with_lanes(g.lanes());
     for s in rec.batch_slices(&[dx, io.dy, &io.saved[0]])? {
         let (argmax, dy, dx) = (io.saved[0].samples(&s), io.dy.samples(&s), dx.samples(&s));
-        let count = dx.elements() / g.lanes().count();
+        let pixels = if stride2 {
+            s.len() * (g.h.input + g.h.pad).div_ceil(2) * (g.w.input + g.w.pad).div_ceil(2)
+        } else {
+            s.len() * g.h.input * g.w.input
+        };
+        let count = pixels * g.c / g.lanes().count();
         rec.dispatch_items(&kernel, &g.params(count), &[&argmax, &dy], &[&dx], (count, 64))?;
     }
     Ok(())

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Runs every test. Without a GPU adapter it first installs Mesa's software Vulkan driver (Debian, Ubuntu, Fedora, Arch), and
+# says so. Arguments go to the test runner.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+has_adapter() { cargo run --release --quiet -- devices >/dev/null 2>&1; }
+
+install_driver() {
+    local sudo=""
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    if command -v apt-get >/dev/null; then
+        $sudo apt-get update -qq && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mesa-vulkan-drivers
+    elif command -v dnf >/dev/null; then
+        $sudo dnf install -y -q mesa-vulkan-drivers
+    elif command -v pacman >/dev/null; then
+        $sudo pacman -Sy --noconfirm --quiet vulkan-swrast
+    else
+        return 1
+    fi
+}
+
+# Mesa complains of a missing runtime folder on machines without a login session.
+if [ -z "${XDG_RUNTIME_DIR:-}" ]; then
+    XDG_RUNTIME_DIR=$(mktemp -d)
+    export XDG_RUNTIME_DIR
+    trap 'rm -rf "$XDG_RUNTIME_DIR"' EXIT
+fi
+
+cargo build --release --quiet
+if ! has_adapter; then
+    echo "no GPU adapter here: installing Mesa's software Vulkan driver" >&2
+    install_driver >&2 || { echo "could not install one; see README.md, Drivers" >&2; exit 4; }
+    has_adapter || { echo "still no adapter after the installation" >&2; exit 4; }
+fi
+cargo run --release --quiet -- devices >&2
+
+if cargo nextest --version >/dev/null 2>&1; then
+    # One test at a time: a software driver uses every core for each, and a GPU's memory is shared.
+    cargo nextest run --release --no-fail-fast --test-threads 1 "$@"
+    cargo test --release --doc --quiet
+else
+    cargo test --release --no-fail-fast "$@" -- --test-threads 1
+fi
