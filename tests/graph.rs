@@ -115,7 +115,9 @@ fn a_smaller_batch_is_as_in_a_fresh_executor() {
     }
 }
 
-/// The networks with their usual batches, and the bytes of shared buffers over the least that any sharing could need.
+/// The networks' bytes of shared buffers over the least that any sharing could need. The bound counts bytes alive at once, as one
+/// arena could hold them; buffers that are shared whole cannot reach it while they train: a buffer of the largest activation is
+/// half empty under a tensor of half the size. At inference, where few tensors live at once, they nearly do.
 #[test]
 fn buffers_are_near_the_bound() {
     println!("| network | batch | mode | tensors | buffers, MiB | bound, MiB | ratio |\n|---|---|---|---|---|---|---|");
@@ -133,8 +135,8 @@ fn buffers_are_near_the_bound() {
                 mib(bytes),
                 mib(plan.lower_bound)
             );
-            if batch == 0 {} else if false { } //TMP
-            assert!((1.0..=9.15).contains(&ratio), "{}, {mode:?}: {ratio}", model.name);
+            let most = if mode == Mode::Train { 1.6 } else { 1.13 };
+            assert!((1.0..=most).contains(&ratio), "{}, {mode:?}: {ratio}", model.name);
         }
     }
 }

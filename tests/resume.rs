@@ -15,15 +15,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const BATCH: usize = 25;
+const BATCH: usize = 12;
 
 fn config(epochs: usize) -> Config {
-    Config { data: "synth:140".into(), model: "fer7-small".into(), epochs, batch: BATCH, seed: 5, ..Config::default() }
+    Config { data: "synth:70".into(), model: "fer7-small".into(), epochs, batch: BATCH, seed: 5, ..Config::default() }
 }
 
 fn dataset() -> Dataset {
     let input = InputSpec { height: 48, width: 48, channels: 1 };
-    let data = data::open("synth:140", input, &Options { seed: 5, ..Options::default() }).expect("draws");
+    let data = data::open("synth:70", input, &Options { seed: 5, ..Options::default() }).expect("draws");
     assert!(data.train.len() > 2 * BATCH && !data.train.len().is_multiple_of(BATCH), "the last batch is to be smaller");
     data
 }
