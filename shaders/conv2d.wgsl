@@ -2,18 +2,22 @@
 // Template (minijinja). An implicit GEMM: rows are output pixels, columns output channels, the contraction runs over taps
 // (outer loops) and input channels (inner loop, no division in it).
 //
-// The same kernel is forward and backward_input: the latter reads dy as x and the weights transposed to [tap][o][c], with
-// taps going backwards (tap_direction = -1); strides over 1 become one dispatch a phase, each a dense convolution of the
-// taps that meet it. Nothing is ever scattered.
+// The same kernel is forward and backward_input: the latter reads dy as x and the weights transposed to [tap][o][c], taps in
+// reverse; strides over 1 become one dispatch a phase, each a dense convolution of the taps that meet it. Nothing is ever
+// scattered.
 //
-// Settings: tiling "subgroup" (one subgroup a workgroup, {{ lanes }} lanes; a lane loads the inputs of rows lane, lane +
-// {{ lanes }} ..., which are broadcast; it owns 4 columns of all {{ tile_rows }} rows) or "workgroup" (8 x 8 invocations of 4 rows x
-// 4 columns, tiles of 8 channels in workgroup memory); x4: the contraction's channels divide by 4; y4: the columns do; bias.
+// Settings: tiling "subgroup" (one subgroup of {{ lanes }} lanes a workgroup; a lane loads the input pixels lane, lane + {{ lanes }},
+// ..., which are broadcast; it owns {{ quads }} times 4 columns of all {{ tile_rows }} rows) or "workgroup" (8 x 8 invocations of 4 rows x
+// 4 columns, tiles of 8 channels in workgroup memory); span: taps of a window's line that share the loaded pixels (subgroup
+// only; 1, or all of them where the horizontal step is 1); x4: the contraction's channels divide by 4; y4: the columns do; bias.
+//
+// With a span, rows run over lines that are span - 1 pixels wider than the output: row r meets tap t in loaded pixel r + t,
+// and the last span - 1 rows of a line are not stored.
 
 struct Params {
-    rows: u32,              // output pixels of this dispatch: samples * rows_h * rows_w
-    rows_h: u32,
-    rows_w: u32,
+    rows: u32,              // samples * rows_h * rows_w
+    rows_h: u32,            // output lines of this dispatch
+    rows_w: u32,            // output columns of this dispatch, plus span - 1
     y_h: u32,               // the whole output map, of which this dispatch writes
     y_w: u32,
     y_step_h: u32,          //   every step-th line and column,
@@ -22,19 +26,19 @@ struct Params {
     y_first_w: u32,
     x_h: u32,
     x_w: u32,
-    x_step_h: i32,          // input pixel of output row h at tap t: h * step + first + t * direction
+    x_step_h: i32,          // input line of output line h at tap t: h * step + first + t
     x_step_w: i32,
     x_first_h: i32,
     x_first_w: i32,
-    tap_direction: i32,
     taps_h: u32,
     taps_w: u32,
-    w_first: u32,           // weight tap of tap (i, j): first + i * step_h + j * step_w
+    w_first: u32,           // weight tap of tap (i, j): first + i * step_h + j * step_w, steps may be negative (wrapped)
     w_step_h: u32,
     w_step_w: u32,
     c_x: u32,
     c_y: u32,
-    padding: u32,
+    padding0: u32,
+    padding1: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 {% set XT = "vec4<f32>" if x4 else "f32" %}
@@ -46,38 +50,50 @@ struct Params {
 {% endif %}
 @group(0) @binding({{ 4 if bias else 3 }}) var<storage, read_write> y: array<{{ YT }}>;     // [n, y_h, y_w, c_y]
 
-// Four weights of one contraction index: columns column .. column + 3, held inside the matrix.
-fn weights(index: u32, column: u32) -> vec4<f32> {
+// The sizes that inner loops use are read once and handed on: on software drivers a uniform load inside a loop costs as much
+// as any other.
+
+// Where an invocation's four columns are: their first, and where to load them, held inside the matrix.
+struct Columns { first: u32, count: u32, at: vec4<u32> }
+fn columns_at(first: u32) -> Columns {
+    let count = params.c_y;
     {% if y4 %}
-    return w[(index * params.c_y + min(column, params.c_y - 4u)) / 4u];
+    return Columns(first, count / 4u, vec4(min(first, count - 4u) / 4u));
     {% else %}
-    let last = params.c_y - 1u;
-    let row = index * params.c_y;
-    return vec4(w[row + min(column, last)], w[row + min(column + 1u, last)],
-                w[row + min(column + 2u, last)], w[row + min(column + 3u, last)]);
+    return Columns(first, count, min(first + vec4(0u, 1u, 2u, 3u), vec4(count - 1u)));
     {% endif %}
 }
 
-fn biases(column: u32) -> vec4<f32> {
+// Four weights of one contraction index.
+fn weights(index: u32, columns: Columns) -> vec4<f32> {
+    let row = index * columns.count;
+    {% if y4 %}
+    return w[row + columns.at.x];
+    {% else %}
+    return vec4(w[row + columns.at.x], w[row + columns.at.y], w[row + columns.at.z], w[row + columns.at.w]);
+    {% endif %}
+}
+
+fn biases(columns: Columns) -> vec4<f32> {
     {% if not bias %}
     return vec4<f32>();
     {% elif y4 %}
-    return b[min(column, params.c_y - 4u) / 4u];
+    return b[columns.at.x];
     {% else %}
-    let last = params.c_y - 1u;
-    return vec4(b[min(column, last)], b[min(column + 1u, last)], b[min(column + 2u, last)], b[min(column + 3u, last)]);
+    return vec4(b[columns.at.x], b[columns.at.y], b[columns.at.z], b[columns.at.w]);
     {% endif %}
 }
 
-fn store(pixel: u32, column: u32, value: vec4<f32>) {
-    let i = pixel * params.c_y + column;
+fn store(pixel: u32, columns: Columns, value: vec4<f32>) {
+    let row = pixel * columns.count;
     {% if y4 %}
-    if column < params.c_y { y[i / 4u] = value; }
+    if columns.first < columns.count * 4u { y[row + columns.first / 4u] = value; }
     {% else %}
-    if column < params.c_y { y[i] = value.x; }
-    if column + 1u < params.c_y { y[i + 1u] = value.y; }
-    if column + 2u < params.c_y { y[i + 2u] = value.z; }
-    if column + 3u < params.c_y { y[i + 3u] = value.w; }
+    let i = row + columns.first;
+    if columns.first < columns.count { y[i] = value.x; }
+    if columns.first + 1u < columns.count { y[i + 1u] = value.y; }
+    if columns.first + 2u < columns.count { y[i + 2u] = value.z; }
+    if columns.first + 3u < columns.count { y[i + 3u] = value.w; }
     {% endif %}
 }
 
@@ -94,74 +110,111 @@ fn output_pixel(r: Row) -> u32 {
     return (r.n * params.y_h + h) * params.y_w + w;
 }
 
+// The input map as the loops over taps see it.
+struct View { x_h: u32, x_w: u32, c_x: u32 }
+fn view_of_input() -> View {
+    return View(params.x_h, params.x_w, params.c_x);
+}
+
+// Input line and column of a row at tap (0, 0).
+fn corner(r: Row) -> vec2<i32> {
+    return vec2(i32(r.h) * params.x_step_h + params.x_first_h, i32(r.w) * params.x_step_w + params.x_first_w);
+}
+
 // First channel of the input pixel under a tap, or -1 in the padding.
-fn input_base(r: Row, tap_h: u32, tap_w: u32) -> i32 {
-    let h = i32(r.h) * params.x_step_h + params.x_first_h + i32(tap_h) * params.tap_direction;
-    let w = i32(r.w) * params.x_step_w + params.x_first_w + i32(tap_w) * params.tap_direction;
+fn input_base(r: Row, corner: vec2<i32>, view: View, tap_h: u32, tap_w: u32) -> i32 {
+    let h = corner.x + i32(tap_h);
+    let w = corner.y + i32(tap_w);
     // As unsigned numbers, negative positions are over every size.
-    if !r.inside || u32(h) >= params.x_h || u32(w) >= params.x_w {
-        return -1;
-    }
-    return i32(((r.n * params.x_h + u32(h)) * params.x_w + u32(w)) * params.c_x);
+    let there = r.inside && u32(h) < view.x_h && u32(w) < view.x_w;
+    return select(-1, i32(((r.n * view.x_h + u32(h)) * view.x_w + u32(w)) * view.c_x), there);
 }
 {% if tiling == "subgroup" %}
-{% set per_lane = tile_rows // lanes %}
+{% set pixels = (tile_rows + span - 1 + lanes - 1) // lanes %}
 
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
     let first_row = (group.y * groups.x + group.x) * {{ tile_rows }}u;
-    let column = (group.z * {{ lanes }}u + lane) * 4u;
+    {% for q in range(quads) %}
+    let columns{{ q }} = columns_at(((group.z * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
+    {% endfor %}
     let c_x = params.c_x;
-    {% for j in range(per_lane) %}
-    let row{{ j }} = row_at(first_row + {{ j * lanes }}u + lane);
+    let taps_h = params.taps_h;
+    let taps_w = params.taps_w;
+    let view = view_of_input();
+    let w_first = params.w_first;
+    let w_step_h = params.w_step_h;
+    let w_step_w = params.w_step_w;
+    {% for p in range(pixels) %}
+    let row{{ p }} = row_at(first_row + {{ p * lanes }}u + lane);
+    let corner{{ p }} = corner(row{{ p }});
     {% endfor %}
     {% for r in range(tile_rows) %}
-    var acc{{ r }} = vec4<f32>();
+    {% for q in range(quads) %}
+    var acc{{ r }}_{{ q }} = vec4<f32>();
+    {% endfor %}
     {% endfor %}
 
-    for (var i = 0u; i < params.taps_h; i++) {
-        for (var j = 0u; j < params.taps_w; j++) {
-            let first_weight = (params.w_first + i * params.w_step_h + j * params.w_step_w) * c_x;
-            {% for j in range(per_lane) %}
-            let base{{ j }} = input_base(row{{ j }}, i, j);
-            let from{{ j }} = u32(max(base{{ j }}, 0));
+    for (var i = 0u; i < taps_h; i++) {
+        for (var j = 0u; j < taps_w; j += {{ span }}u) {
+            let tap = w_first + i * w_step_h + j * w_step_w;
+            {% for t in range(span) %}
+            let weight{{ t }} = (tap + {{ t }}u * w_step_w) * c_x;
+            {% endfor %}
+            {% for p in range(pixels) %}
+            let base{{ p }} = input_base(row{{ p }}, corner{{ p }}, view, i, j);
+            let start{{ p }} = u32(max(base{{ p }}, 0));
             {% endfor %}
             for (var c = 0u; c < c_x; c += {{ 4 if x4 else 1 }}u) {
-                {% for j in range(per_lane) %}
+                {% for p in range(pixels) %}
                 {% if x4 %}
-                let a{{ j }} = select(vec4<f32>(), x[(from{{ j }} + c) / 4u], base{{ j }} >= 0);
+                let a{{ p }} = select(vec4<f32>(), x[(start{{ p }} + c) / 4u], base{{ p }} >= 0);
                 {% else %}
-                let a{{ j }} = select(0.0, x[from{{ j }} + c], base{{ j }} >= 0);
+                let a{{ p }} = select(0.0, x[start{{ p }} + c], base{{ p }} >= 0);
                 {% endif %}
                 {% endfor %}
-                {% for k in range(4 if x4 else 1) %}
-                let w{{ k }} = weights(first_weight + c + {{ k }}u, column);
-                {% endfor %}
-                {% for r in range(tile_rows) %}
-                {% set a = "subgroupBroadcast(a" ~ (r // lanes) ~ ", " ~ (r % lanes) ~ "u)" %}
-                {% if x4 %}
-                let r{{ r }} = {{ a }};
-                acc{{ r }} += r{{ r }}.x * w0;
-                acc{{ r }} += r{{ r }}.y * w1;
-                acc{{ r }} += r{{ r }}.z * w2;
-                acc{{ r }} += r{{ r }}.w * w3;
-                {% else %}
-                acc{{ r }} += {{ a }} * w0;
-                {% endif %}
+                {% for t in range(span) %}
+                {
+                    {% for k in range(4 if x4 else 1) %}
+                    {% for q in range(quads) %}
+                    let w{{ k }}_{{ q }} = weights(weight{{ t }} + c + {{ k }}u, columns{{ q }});
+                    {% endfor %}
+                    {% endfor %}
+                    {% for r in range(tile_rows) %}
+                    let r{{ r }} = subgroupBroadcast(a{{ (r + t) // lanes }}, {{ (r + t) % lanes }}u);
+                    {% for q in range(quads) %}
+                    {% if x4 %}
+                    acc{{ r }}_{{ q }} += r{{ r }}.x * w0_{{ q }};
+                    acc{{ r }}_{{ q }} += r{{ r }}.y * w1_{{ q }};
+                    acc{{ r }}_{{ q }} += r{{ r }}.z * w2_{{ q }};
+                    acc{{ r }}_{{ q }} += r{{ r }}.w * w3_{{ q }};
+                    {% else %}
+                    acc{{ r }}_{{ q }} += r{{ r }} * w0_{{ q }};
+                    {% endif %}
+                    {% endfor %}
+                    {% endfor %}
+                }
                 {% endfor %}
             }
         }
     }
 
-    let bias = biases(column);
-    {% for j in range(per_lane) %}
-    // Rows past the end carry the all-ones pixel.
-    let pixel{{ j }} = select(0xffffffffu, output_pixel(row{{ j }}), row{{ j }}.inside);
+    {% for q in range(quads) %}
+    let bias{{ q }} = biases(columns{{ q }});
+    {% endfor %}
+    let stored_w = params.rows_w - {{ span - 1 }}u;
+    {% for p in range(tile_rows // lanes) %}
+    // Rows that are not stored carry the all-ones pixel.
+    let pixel{{ p }} = select(0xffffffffu, output_pixel(row{{ p }}), row{{ p }}.inside && row{{ p }}.w < stored_w);
     {% endfor %}
     {% for r in range(tile_rows) %}
     let p{{ r }} = subgroupBroadcast(pixel{{ r // lanes }}, {{ r % lanes }}u);
-    if p{{ r }} != 0xffffffffu { store(p{{ r }}, column, acc{{ r }} + bias); }
+    if p{{ r }} != 0xffffffffu {
+        {% for q in range(quads) %}
+        store(p{{ r }}, columns{{ q }}, acc{{ r }}_{{ q }} + bias{{ q }});
+        {% endfor %}
+    }
     {% endfor %}
 }
 {% else %}
@@ -176,11 +229,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let first_row = (group.y * groups.x + group.x) * 32u;
     let first_column = group.z * 32u;
     let c_x = params.c_x;
+    let taps_h = params.taps_h;
+    let taps_w = params.taps_w;
+    let view = view_of_input();
+    let w_first = params.w_first;
+    let w_step_h = params.w_step_h;
+    let w_step_w = params.w_step_w;
     // Loading: row local / 2, channels (local % 2) * 4 .. + 3; weight channel local / 8, columns (local % 8) * 4 .. + 3.
     let load_row = row_at(first_row + local / 2u);
+    let load_corner = corner(load_row);
     let load_c = (local % 2u) * 4u;
     let a_slot = load_c * 36u + local / 2u;
-    let load_column = first_column + (local % 8u) * 4u;
+    let load_columns = columns_at(first_column + (local % 8u) * 4u);
     // Computing: rows (local / 8) * 4 .. + 3, columns (local % 8) * 4 .. + 3.
     let a_row = (local / 8u) * 4u;
     let quad = local % 8u;
@@ -189,10 +249,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     var acc2 = vec4<f32>();
     var acc3 = vec4<f32>();
 
-    for (var i = 0u; i < params.taps_h; i++) {
-        for (var j = 0u; j < params.taps_w; j++) {
-            let first_weight = (params.w_first + i * params.w_step_h + j * params.w_step_w) * c_x;
-            let base = input_base(load_row, i, j);
+    for (var i = 0u; i < taps_h; i++) {
+        for (var j = 0u; j < taps_w; j++) {
+            let first_weight = (w_first + i * w_step_h + j * w_step_w) * c_x;
+            let base = input_base(load_row, load_corner, view, i, j);
             let start = u32(max(base, 0));
             for (var c = 0u; c < c_x; c += 8u) {
                 var a = vec4<f32>();
@@ -209,7 +269,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
                 {% endif %}
                 var weight = vec4<f32>();
                 let cw = c + local / 8u;
-                if cw < c_x { weight = weights(first_weight + cw, load_column); }
+                if cw < c_x { weight = weights(first_weight + cw, load_columns); }
                 workgroupBarrier();
                 a_tile[a_slot] = a.x;
                 a_tile[a_slot + 36u] = a.y;
@@ -228,11 +288,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         }
     }
 
-    let column = first_column + quad * 4u;
-    let bias = biases(column);
+    let columns = columns_at(first_column + quad * 4u);
+    let bias = biases(columns);
     {% for r in range(4) %}
     let row{{ r }} = row_at(first_row + a_row + {{ r }}u);
-    if row{{ r }}.inside { store(output_pixel(row{{ r }}), column, acc{{ r }} + bias); }
+    if row{{ r }}.inside { store(output_pixel(row{{ r }}), columns, acc{{ r }} + bias); }
     {% endfor %}
 }
 {% endif %}

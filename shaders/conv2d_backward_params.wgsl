@@ -4,7 +4,7 @@
 // the bias; its columns are output channels; its contraction runs over output pixels, cut into slices of whole output lines
 // (group z). Each slice writes partial sums; `reduce` adds them in slice order, so the result has the same bits every time.
 //
-// Settings: tiling, lanes, tile_rows as in conv2d.wgsl; y4: the output channels divide by 4.
+// Settings: tiling, lanes, tile_rows, quads, span as in conv2d.wgsl; y4: the output channels divide by 4.
 
 struct Params {
     rows: u32,              // kh * kw * c_x, plus 1 with a bias
@@ -30,28 +30,40 @@ struct Params {
 @group(0) @binding(2) var<storage, read> dy: array<{{ YT }}>;               // [n, y_h, y_w, c_y]
 @group(0) @binding(3) var<storage, read_write> partial: array<{{ YT }}>;    // [slices, rows, c_y]
 
-// Four columns of dy at an output pixel, held inside the matrix.
-fn gradients(pixel: u32, column: u32) -> vec4<f32> {
+// The sizes that inner loops use are read once and handed on: see conv2d.wgsl.
+
+// Where an invocation's four columns are: their first, and where to load them, held inside the matrix.
+struct Columns { first: u32, count: u32, at: vec4<u32> }
+fn columns_at(first: u32) -> Columns {
+    let count = params.c_y;
     {% if y4 %}
-    return dy[(pixel * params.c_y + min(column, params.c_y - 4u)) / 4u];
+    return Columns(first, count / 4u, vec4(min(first, count - 4u) / 4u));
     {% else %}
-    let last = params.c_y - 1u;
-    let row = pixel * params.c_y;
-    return vec4(dy[row + min(column, last)], dy[row + min(column + 1u, last)],
-                dy[row + min(column + 2u, last)], dy[row + min(column + 3u, last)]);
+    return Columns(first, count, min(first + vec4(0u, 1u, 2u, 3u), vec4(count - 1u)));
     {% endif %}
 }
 
-fn store(slice: u32, row: u32, column: u32, value: vec4<f32>) {
-    if row >= params.rows { return; }
-    let i = ((params.first_slice + slice) * params.rows + row) * params.c_y + column;
+// Four columns of dy at an output pixel.
+fn gradients(pixel: u32, columns: Columns) -> vec4<f32> {
+    let row = pixel * columns.count;
     {% if y4 %}
-    if column < params.c_y { partial[i / 4u] = value; }
+    return dy[row + columns.at.x];
     {% else %}
-    if column < params.c_y { partial[i] = value.x; }
-    if column + 1u < params.c_y { partial[i + 1u] = value.y; }
-    if column + 2u < params.c_y { partial[i + 2u] = value.z; }
-    if column + 3u < params.c_y { partial[i + 3u] = value.w; }
+    return vec4(dy[row + columns.at.x], dy[row + columns.at.y], dy[row + columns.at.z], dy[row + columns.at.w]);
+    {% endif %}
+}
+
+fn store(slice: u32, row: u32, columns: Columns, value: vec4<f32>) {
+    if row >= params.rows { return; }
+    let start = ((params.first_slice + slice) * params.rows + row) * columns.count;
+    {% if y4 %}
+    if columns.first < columns.count * 4u { partial[start + columns.first / 4u] = value; }
+    {% else %}
+    let i = start + columns.first;
+    if columns.first < columns.count { partial[i] = value.x; }
+    if columns.first + 1u < columns.count { partial[i + 1u] = value.y; }
+    if columns.first + 2u < columns.count { partial[i + 2u] = value.z; }
+    if columns.first + 3u < columns.count { partial[i + 3u] = value.w; }
     {% endif %}
 }
 
@@ -63,52 +75,116 @@ fn row_at(row: u32) -> Row {
                select(0.0, 1.0, row == params.weight_rows));
 }
 
-// First input element of a row's channel on the input line under output line `line`; -1 in the padding.
-fn line_base(r: Row, line: u32) -> i32 {
-    // Unsigned arithmetic: a line above the map wraps to over every size.
-    let h = (line % params.y_h) * params.stride_h + r.h - params.pad_h;
-    if !r.is_weight || h >= params.x_h { return -1; }
-    return i32(((line / params.y_h) * params.x_h + h) * params.x_w * params.c_x + r.c);
+{% if span > 1 %}
+// The first tap of tile row `row`: a (tap line, channel) pair, or the bias.
+fn span_row_at(row: u32) -> Row {
+    let pairs = params.weight_rows / {{ span }}u;
+    return Row(row / params.c_x, 0u, row % params.c_x, row < pairs, select(0.0, 1.0, row == pairs));
 }
 
-fn input(r: Row, base: i32, w_out: u32) -> f32 {
-    let w = w_out * params.stride_w + r.w - params.pad_w;
-    let there = base >= 0 && w < params.x_w;
-    return select(r.otherwise, x[select(0u, u32(base) + w * params.c_x, there)], there);
+// Row of the weight matrix that holds the first tap of tile row `row`; taps follow at distances of c_x. The bias has one tap:
+// what its others would store lies past the end, as do rows past it.
+fn weight_row(row: u32) -> u32 {
+    let pairs = params.weight_rows / {{ span }}u;
+    let at = row / params.c_x * {{ span }}u * params.c_x + row % params.c_x;
+    return select(select(params.rows, params.weight_rows, row == pairs), at, row < pairs);
+}
+{% else %}
+fn span_row_at(row: u32) -> Row {
+    return row_at(row);
+}
+
+fn weight_row(row: u32) -> u32 {
+    return row;
+}
+{% endif %}
+
+// The maps as the loops over pixels see them.
+struct View { y_h: u32, x_h: u32, x_w: u32, c_x: u32, stride_h: u32, stride_w: u32, pad_h: u32 }
+fn view_of_maps() -> View {
+    return View(params.y_h, params.x_h, params.x_w, params.c_x, params.stride_h, params.stride_w, params.pad_h);
+}
+
+// First input element of a row's channel on the input line under output line `line`; -1 in the padding.
+fn line_base(r: Row, view: View, line: u32) -> i32 {
+    // Unsigned arithmetic: a line above the map wraps to over every size.
+    let h = (line % view.y_h) * view.stride_h + r.h - view.pad_h;
+    let base = i32(((line / view.y_h) * view.x_h + h) * view.x_w * view.c_x + r.c);
+    return select(-1, base, r.is_weight && h < view.x_h);
+}
+
+// A row's factor at output column `w_out`; `first_w` is its tap's column less the padding, wrapped if negative.
+fn input(r: Row, first_w: u32, view: View, base: i32, w_out: u32) -> f32 {
+    let w = w_out * view.stride_w + first_w;
+    let there = base >= 0 && w < view.x_w;
+    return select(r.otherwise, x[select(0u, u32(base) + w * view.c_x, there)], there);
 }
 {% if tiling == "subgroup" %}
 {% set per_lane = tile_rows // lanes %}
 
+// Tile rows are (tap line, channel) pairs, and the bias; each stands for the `span` taps of its line (all of them, or 1, in
+// which case rows are taps and channels). The factors of the taps but the last are those that the pixel to the left had one
+// tap further, so a pixel costs one load a tile row.
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first_row = group.x * {{ tile_rows }}u;
-    let column = (group.y * {{ lanes }}u + lane) * 4u;
+    {% for q in range(quads) %}
+    let columns{{ q }} = columns_at(((group.y * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
+    {% endfor %}
+    let view = view_of_maps();
     let first_line = group.z * params.slice_lines;
     let end_line = min(first_line + params.slice_lines, params.lines);
     let y_w = params.y_w;
     {% for j in range(per_lane) %}
-    let row{{ j }} = row_at(first_row + {{ j * lanes }}u + lane);
+    let row{{ j }} = span_row_at(first_row + {{ j * lanes }}u + lane);
+    let first_w{{ j }} = row{{ j }}.w - params.pad_w;
     {% endfor %}
     {% for r in range(tile_rows) %}
-    var acc{{ r }} = vec4<f32>();
+    {% for t in range(span) %}
+    {% for q in range(quads) %}
+    var acc{{ r }}_{{ t }}_{{ q }} = vec4<f32>();
+    {% endfor %}
+    {% endfor %}
     {% endfor %}
 
     for (var line = first_line; line < end_line; line++) {
         {% for j in range(per_lane) %}
-        let base{{ j }} = line_base(row{{ j }}, line);
+        let base{{ j }} = line_base(row{{ j }}, view, line);
+        {% for t in range(span - 1) %}
+        var a{{ j }}_{{ t }} = input(row{{ j }}, first_w{{ j }} + {{ t }}u, view, base{{ j }}, 0u);
+        {% endfor %}
         {% endfor %}
         for (var w = 0u; w < y_w; w++) {
-            let g = gradients(line * y_w + w, column);
+            {% for q in range(quads) %}
+            let g{{ q }} = gradients(line * y_w + w, columns{{ q }});
+            {% endfor %}
             {% for j in range(per_lane) %}
-            let a{{ j }} = input(row{{ j }}, base{{ j }}, w);
+            let a{{ j }}_{{ span - 1 }} = input(row{{ j }}, first_w{{ j }} + {{ span - 1 }}u, view, base{{ j }}, w);
             {% endfor %}
             {% for r in range(tile_rows) %}
-            acc{{ r }} += subgroupBroadcast(a{{ r // lanes }}, {{ r % lanes }}u) * g;
+            {% for t in range(span) %}
+            let r{{ r }}_{{ t }} = subgroupBroadcast(a{{ r // lanes }}_{{ t }}, {{ r % lanes }}u);
+            {% for q in range(quads) %}
+            acc{{ r }}_{{ t }}_{{ q }} += r{{ r }}_{{ t }} * g{{ q }};
+            {% endfor %}
+            {% endfor %}
+            {% endfor %}
+            {% for j in range(per_lane) %}
+            {% for t in range(span - 1) %}
+            a{{ j }}_{{ t }} = a{{ j }}_{{ t + 1 }};
+            {% endfor %}
             {% endfor %}
         }
     }
     {% for r in range(tile_rows) %}
-    store(group.z, first_row + {{ r }}u, column, acc{{ r }});
+    {
+        let at = weight_row(first_row + {{ r }}u);
+        {% for t in range(span) %}
+        {% for q in range(quads) %}
+        store(group.z, at + {{ t }}u * params.c_x, columns{{ q }}, acc{{ r }}_{{ t }}_{{ q }});
+        {% endfor %}
+        {% endfor %}
+    }
     {% endfor %}
 }
 {% else %}
@@ -120,29 +196,33 @@ var<workgroup> g_tile: array<vec4<f32>, 64>;
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let first_row = group.x * 32u;
-    let first_column = group.y * 32u;
+    let view = view_of_maps();
+    let y_w = params.y_w;
     let first_line = group.z * params.slice_lines;
     let end_line = min(first_line + params.slice_lines, params.lines);
     // Loading: pixel local / 8; rows and columns (local % 8) * 4 .. + 3. Computing: rows (local / 8) * 4 .. + 3.
     let pixel = local / 8u;
     let quad = local % 8u;
     let a_row = pixel * 4u;
+    let columns = columns_at(group.y * 32u + quad * 4u);
     {% for r in range(4) %}
     let row{{ r }} = row_at(first_row + quad * 4u + {{ r }}u);
+    let first_w{{ r }} = row{{ r }}.w - params.pad_w;
     var acc{{ r }} = vec4<f32>();
     {% endfor %}
 
     for (var line = first_line; line < end_line; line++) {
         {% for r in range(4) %}
-        let base{{ r }} = line_base(row{{ r }}, line);
+        let base{{ r }} = line_base(row{{ r }}, view, line);
         {% endfor %}
-        for (var first_w = 0u; first_w < params.y_w; first_w += 8u) {
-            let w = first_w + pixel;
+        for (var start = 0u; start < y_w; start += 8u) {
+            let w = start + pixel;
             var a = vec4<f32>();
             var g = vec4<f32>();
-            if w < params.y_w {
-                a = vec4(input(row0, base0, w), input(row1, base1, w), input(row2, base2, w), input(row3, base3, w));
-                g = gradients(line * params.y_w + w, first_column + quad * 4u);
+            if w < y_w {
+                a = vec4(input(row0, first_w0, view, base0, w), input(row1, first_w1, view, base1, w),
+                         input(row2, first_w2, view, base2, w), input(row3, first_w3, view, base3, w));
+                g = gradients(line * y_w + w, columns);
             }
             workgroupBarrier();
             a_tile[pixel * 36u + quad * 4u] = a.x;
@@ -161,7 +241,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     {% for r in range(4) %}
-    store(group.z, first_row + a_row + {{ r }}u, first_column + quad * 4u, acc{{ r }});
+    store(group.z, first_row + a_row + {{ r }}u, columns, acc{{ r }});
     {% endfor %}
 }
 {% endif %}

@@ -1,5 +1,6 @@
 //! What a training run shows: a bar on a terminal, one line an epoch elsewhere.
 
+use super::out::say;
 use crate::graph::Metrics;
 use crate::train::Observer;
 use crate::train::history::EpochRow;
@@ -59,7 +60,7 @@ impl Observer for Progress {
             if best { "  best" } else { "" },
         );
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            say!("{line}");
         } else {
             self.bar.println(line);
         }

@@ -1,6 +1,7 @@
 //! `fer-gpu train`.
 
-use super::args::DeviceArgs;
+use super::args::{BadFile, DeviceArgs, open_device};
+use super::out::{print, say};
 use super::progress::Progress;
 use crate::data::{self, Dataset, InputSpec, OnBadFile};
 use crate::error::{Error, Result};
@@ -8,7 +9,7 @@ use crate::eval::report::report;
 use crate::models;
 use crate::train::environment::Environment;
 use crate::train::run::RunFolder;
-use crate::train::{Config, Device, Outcome, Stopped, Trainer, config_of};
+use crate::train::{Config, Outcome, Stopped, Trainer, config_of};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +22,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
   fer-gpu train
   fer-gpu train --data fer2013.csv.gz --model fer7-cnn3-bn --epochs 30 --batch 100
   fer-gpu train --data faces/ --model fer4-cnn4-bn --classes happy,sad,surprise,neutral
-  fer-gpu train --resume runs/train/1 --epochs 60")]
+  fer-gpu train --resume runs/train/1 --epochs 60
+  fer-gpu train --lr 0.0003 --print-config > settings.toml")]
 pub(super) struct TrainArgs {
     /// synth, synth:N, FILE.csv, FILE.csv.gz, or a folder of class folders [default: synth]
     #[arg(long)]
@@ -51,8 +53,8 @@ pub(super) struct TrainArgs {
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
     validation_split: Option<f64>,
     /// What to do with an image that cannot be read [default: fail]
-    #[arg(long, value_parser = ["fail", "skip"], value_name = "fail|skip")]
-    on_bad_file: Option<String>,
+    #[arg(long)]
+    on_bad_file: Option<BadFile>,
     #[command(flatten)]
     device: DeviceArgs,
     /// Run folder [default: runs/train/N]
@@ -64,6 +66,9 @@ pub(super) struct TrainArgs {
     /// Settings from a file; flags override it
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
+    /// Print the settings that these flags come to, as --config takes them, and stop
+    #[arg(long)]
+    print_config: bool,
 }
 
 impl TrainArgs {
@@ -90,9 +95,7 @@ impl TrainArgs {
         set(&mut c.device, &self.device.device);
         c.validation_split = self.validation_split.or(c.validation_split);
         c.backend = self.device.backend.clone().or(c.backend);
-        if let Some(choice) = &self.on_bad_file {
-            c.on_bad_file = if choice == "skip" { OnBadFile::Skip } else { OnBadFile::Fail };
-        }
+        c.on_bad_file = self.on_bad_file.map_or(c.on_bad_file, OnBadFile::from);
         c.check()?;
         Ok(c)
     }
@@ -109,7 +112,7 @@ fn open_data(config: &Config) -> Result<Dataset> {
     };
     let dataset = data::open(&config.data, InputSpec { height, width, channels }, &options)?;
     for note in &dataset.notes {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
     Ok(dataset)
 }
@@ -117,16 +120,17 @@ fn open_data(config: &Config) -> Result<Dataset> {
 pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     let config = args.config()?;
     let model = models::find(&config.model)?;
-    let dataset = open_data(&config)?;
-    // Every shape error surfaces here, before a device or a folder exists.
-    model.graph(dataset.classes.len())?;
-    let (device, fallback) = Device::open(&config.device, config.backend.as_deref())?;
-    if let Some(reason) = fallback {
-        eprintln!("{reason}\ngoing on with the CPU reference, which is slow");
+    if args.print_config {
+        print(&config.to_toml()?)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("device: {device}");
+    let dataset = open_data(&config)?;
+    // Every error of shapes and sizes surfaces here, before a device or a folder exists.
+    model.graph(dataset.classes.len())?;
+    config.check_batch(dataset.train.len())?;
+    let device = open_device(&config.device, config.backend.as_deref())?;
     let test = dataset.test.as_ref().map_or(0, |t| t.len());
-    eprintln!(
+    say!(
         "data: {}: {} training, {} validation, {test} test images; classes {}",
         dataset.source,
         dataset.train.len(),
@@ -145,7 +149,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     if args.resume.is_none() {
         run.write_env(&Environment::here(device.to_string()))?;
     }
-    eprintln!(
+    say!(
         "model: {}, {} epochs of batch {}, lr {}; {:.0} MiB on the device; run folder {}",
         config.model,
         config.epochs,
@@ -155,13 +159,13 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         run.path().display()
     );
     if trainer.done() >= config.epochs {
-        eprintln!("epochs 1 to {} are done already; ask for more with --epochs", trainer.done());
+        say!("epochs 1 to {} are done already; ask for more with --epochs", trainer.done());
     }
     let stop = stop_on_signal()?;
     let mut progress = Progress::new(config.epochs);
     let outcome = trainer.run(&mut progress, &stop)?;
     drop(progress);
-    Ok(finish(&config, &dataset, &run, &outcome))
+    finish(&config, &dataset, &run, &outcome)
 }
 
 /// A flag that the first Ctrl-C or termination signal sets; the second ends the program at once.
@@ -172,36 +176,38 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping after this step; once more to stop at once");
+        say!("stopping after this step; once more to stop at once");
     };
     ctrlc::set_handler(handler)
         .map_err(|e| Error::usage(format!("cannot listen for Ctrl-C: {e}"), "is another handler installed?"))?;
     Ok(stop)
 }
 
-fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome) -> ExitCode {
+fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome) -> Result<ExitCode> {
     let folder = run.path().display();
     if outcome.stopped == Some(Stopped::Interrupted) {
-        eprintln!("interrupted and saved; go on with: fer-gpu train --resume {folder}");
-        return ExitCode::from(130);
+        say!("interrupted and saved; go on with: fer-gpu train --resume {folder}");
+        return Ok(ExitCode::from(130));
     }
     if outcome.stopped == Some(Stopped::Patience) {
-        eprintln!("stopped early: no better validation accuracy for {} epochs", config.patience);
+        say!("stopped early: no better validation accuracy for {} epochs", config.patience);
     }
     if let Some(best) = outcome.best {
-        eprintln!(
+        say!(
             "best: epoch {}, validation accuracy {:.4}; on the {} split:",
-            best.epoch, best.value, outcome.evaluated_on
+            best.epoch,
+            best.value,
+            outcome.evaluated_on
         );
     }
     if let Some(evaluation) = &outcome.evaluation {
-        print!("{}", report(evaluation));
+        print(&report(evaluation))?;
     }
     if dataset.source.starts_with("synth") {
-        eprintln!("These are drawn faces: their accuracy means nothing about people.");
+        say!("These are drawn faces: their accuracy means nothing about people.");
     }
-    eprintln!("steps waited {:.1} s for data in all", outcome.waited.as_secs_f64());
-    eprintln!("\nwritten to {folder}:");
+    say!("steps waited {:.1} s for data in all", outcome.waited.as_secs_f64());
+    say!("\nwritten to {folder}:");
     for (path, what) in [
         (run.best(), "the best epoch's network"),
         (run.last(), "the last epoch's, to resume from"),
@@ -214,11 +220,11 @@ fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome
         (run.config(), "every setting"),
         (run.env(), "machine, driver, command line"),
     ] {
-        eprintln!("  {:<44} {what}", path.display());
+        say!("  {:<44} {what}", path.display());
     }
-    eprintln!(
+    say!(
         "use it: fer-gpu predict {folder} IMAGE|DIR; go on: fer-gpu train --resume {folder} --epochs {}",
         config.epochs * 2
     );
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }

@@ -12,11 +12,10 @@ use rayon::prelude::*;
 use super::decode::{check_header, decode, read_image};
 use super::select::{choose_classes, held_back_note, hold_back, unused_split_note};
 use super::store::Part;
+use super::walk::{is_hidden, is_image};
 use super::{Dataset, InputSpec, OnBadFile, Options, Split};
 use crate::error::{Error, Result};
 
-/// What an image file is called.
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
 /// Skipped files that are named one by one.
 const NAMED: usize = 10;
 /// What a folder must hold.
@@ -239,15 +238,14 @@ fn list(root: &Path, folder: &Path) -> Result<Listing> {
     let mut listing = Listing::default();
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let path = entry.map_err(Error::io("read", folder))?.path();
-        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
         // A link to nowhere or in a circle has no metadata.
         let Ok(kind) = std::fs::metadata(&path) else { continue };
-        if hidden || (kind.is_dir() && leads_back(root, &path)) {
+        if is_hidden(&path) || (kind.is_dir() && leads_back(root, &path)) {
             continue;
         }
         if kind.is_dir() {
             listing.folders.push(path);
-        } else if path.extension().is_some_and(|e| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known))) {
+        } else if is_image(&path) {
             listing.images.push(path);
         } else {
             listing.other_files += 1;

@@ -18,12 +18,14 @@ pub mod loader;
 mod select;
 mod store;
 pub mod synth;
+mod walk;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use decode::{MAX_SIDE, read_image};
 pub use loader::{Batch, Loader};
+pub use walk::find_images;
 
 use crate::error::{Error, Result};
 

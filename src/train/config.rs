@@ -69,6 +69,27 @@ impl Config {
         })
     }
 
+    /// The settings as [`Config::read`] takes them.
+    ///
+    /// # Errors
+    /// A number that TOML cannot hold.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string_pretty(self)
+            .map_err(|e| Error::usage(format!("the settings cannot be written as TOML: {e}"), ""))
+    }
+
+    /// Refuses a batch that is more than the `n` training images.
+    ///
+    /// # Errors
+    /// Names both numbers.
+    pub fn check_batch(&self, n: usize) -> Result<()> {
+        if self.batch <= n {
+            return Ok(());
+        }
+        let what = format!("--batch {} is more than the {n} training images", self.batch);
+        Err(Error::usage(what, format!("use --batch {} or less", n.min(32))))
+    }
+
     /// Refuses what no run can use.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::data::{InputSpec, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::{Evaluation, Scorer};
 use crate::formats::checkpoint::{Checkpoint, Meta};
-use crate::graph::Executor;
+use crate::graph::{Executor, Graph, Snapshot};
 use crate::models;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,6 +35,48 @@ pub fn evaluate(
     scorer.finish()
 }
 
+/// A checkpoint that was read and checked, on no device yet.
+pub struct Saved {
+    meta: Meta,
+    graph: Arc<Graph>,
+    snapshot: Snapshot,
+}
+
+impl Saved {
+    /// Reads a run folder's best checkpoint, or a checkpoint file.
+    ///
+    /// # Errors
+    /// A damaged checkpoint, one of a network that this version does not know, or tensors that are not that network's.
+    pub fn read(run_or_file: &Path) -> Result<Self> {
+        let path = super::run::checkpoint_of(run_or_file)?;
+        let checkpoint = Checkpoint::load(&path)?;
+        let meta = checkpoint.meta.clone();
+        let graph = Arc::new(graph_of(&meta, &path)?);
+        let snapshot = saved::snapshot(checkpoint, &path, &graph)?;
+        Ok(Self { meta, graph, snapshot })
+    }
+
+    /// What the checkpoint says of the network.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// The images that the network takes.
+    pub fn input(&self) -> InputSpec {
+        input_of(&self.meta)
+    }
+
+    /// Puts the network on `device`, for batches of up to `batch`.
+    ///
+    /// # Errors
+    /// Tensors that the device cannot hold.
+    pub fn on(self, device: &Device, batch: usize) -> Result<Loaded> {
+        let mut executor = device.executor(&self.graph, batch, 0, false)?;
+        executor.restore(&self.snapshot)?;
+        Ok(Loaded { executor, meta: self.meta })
+    }
+}
+
 /// A network ready for inference.
 pub struct Loaded {
     /// The network on its device.
@@ -44,34 +86,30 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Reads a run folder's best checkpoint, or a checkpoint file, and puts its network on `device` for batches of up to
-    /// `batch`.
+    /// [`Saved::read`] and [`Saved::on`].
     ///
     /// # Errors
-    /// A damaged checkpoint, one of a network that this version does not know, or tensors that are not that network's.
+    /// As these.
     pub fn open(run_or_file: &Path, device: &Device, batch: usize) -> Result<Self> {
-        let path = super::run::checkpoint_of(run_or_file)?;
-        let checkpoint = Checkpoint::load(&path)?;
-        let meta = checkpoint.meta.clone();
-        let graph = Arc::new(graph_of(&meta, &path)?);
-        let snapshot = saved::snapshot(checkpoint, &path, &graph)?;
-        let mut executor = device.executor(&graph, batch, 0, false)?;
-        executor.restore(&snapshot)?;
-        Ok(Self { executor, meta })
+        Saved::read(run_or_file)?.on(device, batch)
     }
 
     /// The images that the network takes.
     pub fn input(&self) -> InputSpec {
-        let [height, width, channels] = self.meta.input;
-        InputSpec { height, width, channels }
+        input_of(&self.meta)
     }
+}
+
+fn input_of(meta: &Meta) -> InputSpec {
+    let [height, width, channels] = meta.input;
+    InputSpec { height, width, channels }
 }
 
 /// The graph of a checkpoint.
 ///
 /// # Errors
 /// A network or preprocessing that this version does not know.
-pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<crate::graph::Graph> {
+pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
     let model = models::find(&meta.model).map_err(|e| Error::checkpoint(path, e.to_string(), ""))?;
     if meta.preprocessing != super::PREPROCESSING {
         let what = format!("preprocessing `{}` is not known", meta.preprocessing);

@@ -11,7 +11,7 @@ mod trainer;
 
 pub use config::Config;
 pub use device::Device;
-pub use evaluate::{Loaded, evaluate};
+pub use evaluate::{Loaded, Saved, evaluate};
 pub use trainer::{Observer, Outcome, Stopped, Trainer, config_of};
 
 /// How pixels become inputs: x / 255. Stored in every checkpoint.

@@ -128,11 +128,7 @@ impl<'a> Trainer<'a> {
         graph: Arc<Graph>,
         progress: Progress,
     ) -> Result<Self> {
-        let n = dataset.train.len();
-        if config.batch > n {
-            let what = format!("--batch {} is more than the {n} training images", config.batch);
-            return Err(Error::usage(what, format!("use --batch {} or less", n.min(32))));
-        }
+        config.check_batch(dataset.train.len())?;
         let mut executor = device.executor(&graph, config.batch, config.seed, true)?;
         for (mode, split) in [(Mode::Train, &dataset.train), (Mode::Evaluate, &dataset.validation)] {
             // Everything is built here: the full batch and the last, smaller one.
@@ -202,7 +198,7 @@ impl<'a> Trainer<'a> {
         let mut loader = Loader::start(Arc::clone(&self.dataset.train), rest, batch, LOADER_THREADS);
         let mut step = partial.steps;
         let mut images = 0;
-        while let Some(loaded) = loader.next() {
+        for loaded in loader.by_ref() {
             let loaded = loaded?;
             self.executor.train(&loaded.x, &loaded.labels, self.progress.step, self.config.lr)?;
             recent.push(self.progress.step, loaded.indices);
@@ -233,6 +229,10 @@ impl<'a> Trainer<'a> {
         let training = start.elapsed().as_secs_f64();
         observer.validating(epoch + 1);
         let validation = self.validate()?;
+        if validation.not_finite {
+            // The last steps' batches show the layer; a checkpoint of such parameters would be worth nothing.
+            return Err(self.not_finite(&recent, step));
+        }
         let mean = |m: &Metrics, sum: f64| sum / m.count.max(1.0);
         Ok(Some(EpochRow {
             epoch: epoch + 1,

@@ -8,4 +8,4 @@ mod on_gpu;
 pub use adam::{AdamState, adam};
 pub use finite::{Slope, slope};
 pub use host::{Outputs, reference};
-pub use on_gpu::{GpuRun, Outcome, outputs, run};
+pub use on_gpu::{GpuRun, Outcome, Prepared, outputs, prepare, run};

@@ -94,7 +94,7 @@ impl Guarded {
 }
 
 /// What a case binds and what it is compared by.
-struct Bench {
+pub struct Prepared {
     inputs: Vec<Guarded>,
     outputs: Vec<Guarded>,
     program: Program,
@@ -122,17 +122,12 @@ pub fn run(gpu: &Gpu, case: &Case) -> Result<Outcome> {
 /// # Errors
 /// Whatever the driver reports.
 pub fn outputs(gpu: &Gpu, case: &Case) -> Result<GpuRun> {
-    let bench = match &case.subject {
-        Subject::Op { op, inputs, params, pass } => prepare_op(gpu, case, op.as_ref(), inputs, params, *pass)?,
-        Subject::Loss { logits, labels } => prepare_loss(gpu, logits, labels)?,
-    };
+    let bench = prepare(gpu, case)?;
     let mut faults = Vec::new();
     let mut runs = Vec::new();
     for _ in 0..2 {
-        bench.inputs.iter().chain(&bench.outputs).for_each(|g| g.reset(gpu));
-        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        bench.program.encode(&mut encoder);
-        gpu.queue.submit([encoder.finish()]);
+        bench.bind_contents(gpu);
+        bench.run(gpu)?;
         let read = |g: &Guarded| g.read(gpu, &mut faults);
         runs.push(bench.outputs.iter().map(read).collect::<Result<Vec<_>>>()?);
     }
@@ -182,6 +177,49 @@ fn compare(case: &Case, run: GpuRun) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// Puts a case's tensors and its program, forward and backward, on an adapter.
+///
+/// # Errors
+/// Whatever the driver reports.
+pub fn prepare(gpu: &Gpu, case: &Case) -> Result<Prepared> {
+    match &case.subject {
+        Subject::Op { op, inputs, params, pass } => prepare_op(gpu, case, op.as_ref(), inputs, params, *pass),
+        Subject::Loss { logits, labels } => prepare_loss(gpu, logits, labels),
+    }
+}
+
+impl Prepared {
+    /// Runs the program and waits for it.
+    ///
+    /// # Errors
+    /// Whatever the driver reports.
+    pub fn run(&self, gpu: &Gpu) -> Result<()> {
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        self.program.encode(&mut encoder);
+        let submission = gpu.queue.submit([encoder.finish()]);
+        gpu.wait(Some(submission))
+    }
+
+    /// Times each kernel by itself; see [`Program::time_each`].
+    ///
+    /// # Errors
+    /// Whatever the driver reports.
+    pub fn time_each(&self, gpu: &Gpu) -> Result<Vec<(String, f64)>> {
+        self.bind_contents(gpu);
+        self.program.time_each(gpu)
+    }
+
+    #[doc(hidden)]
+    pub fn time_one(&self, gpu: &Gpu, i: usize) -> Result<String> {
+        Ok(self.program.time_one(gpu, i)?.0)
+    }
+
+    /// Writes the inputs, and poison into the outputs.
+    pub fn bind_contents(&self, gpu: &Gpu) {
+        self.inputs.iter().chain(&self.outputs).for_each(|g| g.reset(gpu));
+    }
+}
+
 fn finish(gpu: &Gpu, rec: Recorder<'_>, pass: Pass) -> Result<Program> {
     let step = gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
     let split = |v: u64| [v as u32, (v >> 32) as u32];
@@ -190,7 +228,7 @@ fn finish(gpu: &Gpu, rec: Recorder<'_>, pass: Pass) -> Result<Program> {
     rec.finish(&step, &mut crate::gpu::ScratchPool::default())
 }
 
-fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[Input], pass: Pass) -> Result<Bench> {
+fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[Input], pass: Pass) -> Result<Prepared> {
     let samples = sample_shapes(inputs);
     let samples: Vec<&Shape> = samples.iter().collect();
     let specs = op.params(&samples);
@@ -243,10 +281,10 @@ fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[I
     // Running statistics are read and written: outputs that start with a value.
     outputs.extend(statistics.into_iter().map(|(g, _)| g));
     outputs.extend(saved.into_iter().chain(dx).chain(dp));
-    Ok(Bench { inputs, outputs, program })
+    Ok(Prepared { inputs, outputs, program })
 }
 
-fn prepare_loss(gpu: &Gpu, logits: &Input, labels: &[u32]) -> Result<Bench> {
+fn prepare_loss(gpu: &Gpu, logits: &Input, labels: &[u32]) -> Result<Prepared> {
     let logits = Guarded::input(gpu, "logits", logits)?;
     let shape = logits.tensor.shape.clone();
     let n = shape.dims()[0];
@@ -267,5 +305,5 @@ fn prepare_loss(gpu: &Gpu, logits: &Input, labels: &[u32]) -> Result<Bench> {
     };
     softmax_cross_entropy::record(&mut rec, &io)?;
     let program = finish(gpu, rec, Pass::default())?;
-    Ok(Bench { inputs: vec![logits, labels], outputs: vec![probabilities, dlogits, metrics], program })
+    Ok(Prepared { inputs: vec![logits, labels], outputs: vec![probabilities, dlogits, metrics], program })
 }

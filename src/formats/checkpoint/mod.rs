@@ -130,8 +130,8 @@ impl Checkpoint {
     /// Saves atomically (temporary file in the same folder, sync, rename).
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] when the system refuses (no space, no right, no folder) or the checkpoint contradicts
-    /// itself; what stood at `path` before is then untouched.
+    /// [`Error::Io`] when the system refuses (no space, no right, no folder), [`Error::Checkpoint`] when the checkpoint
+    /// contradicts itself; what stood at `path` before is then untouched.
     pub fn save(&self, path: &Path) -> Result<()> {
         write::save(self, path)
     }

@@ -38,7 +38,8 @@ pub(super) fn save(checkpoint: &Checkpoint, path: &Path) -> Result<()> {
     })
     .map_err(|error| {
         let hint = "what stood there before is untouched; give the folder space and write permission, then `--resume`";
-        Error::checkpoint(path, format!("cannot be saved: {error}"), hint)
+        let source = io::Error::new(error.kind(), format!("{error}\n  hint: {hint}"));
+        Error::Io { path: path.to_path_buf(), doing: "save the checkpoint", source }
     })
 }
 

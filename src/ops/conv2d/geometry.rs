@@ -40,15 +40,25 @@ pub(super) struct Params {
     y_step: [u32; 2],
     y_first: [u32; 2],
     x_hw: [u32; 2],
-    x_step: [i32; 2],
+    pub(super) x_step: [i32; 2],
     x_first: [i32; 2],
-    tap_direction: i32,
     pub(super) taps: [u32; 2],
     w_first: u32,
     w_step: [u32; 2],
     pub(super) c_x: u32,
     pub(super) c_y: u32,
-    padding: u32,
+    padding: [u32; 2],
+}
+
+impl Params {
+    /// Lets the taps of a window's line share loaded pixels, where the horizontal step allows it and the line is short enough
+    /// to unroll: rows then run over wider lines. Returns how many taps share.
+    pub(super) fn widen(&mut self) -> u32 {
+        let span = if self.x_step[1] == 1 && (2..=4).contains(&self.taps[1]) { self.taps[1] } else { 1 };
+        self.rows = self.rows / self.rows_hw[1] * (self.rows_hw[1] + span - 1);
+        self.rows_hw[1] += span - 1;
+        span
+    }
 }
 
 /// The forward pass over the samples of `g`.
@@ -62,13 +72,12 @@ pub(super) fn forward(g: &Geometry) -> Params {
         x_hw: [g.h.input as u32, g.w.input as u32],
         x_step: [g.h.stride as i32, g.w.stride as i32],
         x_first: [-(g.h.pad as i32), -(g.w.pad as i32)],
-        tap_direction: 1,
         taps: [g.h.window as u32, g.w.window as u32],
         w_first: 0,
         w_step: [g.w.window as u32, 1],
         c_x: g.c_in as u32,
         c_y: g.c_out as u32,
-        padding: 0,
+        padding: [0; 2],
     }
 }
 
@@ -79,6 +88,12 @@ struct Phase {
     first_output: i32,
     taps: u32,
     first_tap: u32,
+}
+
+impl Phase {
+    fn last_tap(&self, stride: usize) -> u32 {
+        self.first_tap + self.taps.saturating_sub(1) * stride as u32
+    }
 }
 
 /// Input `i` meets tap `t` in output `(i + pad - t) / stride` where that is whole: for taps `t = phase + stride * j` those
@@ -108,14 +123,14 @@ pub(super) fn backward_input(g: &Geometry) -> Vec<Params> {
                 y_first: [h.first_input, w.first_input],
                 x_hw: [g.h.output as u32, g.w.output as u32],
                 x_step: [1, 1],
-                x_first: [h.first_output, w.first_output],
-                tap_direction: -1,
+                // Taps in reverse: the last one meets the first output, weights are stepped backwards (wrapped).
+                x_first: [h.first_output + 1 - h.taps as i32, w.first_output + 1 - w.taps as i32],
                 taps: [h.taps, w.taps],
-                w_first: h.first_tap * g.w.window as u32 + w.first_tap,
-                w_step: [(g.h.stride * g.w.window) as u32, g.w.stride as u32],
+                w_first: h.last_tap(g.h.stride) * g.w.window as u32 + w.last_tap(g.w.stride),
+                w_step: [((g.h.stride * g.w.window) as u32).wrapping_neg(), (g.w.stride as u32).wrapping_neg()],
                 c_x: g.c_out as u32,
                 c_y: g.c_in as u32,
-                padding: 0,
+                padding: [0; 2],
             }
         })
         .filter(|params| params.rows > 0)

@@ -11,18 +11,32 @@ const CORE: &str = include_str!("../../../shaders/conv2d.wgsl");
 const BACKWARD_PARAMS: &str = include_str!("../../../shaders/conv2d_backward_params.wgsl");
 const REARRANGE: &str = include_str!("../../../shaders/common/conv2d_rearrange.wgsl");
 
-/// Rows and columns of outputs that one workgroup owns.
+/// Outputs that one workgroup owns, and how its kernel is unrolled.
 struct Tile {
     rows: usize,
     columns: usize,
+    /// Groups of 4 columns that an invocation owns.
+    quads: usize,
+    /// Taps of a window's line that share loaded pixels.
+    span: usize,
 }
 
-/// 32 rows: on the software driver loads are what costs, and 32 rows share each load of the weights (measured 8, 16, 32);
-/// 16 where a weight gradient has no more.
-fn tile(gpu: &Gpu, rows: usize) -> Tile {
+/// Whether the taps of a window's line share loaded pixels: in the subgroup variant, whose loads are what costs.
+fn shares_taps(gpu: &Gpu) -> bool {
+    matches!(gpu.tiling, Tiling::Subgroup { .. })
+}
+
+/// On the software driver loads are what costs, hardly the arithmetic: the larger the tile, the fewer loads an output, even
+/// when the accumulators no longer fit the registers. `rows` of the whole problem keep small ones from computing padding.
+fn tile(gpu: &Gpu, rows: usize, columns: usize, span: usize, largest: usize) -> Tile {
     match gpu.tiling {
-        Tiling::Subgroup { lanes } => Tile { rows: if rows <= 16 { 16 } else { 32 }, columns: lanes as usize * 4 },
-        Tiling::Workgroup => Tile { rows: 32, columns: 32 },
+        Tiling::Subgroup { lanes } => {
+            let lanes = lanes as usize;
+            let quads = if columns > lanes * 4 { 2 } else { 1 };
+            let fitting = rows.div_ceil(lanes).next_power_of_two() * lanes;
+            Tile { rows: fitting.min(largest), columns: lanes * 4 * quads, quads, span }
+        }
+        Tiling::Workgroup => Tile { rows: 32, columns: 32, quads: 1, span: 1 },
     }
 }
 
@@ -32,27 +46,27 @@ fn render(gpu: &Gpu, template: &str, tile: &Tile, [x4, y4, bias]: [bool; 3]) -> 
         Tiling::Subgroup { lanes } => ("subgroup", lanes),
         Tiling::Workgroup => ("workgroup", 8),
     };
-    let environment = Environment::new();
-    environment
-        .render_str(template, context! { tiling, lanes, tile_rows => tile.rows, x4, y4, bias })
+    let (tile_rows, quads, span) = (tile.rows, tile.quads, tile.span);
+    Environment::new()
+        .render_str(template, context! { tiling, lanes, tile_rows, quads, span, x4, y4, bias })
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))
 }
 
-fn core(rec: &Recorder<'_>, op: &'static str, params: &Params, bias: bool) -> Result<(Kernel, [u32; 3])> {
-    let tile = tile(rec.gpu, usize::MAX);
+/// Kernel, grid and final parameters of a pass of the core.
+fn core(rec: &Recorder<'_>, op: &'static str, mut params: Params, bias: bool) -> Result<(Kernel, Params, [u32; 3])> {
+    let span = if shares_taps(rec.gpu) { params.widen() as usize } else { 1 };
+    let tile = tile(rec.gpu, params.rows as usize, params.c_y as usize, span, 128);
     let four = |c: u32| c.is_multiple_of(4);
     let source = render(rec.gpu, CORE, &tile, [four(params.c_x), four(params.c_y), bias])?;
     let [x, y, _] = fold((params.rows as usize).div_ceil(tile.rows))?;
     let columns = (params.c_y as usize).div_ceil(tile.columns);
-    let trips =
-        params.taps[0] as usize * params.taps[1] as usize * params.c_x as usize / if four(params.c_x) { 4 } else { 1 };
+    let steps = (params.c_x as usize).div_ceil(if four(params.c_x) { 4 } else { 1 });
+    let trips = params.taps[0] as usize * params.taps[1] as usize * steps;
     if columns > MAX_GROUPS as usize || trips > MAX_TRIPS {
-        return Err(Error::shape(
-            op,
-            format!("{} inputs to {} outputs are more than a kernel can take", params.c_x, params.c_y),
-        ));
+        let what = format!("{} inputs to {} outputs are more than a kernel can take", params.c_x, params.c_y);
+        return Err(Error::shape(op, what));
     }
-    Ok((Kernel::new(op, "main", source), [x, y, columns as u32]))
+    Ok((Kernel::new(op, "main", source), params, [x, y, columns as u32]))
 }
 
 /// `n` samples of a batch of `batch` as a geometry of their own. A dense layer's batch is its line of pixels.
@@ -77,7 +91,7 @@ pub(crate) fn record_forward(
         let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
         let mut reads = vec![&x];
         reads.extend(io.params);
-        let (kernel, groups) = core(rec, op, &params, io.params.len() > 1)?;
+        let (kernel, params, groups) = core(rec, op, params, io.params.len() > 1)?;
         rec.dispatch(&kernel.named("forward"), &params, &reads, &[&y], groups);
     }
     Ok(())
@@ -100,7 +114,7 @@ pub(crate) fn record_backward_input(
     for s in rec.batch_slices(&[dx, io.dy])? {
         let (dx, dy) = (dx.samples(&s), io.dy.samples(&s));
         for params in geometry::backward_input(&slice_of(g, s.len(), batch(io.dy))) {
-            let (kernel, groups) = core(rec, op, &params, false)?;
+            let (kernel, params, groups) = core(rec, op, params, false)?;
             rec.dispatch(&kernel.named("backward_input"), &params, &[&dy, &transposed], &[&dx], groups);
         }
     }
@@ -156,8 +170,12 @@ pub(crate) fn record_backward_params(
     let db = io.dparams.get(1).and_then(Option::as_ref);
     let weight_rows = g.weight_rows();
     let rows = weight_rows + usize::from(db.is_some());
-    let tile = tile(rec.gpu, rows);
-    let tiles = [rows.div_ceil(tile.rows), g.c_out.div_ceil(tile.columns)];
+    // With a span, a tile row stands for all taps of a window's line.
+    let spans = shares_taps(rec.gpu) && g.w.stride == 1 && (2..=4).contains(&g.w.window);
+    let span = if spans { g.w.window } else { 1 };
+    let tile_rows = weight_rows / span + usize::from(db.is_some());
+    let tile = tile(rec.gpu, tile_rows, g.c_out, span, if span > 1 { 32 } else { 64 });
+    let tiles = [tile_rows.div_ceil(tile.rows), g.c_out.div_ceil(tile.columns)];
     let source = render(rec.gpu, BACKWARD_PARAMS, &tile, [false, g.c_out.is_multiple_of(4), false])?;
     let kernel = Kernel::new(op, "main", source).named("backward_params");
 

@@ -1,0 +1,140 @@
+//! `fer-gpu bench`: whole training steps of a network, and where their time goes.
+
+use super::args::DeviceArgs;
+use super::out::{print, print_json, say};
+use crate::error::{Error, Result};
+use crate::graph::{Executor, GpuExecutor, Mode};
+use crate::models;
+use crate::tensor::fill;
+use crate::train::Device;
+use clap::Args;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Flags of `bench`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  fer-gpu bench --model fer7-cnn3-bn --batch 100 --steps 20
+  fer-gpu bench --model fer4-cnn4-bn --batch 64 --steps 5 --profile")]
+pub(super) struct BenchArgs {
+    /// A name that `fer-gpu models` lists
+    #[arg(long, default_value = models::DEFAULT)]
+    model: String,
+    /// Images a step
+    #[arg(long, default_value_t = 32)]
+    batch: usize,
+    /// Steps to time, after a first one
+    #[arg(long, default_value_t = 20)]
+    steps: usize,
+    /// Also time each kernel by itself and print a table of them on stderr
+    #[arg(long)]
+    profile: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+/// Milliseconds.
+#[derive(Debug, Serialize)]
+struct Spread {
+    min: f64,
+    median: f64,
+    max: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    model: String,
+    batch: usize,
+    adapter: String,
+    ms_per_step: Spread,
+    images_per_s: f64,
+    first_step_ms: f64,
+    gpu_bytes: u64,
+}
+
+pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
+    if args.steps == 0 || args.batch == 0 {
+        return Err(Error::usage("--steps and --batch must be at least 1", "such as --steps 20 --batch 32"));
+    }
+    let model = models::find(&args.model)?;
+    let graph = Arc::new(model.graph(model.classes)?);
+    let choice = args.device.device.as_deref().unwrap_or("auto");
+    let (device, _) = Device::open(choice, args.device.backend.as_deref())?;
+    let Device::Gpu(gpu) = device else {
+        return Err(Error::usage("bench times GPU kernels and needs an adapter", "`fer-gpu devices` lists them"));
+    };
+    let x: Vec<f32> = (0..graph.input().elements() * args.batch).map(|i| 0.5 + 0.5 * fill(1, i as u32)).collect();
+    let labels: Vec<u32> = (0..args.batch).map(|i| (i * 7 % model.classes) as u32).collect();
+    let start = Instant::now();
+    let mut executor = GpuExecutor::new(gpu, graph, args.batch, 0, true)?;
+    let step = |executor: &mut GpuExecutor, t: u64| -> Result<f64> {
+        let start = Instant::now();
+        executor.train(&x, &labels, t, 0.001)?;
+        // The loss's readback is inside the time: nothing is measured before it is really done.
+        executor.flush()?;
+        Ok(start.elapsed().as_secs_f64() * 1e3)
+    };
+    step(&mut executor, 0)?;
+    let first_step_ms = start.elapsed().as_secs_f64() * 1e3;
+    let mut times: Vec<f64> = (1..=args.steps as u64).map(|t| step(&mut executor, t)).collect::<Result<_>>()?;
+    times.sort_by(f64::total_cmp);
+    let median = times[times.len() / 2];
+    let report = Report {
+        model: model.name.to_owned(),
+        batch: args.batch,
+        adapter: executor.device(),
+        ms_per_step: Spread { min: times[0], median, max: times[times.len() - 1] },
+        images_per_s: args.batch as f64 / median * 1e3,
+        first_step_ms,
+        gpu_bytes: executor.bytes(),
+    };
+    if args.profile {
+        profile(&executor, args.batch, median)?;
+    }
+    if args.json {
+        print_json(&report)?;
+    } else {
+        print(&format!(
+            "{}, batch {} on {}\n{:.1} ms a step (median of {}; {:.1} to {:.1}), {:.0} images/s, first step {:.0} ms, {:.0} MiB\n",
+            report.model,
+            report.batch,
+            report.adapter,
+            median,
+            args.steps,
+            report.ms_per_step.min,
+            report.ms_per_step.max,
+            report.images_per_s,
+            first_step_ms,
+            report.gpu_bytes as f64 / f64::from(1 << 20)
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A table a kernel: calls, milliseconds, share of their sum. Each dispatch is run and waited for alone, three times, and the
+/// fastest counts.
+fn profile(executor: &GpuExecutor, batch: usize, step_ms: f64) -> Result<()> {
+    let runs = (0..3).map(|_| executor.time_each(Mode::Train, batch)).collect::<Result<Vec<_>>>()?;
+    let mut table: BTreeMap<String, (usize, f64)> = BTreeMap::new();
+    for (i, (label, _)) in runs[0].iter().enumerate() {
+        let fastest = runs.iter().map(|run| run[i].1).fold(f64::INFINITY, f64::min);
+        let row = table.entry(label.clone()).or_default();
+        row.0 += 1;
+        row.1 += fastest * 1e3;
+    }
+    let total: f64 = table.values().map(|(_, ms)| ms).sum();
+    let mut rows: Vec<_> = table.into_iter().collect();
+    rows.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
+    say!("{:<36} {:>5} {:>10} {:>7}", "kernel", "calls", "ms", "share");
+    for (label, (calls, ms)) in rows {
+        say!("{label:<36} {calls:>5} {ms:>10.2} {:>6.1}%", ms / total * 100.0);
+    }
+    say!("{:<36} {:>5} {total:>10.2}   (a whole step: {step_ms:.2} ms)", "sum of kernels", runs[0].len());
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! The two streams. A reader that has gone (`fer-gpu models | head -1`) is no fault of the command, and never a panic.
+
+use crate::error::{Error, Result};
+use serde::Serialize;
+use std::fmt::Arguments;
+use std::io::{ErrorKind, Write};
+
+/// Writes to stdout at once. False means that nobody reads it any more: more output is pointless.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be written for another reason, such as a full disk behind a redirection.
+pub(super) fn print(text: &str) -> Result<bool> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Error::io("write", "standard output")(e)),
+    }
+}
+
+/// Writes a value to stdout as JSON. A number that JSON has no word for (NaN, infinity) becomes `null`.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_json(value: &impl Serialize) -> Result<bool> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::io("write", "standard output")(e.into()))?;
+    print(&(text + "\n"))
+}
+
+/// Writes a line to stderr; the macro `say!` formats it.
+pub(super) fn say_line(line: Arguments<'_>) {
+    // There is nowhere left to report a failure of stderr to.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// `eprintln!` that does not panic when stderr is closed.
+macro_rules! say {
+    ($($part:tt)*) => { $crate::cli::out::say_line(format_args!($($part)*)) };
+}
+pub(super) use say;
+
+/// Rows as an aligned table with a line under the head; columns of `right` are aligned to the right.
+pub(super) fn table(head: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
+    let width = |c: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count());
+        cells.chain([head[c].chars().count()]).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut text = String::new();
+        for (c, cell) in cells.enumerate() {
+            let pad = " ".repeat(widths[c] - cell.chars().count());
+            let (before, after) = if right.contains(&c) { (pad.as_str(), "") } else { ("", pad.as_str()) };
+            text += &format!("{before}{cell}{after}  ");
+        }
+        text.truncate(text.trim_end().len());
+        text + "\n"
+    };
+    let mut text = line(&mut head.iter().copied());
+    text += &"-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
+    text.push('\n');
+    for row in rows {
+        text += &line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_align() {
+        let rows = [["a", "1"], ["long", "1000"]].map(|r| r.map(str::to_owned).to_vec());
+        assert_eq!(table(&["name", "n"], &rows, &[1]), "name     n\n----------\na        1\nlong  1000\n");
+    }
+}
