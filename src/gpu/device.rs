@@ -1,7 +1,7 @@
 //! One opened adapter: device, queue, error handlers, pipeline cache.
 
 use super::adapter::{self, AdapterDescription, DeviceChoice};
-use super::kernel::PipelineCache;
+use super::kernel::{Kernel, PipelineCache};
 use super::tensor::GpuTensor;
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
@@ -39,6 +39,7 @@ pub struct Gpu {
     /// The variant of the register-tiled kernels; tests run each.
     pub tiling: Tiling,
     limits: wgpu::Limits,
+    max_binding: u64,
     reports: Arc<Mutex<Reports>>,
 }
 
@@ -95,7 +96,8 @@ impl Gpu {
             } else {
                 Tiling::Workgroup
             };
-        Ok(Self { device, queue, pipelines: PipelineCache::default(), description, tiling, limits, reports })
+        let (pipelines, max_binding) = (PipelineCache::default(), limits.max_storage_buffer_binding_size);
+        Ok(Self { device, queue, pipelines, description, tiling, limits, max_binding, reports })
     }
 
     /// The error that the driver reported since the device was opened, if any.
@@ -118,7 +120,20 @@ impl Gpu {
 
     /// Largest storage binding, in bytes.
     pub fn max_binding(&self) -> u64 {
-        self.limits.max_storage_buffer_binding_size
+        self.max_binding
+    }
+
+    /// Acts as an adapter whose storage bindings hold `bytes` at most (never more than this one's do), so that smaller tensors
+    /// are cut into slices: for tests of that.
+    pub fn limit_binding(&mut self, bytes: u64) {
+        self.max_binding = bytes.min(self.limits.max_storage_buffer_binding_size);
+    }
+
+    /// From here on compiles `rewrite(kernel)`, where it gives a text, instead of a kernel's source. The door of the mutation
+    /// test, which breaks one kernel at a time; nothing else has a use for it.
+    #[doc(hidden)]
+    pub fn rewrite_shaders(&mut self, rewrite: impl Fn(&Kernel) -> Option<String> + Send + Sync + 'static) {
+        self.pipelines = PipelineCache::rewriting(rewrite);
     }
 
     /// Alignment of a storage binding's first byte.

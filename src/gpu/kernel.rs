@@ -115,18 +115,31 @@ pub(super) struct Pipeline {
 
 type Key = (Kernel, Vec<Access>);
 
+/// Another text for a kernel's source, or none.
+type Rewrite = Box<dyn Fn(&Kernel) -> Option<String> + Send + Sync>;
+
 /// Compiled kernels of a device.
 #[derive(Default)]
-pub(crate) struct PipelineCache(Mutex<HashMap<Key, Pipeline>>);
+pub(crate) struct PipelineCache {
+    made: Mutex<HashMap<Key, Pipeline>>,
+    rewrite: Option<Rewrite>,
+}
 
 impl PipelineCache {
+    /// An empty cache that compiles what `rewrite` makes of a kernel: see [`Gpu::rewrite_shaders`].
+    pub(super) fn rewriting(rewrite: impl Fn(&Kernel) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { made: Mutex::default(), rewrite: Some(Box::new(rewrite)) }
+    }
+
     pub(super) fn get(&self, gpu: &Gpu, kernel: &Kernel, access: &[Access]) -> Result<Pipeline> {
         let key = (kernel.clone(), access.to_vec());
-        if let Some(found) = self.0.lock().ok().and_then(|map| map.get(&key).cloned()) {
+        if let Some(found) = self.made.lock().ok().and_then(|map| map.get(&key).cloned()) {
             return Ok(found);
         }
-        let made = compile(gpu, kernel, access)?;
-        if let Ok(mut map) = self.0.lock() {
+        let rewritten = self.rewrite.as_ref().and_then(|rewrite| rewrite(kernel));
+        let source = rewritten.as_deref().unwrap_or(&kernel.source);
+        let made = compile(gpu, kernel, source, access)?;
+        if let Ok(mut map) = self.made.lock() {
             map.insert(key, made.clone());
         }
         Ok(made)
@@ -168,10 +181,10 @@ pub(super) fn step_layout(gpu: &Gpu) -> wgpu::BindGroupLayout {
     })
 }
 
-fn compile(gpu: &Gpu, kernel: &Kernel, access: &[Access]) -> Result<Pipeline> {
+fn compile(gpu: &Gpu, kernel: &Kernel, source: &str, access: &[Access]) -> Result<Pipeline> {
     let label = kernel.label();
     let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let module = module(gpu, &label, &kernel.source);
+    let module = module(gpu, &label, source);
     let layout = layout(gpu, access);
     let step = step_layout(gpu);
     let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {

@@ -1,7 +1,7 @@
 //! The plan on the f64 reference: `--device cpu`, and the yardstick of the GPU executor.
 //!
 //! What training moves is rounded to f32 after every step, so that a checkpoint holds it exactly and a resumed run goes on
-//! with the same bits.
+//! with the same bits. [`CpuExecutor::exact`] turns that off.
 
 use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
 use super::plan::{INPUT, Mode, Plan, Step};
@@ -24,6 +24,8 @@ pub struct CpuExecutor {
     values: Vec<HostTensor>,
     m: Vec<HostTensor>,
     v: Vec<HostTensor>,
+    /// Whether what training moves stays f64.
+    exact: bool,
     collected: Metrics,
 }
 
@@ -52,9 +54,37 @@ impl CpuExecutor {
             values,
             m: zeros.clone(),
             v: zeros,
+            exact: false,
             collected: Metrics::default(),
             parameters,
         }
+    }
+
+    /// Keeps what training moves in f64, and the step size too: for comparisons with other f64 engines, and for finite
+    /// differences. Snapshots hold f32 all the same.
+    #[must_use]
+    pub fn exact(mut self) -> Self {
+        self.exact = true;
+        self
+    }
+
+    /// Parameters and statistics in the order of [`Parameters::slots`], in f64, to be read or set.
+    pub fn values_mut(&mut self) -> &mut [HostTensor] {
+        &mut self.values
+    }
+
+    /// Metrics and gradients of a training step that moves nothing. Gradients are those of the batch's mean loss, in the order
+    /// of [`Parameters::slots`]; none for statistics and for what does not reach the loss.
+    ///
+    /// # Errors
+    /// As [`Executor::train`].
+    pub fn gradients(&mut self, x: &[f32], labels: &[u32], step: u64) -> Result<(Metrics, Vec<Option<HostTensor>>)> {
+        let before = self.values.clone();
+        let run = self.run(Mode::Train, x, labels, step, |_, _| {});
+        self.values = before;
+        let mut run = run?;
+        let gradients = (0..self.values.len()).map(|slot| run.gradients.remove(&slot)).collect();
+        Ok((run.metrics, gradients))
     }
 
     /// Index of a node's first slot.
@@ -92,8 +122,9 @@ impl CpuExecutor {
                     run.tensors.insert(plan.owner(*y), out.y);
                     run.tensors.extend(saved.iter().copied().zip(out.saved));
                     let first = self.first_slot(*node);
-                    for (i, value) in out.statistics {
-                        self.values[first + i] = rounded(value);
+                    for (i, mut value) in out.statistics {
+                        round(self.exact, &mut value);
+                        self.values[first + i] = value;
                     }
                 }
                 Step::Loss { logits, probabilities, dlogits } => {
@@ -111,14 +142,14 @@ impl CpuExecutor {
                 Step::Backward { node, x, y, saved, dy, dx } => {
                     let at = |t: &usize| view(&plan, &run.tensors, *t);
                     let needs = self.graph.nodes[*node].op.needs();
-                    // What backward does not read is not there; it still reads the shape.
-                    let shape = |t: &usize| HostTensor::zeros(plan.tensors[*t].shape.clone());
-                    let x: Vec<HostTensor> = x.iter().map(|t| if needs.x { at(t) } else { shape(t) }).collect();
+                    // What backward does not ask for has its shape only: NaN shows an op that reads it all the same.
+                    let absent = |t: &usize| HostTensor::from_fn(plan.tensors[*t].shape.clone(), |_| f64::NAN);
+                    let x: Vec<HostTensor> = x.iter().map(|t| if needs.x { at(t) } else { absent(t) }).collect();
                     let saved: Vec<HostTensor> = saved.iter().map(at).collect();
                     let io = HostBackward {
                         x: x.iter().collect(),
                         params: self.node_values(*node),
-                        y: &at(y),
+                        y: &if needs.y { at(y) } else { absent(y) },
                         saved: &saved,
                         dy: &at(dy),
                         pass: pass(*node),
@@ -149,13 +180,11 @@ impl CpuExecutor {
         Ok(run)
     }
 
-    fn update(&mut self, gradients: &HashMap<usize, HostTensor>, step_size: f32) {
+    fn update(&mut self, gradients: &HashMap<usize, HostTensor>, step_size: f64) {
         for (slot, g) in gradients {
             let (p, m, v) = (&mut self.values[*slot], &mut self.m[*slot], &mut self.v[*slot]);
-            self.adam.reference(f64::from(step_size), &g.data, &mut p.data, &mut m.data, &mut v.data);
-            for tensor in [p, m, v] {
-                tensor.data.iter_mut().for_each(|value| *value = f64::from(*value as f32));
-            }
+            self.adam.reference(step_size, &g.data, &mut p.data, &mut m.data, &mut v.data);
+            [p, m, v].into_iter().for_each(|t| round(self.exact, t));
         }
     }
 
@@ -190,9 +219,11 @@ impl CpuExecutor {
     }
 }
 
-fn rounded(mut t: HostTensor) -> HostTensor {
-    t.data.iter_mut().for_each(|v| *v = f64::from(*v as f32));
-    t
+/// Rounds what training has moved to f32, unless it is to stay exact.
+fn round(exact: bool, t: &mut HostTensor) {
+    if !exact {
+        t.data.iter_mut().for_each(|v| *v = f64::from(*v as f32));
+    }
 }
 
 /// A tensor under its own shape, wherever its bytes are.
@@ -226,7 +257,8 @@ impl Executor for CpuExecutor {
         if run.metrics.not_finite {
             self.values = before;
         } else {
-            self.update(&run.gradients, self.adam.step_size(lr, step));
+            let exact = self.adam.exact_step_size(lr, step);
+            self.update(&run.gradients, if self.exact { exact } else { f64::from(exact as f32) });
         }
         Ok(())
     }

@@ -140,6 +140,22 @@ impl GpuExecutor {
         self.plans.get(&mode)
     }
 
+    /// Programs recorded so far: one for each mode and batch size.
+    pub fn programs(&self) -> usize {
+        self.programs.len()
+    }
+
+    /// Gradients of the last training step's mean loss, of trained parameters in order. Waits for it; not for use in a step.
+    ///
+    /// # Errors
+    /// An executor that does not train, or whatever the driver reports.
+    pub fn gradients(&self) -> Result<Vec<NamedTensor>> {
+        match &self.memory.training {
+            Some([gradients, ..]) => self.read_arena(gradients, true),
+            None => Err(Error::gpu("gradients of an executor that does not train", "")),
+        }
+    }
+
     /// Times every kernel of a prepared program by itself: label and seconds, in order.
     ///
     /// # Errors

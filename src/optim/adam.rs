@@ -51,9 +51,14 @@ struct Params {
 impl Adam {
     /// The bias-corrected step size of step `t`, counted from 0, for learning rate `lr`.
     pub fn step_size(&self, lr: f32, t: u64) -> f32 {
+        self.exact_step_size(lr, t) as f32
+    }
+
+    /// [`Adam::step_size`] before it is rounded to f32.
+    pub fn exact_step_size(&self, lr: f32, t: u64) -> f64 {
         let t = t as f64 + 1.0;
         let (b1, b2) = (f64::from(self.beta1), f64::from(self.beta2));
-        (f64::from(lr) * (1.0 - b2.powf(t)).sqrt() / (1.0 - b1.powf(t))) as f32
+        f64::from(lr) * (1.0 - b2.powf(t)).sqrt() / (1.0 - b1.powf(t))
     }
 
     /// Records one update: a dispatch for each slice of the arenas that fits a binding.

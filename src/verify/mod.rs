@@ -1,9 +1,11 @@
 //! Verification: every op case on an adapter against the f64 reference, and the reference against finite differences.
 
+mod adam;
 mod finite;
 mod host;
 mod on_gpu;
 
+pub use adam::{AdamState, adam};
 pub use finite::{Slope, slope};
 pub use host::{Outputs, reference};
 pub use on_gpu::{GpuRun, Outcome, Prepared, outputs, prepare, run};

@@ -20,6 +20,19 @@ fn taps(g: &Geometry, mut visit: impl FnMut(usize, usize, usize)) {
     }
 }
 
+/// Eight sums side by side: one sum would wait for each addition, and this is where the reference spends its time.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let (eights_a, rest_a) = a.as_chunks::<8>();
+    let (eights_b, rest_b) = b.as_chunks::<8>();
+    for (a, b) in eights_a.iter().zip(eights_b) {
+        for lane in 0..8 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f64>() + rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f64>()
+}
+
 pub(crate) fn forward(g: &Geometry, io: &HostForward<'_>) -> HostTensor {
     let (x, w) = (io.x[0], io.params[0]);
     let (c_in, c_out) = (g.c_in, g.c_out);
@@ -61,7 +74,7 @@ pub(crate) fn backward(g: &Geometry, io: &HostBackward<'_>) -> HostGradients {
                     let row = (tap * c_in + c) * c_out;
                     let value = x[source * c_in + c];
                     dw[row..row + c_out].iter_mut().zip(dy).for_each(|(dw, dy)| *dw += value * dy);
-                    dx[source * c_in + c] += w.data[row..row + c_out].iter().zip(dy).map(|(w, dy)| w * dy).sum::<f64>();
+                    dx[source * c_in + c] += dot(&w.data[row..row + c_out], dy);
                 }
             });
             dw

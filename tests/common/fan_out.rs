@@ -1,0 +1,143 @@
+//! A network that is not a chain: values with two and three consumers, one node reading a value twice, a view beside another
+//! consumer, and a branch that leads nowhere.
+
+use super::{distance, noise};
+use fer_gpu::error::Result;
+use fer_gpu::gpu::{Gpu, Kernel, Recorder};
+use fer_gpu::graph::{Builder, CpuExecutor, Executor, GpuExecutor, Graph, Parameters};
+use fer_gpu::ops::batch_norm::BatchNorm;
+use fer_gpu::ops::conv2d::Conv2d;
+use fer_gpu::ops::dense::Dense;
+use fer_gpu::ops::dropout::Dropout;
+use fer_gpu::ops::flatten::Flatten;
+use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
+use fer_gpu::ops::leaky_relu::LeakyRelu;
+use fer_gpu::ops::window::Padding;
+use fer_gpu::ops::{GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Op};
+use fer_gpu::tensor::{HostTensor, Shape};
+use std::sync::Arc;
+
+/// `y = a + b`; both gradients are `dy`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Add;
+
+const SHADER: &str = "
+@group(0) @binding(0) var<uniform> count: vec4<u32>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < count.x { y[id.x] = a[id.x] + b[id.x]; }
+}
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;
+@compute @workgroup_size(64)
+fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < count.x { dx[id.x] = a[id.x]; }
+}";
+
+impl Op for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn keras_name(&self) -> &'static str {
+        "Add"
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        assert!(inputs.len() == 2 && inputs[0] == inputs[1], "two of one shape");
+        Ok(inputs[0].clone())
+    }
+
+    fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
+        let [a, b] = [io.x[0], io.x[1]];
+        HostOutput::only(HostTensor::from_fn(a.shape.clone(), |i| a.data[i] + b.data[i]))
+    }
+
+    fn backward_reference(&self, io: &HostBackward<'_>) -> HostGradients {
+        HostGradients { dx: vec![io.dy.clone(), io.dy.clone()], dparams: Vec::new() }
+    }
+
+    fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
+        let count = io.y.elements().div_ceil(4);
+        let kernel = Kernel::new("add", "forward", SHADER);
+        rec.dispatch_items(&kernel, &[count as u32, 0, 0, 0], &[&io.x[0], &io.x[1]], &[io.y], (count, 64))
+    }
+
+    fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
+        let count = io.dy.elements().div_ceil(4);
+        let kernel = Kernel::new("add", "backward", SHADER);
+        for dx in io.dx.iter().flatten() {
+            rec.dispatch_items(&kernel, &[count as u32, 0, 0, 0], &[io.dy], &[dx], (count, 64))?;
+        }
+        Ok(())
+    }
+}
+
+/// Pixels of an image.
+pub(crate) const IMAGE: usize = 6 * 6 * 2;
+/// Classes.
+pub(crate) const CLASSES: usize = 3;
+/// The layer that leads nowhere.
+pub(crate) const DEAD: &str = "dead";
+
+/// The network; `view_first` says whether the flatten comes before the other consumer of its input.
+pub(crate) fn graph(view_first: bool) -> Graph {
+    let build = || -> Result<Graph> {
+        let mut b = Builder::new("fan_out", [6, 6, 2])?;
+        let a = b.add(Conv2d::new(4, 3, Padding::Same), &[Builder::INPUT])?;
+        // `a` is read by three, `s` by one, `t` twice by one.
+        let r = b.add(LeakyRelu { slope: 0.2 }, &[a])?;
+        let n = b.add(BatchNorm::default(), &[a])?;
+        let s = b.add(Add, &[r, n])?;
+        let t = b.add(Add, &[s, a])?;
+        let u = b.add(Add, &[t, t])?;
+        let d = b.add(Dropout { rate: 0.25 }, &[u])?;
+        // `d` is read by a view, by the mean, and by a branch that leads nowhere.
+        let (flat, mean) = if view_first {
+            let flat = b.add(Flatten, &[d])?;
+            (flat, b.add(GlobalAvgPool, &[d])?)
+        } else {
+            let mean = b.add(GlobalAvgPool, &[d])?;
+            (b.add(Flatten, &[d])?, mean)
+        };
+        b.add_named(DEAD, Conv2d::new(2, 1, Padding::Valid), &[d])?;
+        let p = b.add(Dense::new(CLASSES), &[flat])?;
+        let q = b.add(Dense::new(CLASSES), &[mean])?;
+        b.add(Add, &[p, q])?;
+        b.finish()
+    };
+    build().expect("shapes fit")
+}
+
+/// Loss and gradients of a step on an adapter that differ from the reference's.
+///
+/// A tensor's gradient is a sum of up to a few hundred f32 products: 1e-5 of its norm; 1e-6 for the gradients that are small
+/// because large terms cancel (a batch norm's).
+pub(crate) fn gpu_failures(gpu: Arc<Gpu>) -> Vec<String> {
+    let (x, labels) = noise(0, 5, IMAGE, CLASSES);
+    let mut failures = Vec::new();
+    for view_first in [false, true] {
+        let graph = Arc::new(graph(view_first));
+        let mut reference = CpuExecutor::new(Arc::clone(&graph), 5, 1).exact();
+        let (metrics, wanted) = reference.gradients(&x, &labels, 0).expect("the reference");
+        let mut executor = GpuExecutor::new(Arc::clone(&gpu), Arc::clone(&graph), 5, 1, true).expect("fits");
+        executor.train(&x, &labels, 0, 0.001).expect("trains");
+        let loss = executor.flush().expect("metrics").loss;
+        if (loss - metrics.loss).abs() > 1e-5 * metrics.loss {
+            failures.push(format!("view first {view_first}: loss {loss}, reference {}", metrics.loss));
+        }
+        let wanted = wanted.into_iter().zip(Parameters::new(&graph).slots).filter(|(_, slot)| slot.spec.trainable);
+        for (got, (want, slot)) in executor.gradients().expect("gradients").iter().zip(wanted) {
+            assert_eq!(got.name, slot.name);
+            // What leads nowhere has no gradient on the reference, and zeros here.
+            let want = want.unwrap_or_else(|| HostTensor::zeros(slot.spec.shape.clone()));
+            let (size, error) = distance(got, &want);
+            if error > 1e-5 * size + 1e-6 || error.is_nan() {
+                failures.push(format!("view first {view_first}: d {}: off by {error:e} of {size:e}", got.name));
+            }
+        }
+    }
+    failures
+}

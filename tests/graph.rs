@@ -1,0 +1,163 @@
+//! Graphs that are not chains, and what an executor keeps between steps.
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::fan_out::{self, CLASSES, DEAD, IMAGE};
+use common::noise;
+use fer_gpu::graph::{CpuExecutor, Executor, GpuExecutor, Graph, Mode, Parameters, Plan, Snapshot};
+use fer_gpu::models;
+use fer_gpu::tensor::{HostTensor, fill};
+use std::sync::Arc;
+
+/// The whole graph's loss along a random direction of all its parameters, against its gradients: a gradient that is counted
+/// twice, or not at all, where a value has several consumers shows here. A step of 1e-6 crosses no kink of a LeakyReLU.
+#[test]
+fn finite_differences_of_the_whole_graph() {
+    let (x, labels) = noise(0, 5, IMAGE, CLASSES);
+    for view_first in [false, true] {
+        let graph = Arc::new(fan_out::graph(view_first));
+        let slots = Parameters::new(&graph).slots;
+        let mut executor = CpuExecutor::new(graph, 5, 1).exact();
+        let start = executor.values_mut().to_vec();
+        let (_, gradients) = executor.gradients(&x, &labels, 3).expect("gradients");
+        let mut loss_at = |directions: &[HostTensor], by: f64| {
+            let values = executor.values_mut().iter_mut().zip(&start).zip(directions);
+            values.for_each(|((v, s), d)| *v = HostTensor::from_fn(s.shape.clone(), |i| s.data[i] + by * d.data[i]));
+            executor.gradients(&x, &labels, 3).expect("loss").0.loss / 5.0
+        };
+        // All parameters at once, then each by itself.
+        for only in std::iter::once(None).chain((0..slots.len()).map(Some)) {
+            let moved = |slot: usize| slots[slot].spec.trainable && only.is_none_or(|only| only == slot);
+            let directions: Vec<HostTensor> = (0..slots.len())
+                .map(|slot| {
+                    let size = if moved(slot) { 1.0 } else { 0.0 };
+                    HostTensor::from_fn(start[slot].shape.clone(), |i| size * f64::from(fill(slot as u32, i as u32)))
+                })
+                .collect();
+            let numeric = (loss_at(&directions, 1e-6) - loss_at(&directions, -1e-6)) / 2e-6;
+            let dot = |g: &HostTensor, d: &HostTensor| g.data.iter().zip(&d.data).map(|(g, d)| g * d).sum::<f64>();
+            let analytic: f64 =
+                gradients.iter().zip(&directions).map(|(g, d)| g.as_ref().map_or(0.0, |g| dot(g, d))).sum();
+            let error = (numeric - analytic).abs();
+            let name = only.map_or("all", |slot| &slots[slot].name);
+            assert!(error <= 1e-7 * analytic.abs().max(0.01), "{view_first}, {name}: {numeric}, gradients {analytic}");
+        }
+        let dead: Vec<bool> =
+            slots.iter().zip(&gradients).filter(|(s, _)| s.name.starts_with(DEAD)).map(|(_, g)| g.is_none()).collect();
+        assert_eq!(dead, [true, true], "what leads nowhere has no gradient");
+    }
+}
+
+#[test]
+fn the_gpu_adds_gradients_up() {
+    let failures = fan_out::gpu_failures(Arc::new(common::gpu()));
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// Trains `steps` steps on batches of noise and returns everything that moved.
+fn trained(executor: &mut dyn Executor, graph: &Graph, batch: usize, steps: u64) -> Snapshot {
+    for s in 0..steps {
+        let (x, labels) = noise(s as u32, batch, graph.input().elements(), graph.output().elements());
+        executor.train(&x, &labels, s, 0.001).expect("trains");
+    }
+    executor.snapshot().expect("reads back")
+}
+
+fn small() -> Arc<Graph> {
+    Arc::new(models::find("fer7-small").expect("listed").graph(7).expect("builds"))
+}
+
+/// Two executors on two devices, dropout and batch norm included.
+#[test]
+fn two_runs_give_equal_bits() {
+    for graph in [small(), Arc::new(fan_out::graph(true))] {
+        let run = || {
+            let gpu = Arc::new(common::gpu());
+            let mut executor = GpuExecutor::new(gpu, Arc::clone(&graph), 8, 3, true).expect("fits");
+            trained(&mut executor, &graph, 8, 20)
+        };
+        let (a, b) = (run(), run());
+        assert!(a == b, "{}: two runs differ", graph.name);
+        let moved = a.m.iter().filter(|m| m.values.iter().any(|v| *v != 0.0)).count();
+        let dead = a.m.iter().filter(|m| m.name.starts_with(DEAD)).count();
+        assert_eq!(moved, a.m.len() - dead, "{}: all that leads to the loss is trained", graph.name);
+    }
+}
+
+/// A batch of 3 after a batch of 5, in buffers that still hold the latter, against an executor that has seen nothing else.
+#[test]
+fn a_smaller_batch_is_as_in_a_fresh_executor() {
+    let gpu = Arc::new(common::gpu());
+    for graph in [small(), Arc::new(fan_out::graph(false))] {
+        let (x5, labels5) = noise(1, 5, graph.input().elements(), graph.output().elements());
+        let (x3, labels3) = noise(2, 3, graph.input().elements(), graph.output().elements());
+        let executors = |batch: usize| -> [Box<dyn Executor>; 2] {
+            let on_gpu = GpuExecutor::new(Arc::clone(&gpu), Arc::clone(&graph), batch, 3, true).expect("fits");
+            [Box::new(on_gpu), Box::new(CpuExecutor::new(Arc::clone(&graph), batch, 3))]
+        };
+        for (mut used, mut fresh) in executors(5).into_iter().zip(executors(3)) {
+            let start = used.snapshot().expect("reads back");
+            used.train(&x5, &labels5, 0, 0.001).expect("trains");
+            used.evaluate(&x5, &labels5).expect("evaluates");
+            used.predict(&x5, 5).expect("predicts");
+            used.flush().expect("metrics");
+            used.restore(&start).expect("its own snapshot");
+            let [(a, p), (b, q)] = [&mut used, &mut fresh].map(|executor| {
+                executor.train(&x3, &labels3, 0, 0.001).expect("trains");
+                executor.evaluate(&x3, &labels3).expect("evaluates");
+                let metrics = executor.flush().expect("metrics");
+                let predicted = executor.predict(&x3, 3).expect("predicts");
+                ((executor.snapshot().expect("reads back"), metrics), predicted)
+            });
+            assert!(a == b && p == q, "{} on {}: not what a fresh executor gives", graph.name, used.device());
+        }
+    }
+}
+
+/// The networks' bytes of shared buffers over the least that any sharing could need. The bound counts bytes alive at once, as one
+/// arena could hold them; buffers that are shared whole cannot reach it while they train: a buffer of the largest activation is
+/// half empty under a tensor of half the size. At inference, where few tensors live at once, they nearly do.
+#[test]
+fn buffers_are_near_the_bound() {
+    println!("| network | batch | mode | tensors | buffers, MiB | bound, MiB | ratio |\n|---|---|---|---|---|---|---|");
+    for model in models::MODELS {
+        let graph = model.graph(model.classes).expect("builds");
+        for (mode, batch) in [(Mode::Train, 8), (Mode::Train, 32), (Mode::Evaluate, 32)] {
+            let plan = Plan::new(&graph, batch, mode).expect("plans");
+            let bytes: u64 = plan.buffers.iter().sum();
+            let ratio = bytes as f64 / plan.lower_bound as f64;
+            let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+            println!(
+                "| {} | {batch} | {mode:?} | {} | {:.1} | {:.1} | {ratio:.3} |",
+                model.name,
+                plan.tensors.len(),
+                mib(bytes),
+                mib(plan.lower_bound)
+            );
+            let most = if mode == Mode::Train { 1.6 } else { 1.13 };
+            assert!((1.0..=most).contains(&ratio), "{}, {mode:?}: {ratio}", model.name);
+        }
+    }
+}
+
+/// Nothing is built after the first steps.
+#[test]
+fn memory_and_programs_do_not_grow() {
+    let graph = small();
+    let mut executor = GpuExecutor::new(Arc::new(common::gpu()), Arc::clone(&graph), 4, 3, true).expect("fits");
+    let held = |executor: &GpuExecutor| (executor.bytes(), executor.programs());
+    let mut after_three = (0, 0);
+    for s in 0..60 {
+        let n = if s % 3 == 2 { 3 } else { 4 };
+        let (x, labels) = noise(s, n, graph.input().elements(), 7);
+        executor.train(&x, &labels, s.into(), 0.001).expect("trains");
+        executor.evaluate(&x, &labels).expect("evaluates");
+        executor.arrived().expect("metrics");
+        if s == 2 {
+            after_three = held(&executor);
+        }
+    }
+    assert_eq!(held(&executor), after_three);
+    assert_eq!(after_three.1, 4, "training and evaluation, of 4 and of 3");
+}

@@ -1,0 +1,276 @@
+//! The test of the tests: with one sign flipped in one backward, on an adapter or in the reference, the suite's own checks must
+//! fail. Every backward entry point of every shader is in the table, and a text that is no longer in its shader is a failure too.
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use fer_gpu::error::Result;
+use fer_gpu::gpu::{Gpu, Recorder, Tiling};
+use fer_gpu::ops::flatten::Flatten;
+use fer_gpu::ops::{
+    self, Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op,
+    ParamSpec, Subject, Tolerance,
+};
+use fer_gpu::tensor::Shape;
+use fer_gpu::verify::{self, Slope};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+/// A flipped sign: op, pass, what the shader says (as rendered), what it says instead.
+type Mutation = (&'static str, &'static str, &'static str, &'static str);
+
+const MUTATIONS: &[Mutation] = &[
+    ("batch_norm", "backward_sums", "sum += dy[i]", "sum -= dy[i]"),
+    ("batch_norm", "backward_sums", "products += dy[i]", "products -= dy[i]"),
+    ("batch_norm", "finish_sums", "sum += strips[s * 2u", "sum -= strips[s * 2u"),
+    ("batch_norm", "finish_sums", "products += strips[", "products -= strips["),
+    ("batch_norm", "copy_sums", "dbeta[g] = sums_in", "dbeta[g] = -sums_in"),
+    ("batch_norm", "copy_sums", "dgamma[g] = sums_in", "dgamma[g] = -sums_in"),
+    ("batch_norm", "backward_input", "dx[i] = scale", "dx[i] = -scale"),
+    ("batch_norm", "backward_input", "(dy[i] - mean_dy", "(dy[i] + mean_dy"),
+    ("batch_norm", "backward_input", "- xhat * mean_product", "+ xhat * mean_product"),
+    ("batch_norm", "backward_input_inference", "dx_out[i] = scale", "dx_out[i] = -scale"),
+    ("conv2d", "transpose", "transposed[i] = w[", "transposed[i] = -w["),
+    ("conv2d", "backward_input", "value: vec4<f32>) {", "flipped: vec4<f32>) { let value = -flipped;"),
+    ("conv2d", "backward_params", "value: vec4<f32>) {", "flipped: vec4<f32>) { let value = -flipped;"),
+    (
+        "conv2d",
+        "backward_params",
+        "select(0.0, 1.0, row == params.weight_rows)",
+        "select(0.0, -1.0, row == params.weight_rows)",
+    ),
+    ("conv2d", "reduce", "dw[i] = sum(i)", "dw[i] = -sum(i)"),
+    ("conv2d", "reduce", "db[i - params.count] = sum(i)", "db[i - params.count] = -sum(i)"),
+    ("conv2d", "reduce_without_bias", "dw[i] = sum(i)", "dw[i] = -sum(i)"),
+    ("dense", "transpose", "transposed[i] = w[", "transposed[i] = -w["),
+    ("dense", "backward_input", "value: vec4<f32>) {", "flipped: vec4<f32>) { let value = -flipped;"),
+    ("dense", "backward_params", "value: vec4<f32>) {", "flipped: vec4<f32>) { let value = -flipped;"),
+    (
+        "dense",
+        "backward_params",
+        "select(0.0, 1.0, row == params.weight_rows)",
+        "select(0.0, -1.0, row == params.weight_rows)",
+    ),
+    ("dense", "reduce", "dw[i] = sum(i)", "dw[i] = -sum(i)"),
+    ("dense", "reduce", "db[i - params.count] = sum(i)", "db[i - params.count] = -sum(i)"),
+    // One pass, two entry points: training's and inference's.
+    ("dropout", "backward", "source[i] * params.scale", "source[i] * -params.scale"),
+    ("dropout", "backward", "result[i] = source[i];", "result[i] = -source[i];"),
+    ("global_avg_pool", "backward", "dx[i] = dy[", "dx[i] = -dy["),
+    ("leaky_relu", "backward", "select(d * params.slope, d,", "select(-d * params.slope, d,"),
+    ("leaky_relu", "backward", "select(d * params.slope, d,", "select(d * params.slope, -d,"),
+    ("max_pool2d", "backward", "sum += select(", "sum -= select("),
+    ("relu", "backward", "select(F(), dy[i],", "select(F(), -dy[i],"),
+    ("softmax_cross_entropy", "forward", "dlogits[row + c] = difference", "dlogits[row + c] = -difference"),
+    ("graph", "accumulate", "+ other[i]", "- other[i]"),
+    ("graph", "accumulate", "params.keep == 1u", "params.keep == 0u"),
+    ("adam", "update", "(g - m[i])", "(g + m[i])"),
+    ("adam", "update", "(g * g - v[i])", "(g * g + v[i])"),
+    ("adam", "update", "weights[i] -= step", "weights[i] += step"),
+];
+
+/// Signs of which one tiling has its own: the first of many accumulators, and the bias's row where taps share a tile.
+const IN_SUBGROUP_TILING: &[Mutation] = &[
+    ("conv2d", "backward_input", "acc0_0 +=", "acc0_0 -="),
+    ("conv2d", "backward_params", "acc0_0_0 +=", "acc0_0_0 -="),
+    ("conv2d", "backward_params", "select(0.0, 1.0, row == pairs)", "select(0.0, -1.0, row == pairs)"),
+];
+const IN_WORKGROUP_TILING: &[Mutation] =
+    &[("conv2d", "backward_input", "acc0 +=", "acc0 -="), ("conv2d", "backward_params", "acc0 +=", "acc0 -=")];
+
+/// Passes without a gradient in them.
+const FORWARD: &[(&str, &str)] = &[
+    ("add", "forward"),
+    ("add", "backward"), // the tests' own op
+    ("batch_norm", "apply"),
+    ("batch_norm", "finish_statistics"),
+    ("batch_norm", "statistics"),
+    ("batch_norm", "use_moving"),
+    ("conv2d", "forward"),
+    ("dense", "forward"),
+    ("dropout", "forward"),
+    ("global_avg_pool", "forward"),
+    ("leaky_relu", "forward"),
+    ("max_pool2d", "forward"),
+    ("relu", "forward"),
+    ("softmax_cross_entropy", "accumulate"), // metrics
+];
+
+/// Whether the suite's check of an op passes on an adapter.
+fn passes(gpu: &Arc<Gpu>, op: &str) -> bool {
+    match op {
+        "adam" => common::adam::gpu_failures(gpu).is_empty(),
+        "graph" => common::fan_out::gpu_failures(Arc::clone(gpu)).is_empty(),
+        _ => cases_of(op).iter().all(|case| verify::run(gpu, case).expect(&case.name).passed()),
+    }
+}
+
+/// The cases that `cargo test` runs everywhere; the benches' shapes add nothing.
+fn cases_of(op: &str) -> Vec<Case> {
+    ops::cases(Some(op)).expect("an op of the table").into_iter().filter(|case| !case.bench).collect()
+}
+
+fn gpu(tiling: Option<Tiling>) -> Gpu {
+    let mut gpu = common::gpu();
+    gpu.tiling = tiling.unwrap_or(gpu.tiling);
+    gpu
+}
+
+/// What survives under a tiling, and what is stale.
+fn survivors(tiling: Option<Tiling>, mutations: &[Mutation]) -> Vec<String> {
+    let mut bad = Vec::new();
+    for mutation @ (op, pass, from, to) in mutations.iter().copied() {
+        // For every text that was met of this pass: whether the mutation's is in it. Variants may differ, one must have it.
+        let met = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&met);
+        let mut gpu = gpu(tiling);
+        gpu.rewrite_shaders(move |kernel| {
+            if (kernel.op, kernel.pass) != (op, pass) {
+                return None;
+            }
+            noted.lock().expect("no thread panics with it").push(kernel.source.contains(from));
+            Some(kernel.source.replace(from, to))
+        });
+        let survived = passes(&Arc::new(gpu), op);
+        let met = met.lock().expect("no thread panics with it");
+        if !met.contains(&true) {
+            bad.push(format!("stale: {mutation:?} is not in its shader"));
+        } else if survived {
+            bad.push(format!("survives: {mutation:?}"));
+        }
+    }
+    bad
+}
+
+#[test]
+fn every_flipped_sign_is_seen_on_the_gpu() {
+    let own = match gpu(None).tiling {
+        Tiling::Subgroup { .. } => IN_SUBGROUP_TILING,
+        Tiling::Workgroup => IN_WORKGROUP_TILING,
+    };
+    let bad = [survivors(None, MUTATIONS), survivors(None, own)].concat();
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+/// The GPUs' variant of the register-tiled kernels, which a software driver does not choose by itself.
+#[test]
+fn every_flipped_sign_is_seen_in_the_workgroup_tiling() {
+    let tiled: Vec<Mutation> = MUTATIONS.iter().copied().filter(|m| m.2.starts_with("value:")).collect();
+    assert_eq!(tiled.len(), 4);
+    let bad = survivors(Some(Tiling::Workgroup), &[&tiled, IN_WORKGROUP_TILING].concat());
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+/// Notes every kernel that the suite compiles, and looks it up: a new backward needs its mutations. No mutation, no failure: the
+/// checks of this file pass on sound shaders.
+#[test]
+fn every_backward_has_a_mutation() {
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let noted = Arc::clone(&seen);
+    let mut gpu = gpu(None);
+    gpu.rewrite_shaders(move |kernel| {
+        noted.lock().expect("no thread panics with it").insert((kernel.op, kernel.pass));
+        None
+    });
+    let gpu = Arc::new(gpu);
+    for op in ops::TABLE.iter().map(|row| row.name).chain(["adam", "graph"]) {
+        assert!(passes(&gpu, op), "{op} fails without a mutation");
+    }
+    let known: BTreeSet<_> =
+        MUTATIONS.iter().map(|(op, pass, ..)| (*op, *pass)).chain(FORWARD.iter().copied()).collect();
+    assert_eq!(*seen.lock().expect("no thread panics with it"), known, "left: compiled, right: in the tables");
+}
+
+/// An op whose reference returns one of its gradients with the other sign.
+#[derive(Debug)]
+struct Flipped {
+    op: Arc<dyn Op>,
+    /// Counted over inputs, then trained parameters.
+    which: usize,
+}
+
+impl Op for Flipped {
+    fn name(&self) -> &'static str {
+        self.op.name()
+    }
+
+    fn keras_name(&self) -> &'static str {
+        self.op.keras_name()
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        self.op.infer(inputs)
+    }
+
+    fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
+        self.op.params(inputs)
+    }
+
+    fn needs(&self) -> Needs {
+        self.op.needs()
+    }
+
+    fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
+        self.op.forward_reference(io)
+    }
+
+    fn backward_reference(&self, io: &HostBackward<'_>) -> HostGradients {
+        let mut out = self.op.backward_reference(io);
+        let mut gradients = out.dx.iter_mut().chain(out.dparams.iter_mut().flatten());
+        let gradient = gradients.nth(self.which).expect("counted before");
+        gradient.data.iter_mut().for_each(|v| *v = -*v);
+        out
+    }
+
+    fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
+        self.op.forward(rec, io)
+    }
+
+    fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
+        self.op.backward(rec, io)
+    }
+}
+
+/// What tests/ops.rs allows.
+fn agrees(slope: Slope) -> bool {
+    slope.error() <= 1e-6
+}
+
+/// Gradients of a case: one of the loss; of an op one for each input and each trained parameter.
+fn gradients(case: &Case) -> usize {
+    let Subject::Op { op, inputs, .. } = &case.subject else { return 1 };
+    let samples: Vec<Shape> = inputs.iter().map(|i| Shape::new(&i.shape.dims()[1..])).collect();
+    let params = op.params(&samples.iter().collect::<Vec<_>>());
+    inputs.len() + params.iter().filter(|p| p.trainable).count()
+}
+
+/// Whether finite differences see that gradient `which` has the other sign.
+fn sees(case: &Case, which: usize) -> bool {
+    let mut case = case.clone();
+    if let Subject::Op { op, .. } = &mut case.subject {
+        *op = Arc::new(Flipped { op: Arc::clone(op), which });
+        return !agrees(verify::slope(&case).expect(&case.name));
+    }
+    let slope = verify::slope(&case).expect(&case.name);
+    !agrees(Slope { analytic: -slope.analytic, ..slope })
+}
+
+#[test]
+fn every_flipped_sign_is_seen_in_the_reference() {
+    let mut survivors = Vec::new();
+    for name in ops::TABLE.iter().map(|row| row.name) {
+        let mut cases: Vec<Case> = cases_of(name).into_iter().filter(|case| case.smooth).collect();
+        if name == "flatten" {
+            // A view has no cases of its own.
+            cases.push(Case::new("view", Flatten, vec![Input::new([2, 3, 2, 2], 1)], Tolerance::EXACT));
+        }
+        assert!(!cases.is_empty(), "{name} has no smooth case");
+        for which in 0..cases.iter().map(gradients).max().unwrap_or(0) {
+            // A case without a bias has a gradient less.
+            if !cases.iter().filter(|case| which < gradients(case)).any(|case| sees(case, which)) {
+                survivors.push(format!("{name}: gradient {which}"));
+            }
+        }
+    }
+    assert!(survivors.is_empty(), "{survivors:#?}");
+}
