@@ -2,7 +2,6 @@
 //!
 //! `cargo bench` on the best adapter; throughput is in FLOP/s for convolution and dense layers (forward's FLOPs times three, the
 //! convention for a training step), in bytes of the input otherwise. Each sample waits for the device.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 #![expect(clippy::expect_used, reason = "a bench fails by panicking")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

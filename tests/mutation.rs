@@ -60,6 +60,8 @@ const MUTATIONS: &[Mutation] = &[
     ("leaky_relu", "backward", "select(d * params.slope, d,", "select(-d * params.slope, d,"),
     ("leaky_relu", "backward", "select(d * params.slope, d,", "select(d * params.slope, -d,"),
     ("max_pool2d", "backward", "sum += select(", "sum -= select("),
+    ("max_pool2d", "backward_stride2", "sum00 += select(", "sum00 -= select("),
+    ("max_pool2d", "backward_stride2", "sum11 += select(", "sum11 -= select("),
     ("relu", "backward", "select(F(), dy[i],", "select(F(), -dy[i],"),
     ("softmax_cross_entropy", "forward", "dlogits[row + c] = difference", "dlogits[row + c] = -difference"),
     ("graph", "accumulate", "+ other[i]", "- other[i]"),

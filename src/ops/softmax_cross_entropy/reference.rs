@@ -30,8 +30,8 @@ pub fn reference(logits: &HostTensor, labels: &[u32]) -> HostLoss {
         let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = row.iter().map(|v| (v - largest).exp()).sum();
         let mut squares = 0.0;
-        for c in 0..classes {
-            let p = (row[c] - largest).exp() / sum;
+        for (c, logit) in row.iter().enumerate() {
+            let p = (logit - largest).exp() / sum;
             let difference = p - if c == label { 1.0 } else { 0.0 };
             probabilities.data[i * classes + c] = p;
             dlogits.data[i * classes + c] = difference / n as f64;
