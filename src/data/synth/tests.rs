@@ -15,18 +15,18 @@ fn pixels(split: &dyn Split) -> Vec<Vec<f32>> {
 
 #[test]
 fn sources() {
-    assert_eq!(parse_source("synth").unwrap(), Some(2100));
+    assert_eq!(parse_source("synth").unwrap(), Some(DEFAULT_COUNT));
     assert_eq!(parse_source("synth:70").unwrap(), Some(70));
     assert_eq!(parse_source("synthetic").unwrap(), None);
     for bad in ["synth:", "synth:x", "synth:-5", "synth:69", "synth:500001", "synth:99999999999999999999999"] {
         assert!(parse_source(bad).unwrap_err().to_string().contains("hint"), "{bad}");
     }
-    for n in [70, 71, 76, 77, 2100, 2105] {
+    for n in [70, 71, 76, 77, 4200, 4205] {
         let [train, validation, test] = split_counts(n);
         assert_eq!(train + validation + test, n);
         assert!(validation >= 10 && test >= 10 && train >= 50);
     }
-    assert_eq!(split_counts(DEFAULT_COUNT), [1500, 300, 300]);
+    assert_eq!(split_counts(DEFAULT_COUNT), [3000, 600, 600]);
 }
 
 #[test]
