@@ -50,20 +50,6 @@ struct Params {
 {% endif %}
 @group(0) @binding({{ 4 if bias else 3 }}) var<storage, read_write> y: array<{{ YT }}>;     // [n, y_h, y_w, c_y]
 
-// The sizes that inner loops use are read once and handed on: on software drivers a uniform load inside a loop costs as much
-// as any other.
-
-// Where an invocation's four columns are: their first, and where to load them, held inside the matrix.
-struct Columns { first: u32, count: u32, at: vec4<u32> }
-fn columns_at(first: u32) -> Columns {
-    let count = params.c_y;
-    {% if y4 %}
-    return Columns(first, count / 4u, vec4(min(first, count - 4u) / 4u));
-    {% else %}
-    return Columns(first, count, min(first + vec4(0u, 1u, 2u, 3u), vec4(count - 1u)));
-    {% endif %}
-}
-
 // Four weights of one contraction index.
 fn weights(index: u32, columns: Columns) -> vec4<f32> {
     let row = index * columns.count;
@@ -81,19 +67,6 @@ fn biases(columns: Columns) -> vec4<f32> {
     return b[columns.at.x];
     {% else %}
     return vec4(b[columns.at.x], b[columns.at.y], b[columns.at.z], b[columns.at.w]);
-    {% endif %}
-}
-
-fn store(pixel: u32, columns: Columns, value: vec4<f32>) {
-    let row = pixel * columns.count;
-    {% if y4 %}
-    if columns.first < columns.count * 4u { y[row + columns.first / 4u] = value; }
-    {% else %}
-    let i = row + columns.first;
-    if columns.first < columns.count { y[i] = value.x; }
-    if columns.first + 1u < columns.count { y[i + 1u] = value.y; }
-    if columns.first + 2u < columns.count { y[i + 2u] = value.z; }
-    if columns.first + 3u < columns.count { y[i + 3u] = value.w; }
     {% endif %}
 }
 

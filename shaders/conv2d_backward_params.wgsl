@@ -30,19 +30,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> dy: array<{{ YT }}>;               // [n, y_h, y_w, c_y]
 @group(0) @binding(3) var<storage, read_write> partial: array<{{ YT }}>;    // [slices, rows, c_y]
 
-// The sizes that inner loops use are read once and handed on: see conv2d.wgsl.
-
-// Where an invocation's four columns are: their first, and where to load them, held inside the matrix.
-struct Columns { first: u32, count: u32, at: vec4<u32> }
-fn columns_at(first: u32) -> Columns {
-    let count = params.c_y;
-    {% if y4 %}
-    return Columns(first, count / 4u, vec4(min(first, count - 4u) / 4u));
-    {% else %}
-    return Columns(first, count, min(first + vec4(0u, 1u, 2u, 3u), vec4(count - 1u)));
-    {% endif %}
-}
-
 // Four columns of dy at an output pixel.
 fn gradients(pixel: u32, columns: Columns) -> vec4<f32> {
     let row = pixel * columns.count;
@@ -53,18 +40,9 @@ fn gradients(pixel: u32, columns: Columns) -> vec4<f32> {
     {% endif %}
 }
 
-fn store(slice: u32, row: u32, columns: Columns, value: vec4<f32>) {
-    if row >= params.rows { return; }
-    let start = ((params.first_slice + slice) * params.rows + row) * columns.count;
-    {% if y4 %}
-    if columns.first < columns.count * 4u { partial[start + columns.first / 4u] = value; }
-    {% else %}
-    let i = start + columns.first;
-    if columns.first < columns.count { partial[i] = value.x; }
-    if columns.first + 1u < columns.count { partial[i + 1u] = value.y; }
-    if columns.first + 2u < columns.count { partial[i + 2u] = value.z; }
-    if columns.first + 3u < columns.count { partial[i + 3u] = value.w; }
-    {% endif %}
+// A weight row's partial sums; rows past the end are not stored.
+fn store_partial(slice: u32, row: u32, columns: Columns, value: vec4<f32>) {
+    if row < params.rows { store((params.first_slice + slice) * params.rows + row, columns, value); }
 }
 
 // What a row multiplies dy with: input channel `c` under tap (`h`, `w`), or a constant.
@@ -181,7 +159,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let at = weight_row(first_row + {{ r }}u);
         {% for t in range(span) %}
         {% for q in range(quads) %}
-        store(group.z, at + {{ t }}u * params.c_x, columns{{ q }}, acc{{ r }}_{{ t }}_{{ q }});
+        store_partial(group.z, at + {{ t }}u * params.c_x, columns{{ q }}, acc{{ r }}_{{ t }}_{{ q }});
         {% endfor %}
         {% endfor %}
     }
@@ -241,7 +219,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     {% for r in range(4) %}
-    store(group.z, first_row + a_row + {{ r }}u, columns, acc{{ r }});
+    store_partial(group.z, first_row + a_row + {{ r }}u, columns, acc{{ r }});
     {% endfor %}
 }
 {% endif %}

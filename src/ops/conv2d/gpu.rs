@@ -9,6 +9,7 @@ use minijinja::{Environment, context};
 
 const CORE: &str = include_str!("../../../shaders/conv2d.wgsl");
 const BACKWARD_PARAMS: &str = include_str!("../../../shaders/conv2d_backward_params.wgsl");
+const COLUMNS: &str = include_str!("../../../shaders/common/columns.wgsl");
 const REARRANGE: &str = include_str!("../../../shaders/common/conv2d_rearrange.wgsl");
 
 /// Outputs that one workgroup owns, and how its kernel is unrolled.
@@ -70,8 +71,12 @@ fn render(gpu: &Gpu, template: &str, tile: &Tile, [x4, y4, bias]: [bool; 3]) -> 
         Tiling::Workgroup => ("workgroup", 8),
     };
     let (tile_rows, quads, span) = (tile.rows, tile.quads, tile.span);
+    let target = if template == CORE { "y" } else { "partial" };
     Environment::new()
-        .render_str(template, context! { tiling, lanes, tile_rows, quads, span, x4, y4, bias })
+        .render_str(
+            &format!("{template}{COLUMNS}"),
+            context! { tiling, lanes, tile_rows, quads, span, x4, y4, bias, target },
+        )
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))
 }
 
