@@ -100,7 +100,7 @@ fn divergence_names_a_layer_and_keeps_the_checkpoint() {
     let last = run.join("last.safetensors");
     let mut parts = Parts::read(&last);
     for value in parts.tensor("optimizer/m/conv2d/kernel").as_chunks_mut::<4>().0 {
-        *value = 1e38f32.to_le_bytes();
+        *value = f32::INFINITY.to_le_bytes();
     }
     parts.write(&last);
     let before = fs::read(&last).unwrap();
