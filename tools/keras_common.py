@@ -5,14 +5,18 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+REPEATABLE = os.environ.get("FER_GPU_KERAS_FAST") != "1"
+"""One thread and plain kernels, for the same digits everywhere; timings want all of the machine instead."""
+if REPEATABLE:
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-tf.config.threading.set_intra_op_parallelism_threads(1)
-tf.config.threading.set_inter_op_parallelism_threads(1)
+if REPEATABLE:
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 DIGITS = 9
 """Significant digits of a stored value: enough to tell every float32 from its neighbours."""

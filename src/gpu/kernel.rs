@@ -1,4 +1,4 @@
-//! A kernel is WGSL text, an entry point and override constants; a pipeline is a pure function of it and of how its
+//! A kernel is WGSL text and an entry point; a pipeline is a pure function of it and of how its
 //! bindings are accessed.
 
 use super::device::Gpu;
@@ -39,7 +39,7 @@ impl Lanes {
     }
 }
 
-/// WGSL text, entry point and constants.
+/// WGSL text and entry point.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
     /// The op's name.
@@ -50,14 +50,12 @@ pub struct Kernel {
     pub entry: &'static str,
     /// The whole module.
     pub source: Cow<'static, str>,
-    /// Override constants; the values' bits, so that kernels can be compared and hashed.
-    constants: Vec<(&'static str, u64)>,
 }
 
 impl Kernel {
     /// A kernel of a shader that stands by itself.
     pub fn new(op: &'static str, entry: &'static str, source: impl Into<Cow<'static, str>>) -> Self {
-        Self { op, pass: entry, entry, source: source.into(), constants: Vec::new() }
+        Self { op, pass: entry, entry, source: source.into() }
     }
 
     /// Renames the pass of a kernel whose entry point serves several.
@@ -84,13 +82,6 @@ impl Kernel {
     #[must_use]
     pub fn with_step(self) -> Self {
         self.with_prelude(include_str!("../../shaders/common/step.wgsl"))
-    }
-
-    /// Sets an override constant.
-    #[must_use]
-    pub fn with_constant(mut self, name: &'static str, value: f64) -> Self {
-        self.constants.push((name, value.to_bits()));
-        self
     }
 
     /// `op.pass`.
@@ -192,14 +183,13 @@ fn compile(gpu: &Gpu, kernel: &Kernel, source: &str, access: &[Access]) -> Resul
         bind_group_layouts: &[Some(&layout), Some(&step)],
         immediate_size: 0,
     });
-    let constants: Vec<(&str, f64)> = kernel.constants.iter().map(|(n, bits)| (*n, f64::from_bits(*bits))).collect();
     let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(&label),
         layout: Some(&pipeline_layout),
         module: &module,
         entry_point: Some(kernel.entry),
         compilation_options: wgpu::PipelineCompilationOptions {
-            constants: &constants,
+            constants: &[],
             // Every kernel of ours writes its workgroup memory before it reads it.
             zero_initialize_workgroup_memory: false,
         },
