@@ -14,10 +14,43 @@ mod train;
 mod verify;
 
 use crate::error::Result;
-use args::{Cli, Command};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use out::say;
 use std::process::ExitCode;
+
+/// Train, evaluate and use facial-emotion-recognition networks on any GPU.
+#[derive(Debug, Parser)]
+#[command(name = "fer-gpu", version, about, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 success, 1 verify found a difference, 2 usage, 3 data and files, 4 GPU, 5 checkpoint,
+6 training diverged, 130 interrupted"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a network; without flags, a small one on drawn faces for about a minute
+    Train(train::TrainArgs),
+    /// Time whole training steps of a network
+    Bench(bench::BenchArgs),
+    /// Score a trained network on a split of some data
+    Evaluate(evaluate::EvaluateArgs),
+    /// Label images with a trained network
+    Predict(predict::PredictArgs),
+    /// List the networks that can be trained
+    Models(models::ModelsArgs),
+    /// Show the layers and parameter counts of a network
+    Summary(models::SummaryArgs),
+    /// List the adapters of this machine
+    Devices(devices::DevicesArgs),
+    /// Check every op on an adapter against the f64 reference
+    Verify(verify::VerifyArgs),
+    /// Write drawn faces as a tree of class folders
+    Synth(synth::SynthArgs),
+}
 
 /// Parses the command line, runs it and turns the result into an exit code: 0 success; 1 `verify` found a case that
 /// disagrees with the reference; 2 usage and shapes; 3 data and files; 4 GPU; 5 checkpoint; 6 training diverged; 130

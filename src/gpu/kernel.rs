@@ -1,7 +1,6 @@
 //! A kernel is WGSL text and an entry point; a pipeline is a pure function of it and of how its
 //! bindings are accessed.
 
-use super::device::Gpu;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -122,14 +121,14 @@ impl PipelineCache {
         Self { made: Mutex::default(), rewrite: Some(Box::new(rewrite)) }
     }
 
-    pub(super) fn get(&self, gpu: &Gpu, kernel: &Kernel, access: &[Access]) -> Result<Pipeline> {
+    pub(super) fn get(&self, device: &wgpu::Device, kernel: &Kernel, access: &[Access]) -> Result<Pipeline> {
         let key = (kernel.clone(), access.to_vec());
         if let Some(found) = self.made.lock().ok().and_then(|map| map.get(&key).cloned()) {
             return Ok(found);
         }
         let rewritten = self.rewrite.as_ref().and_then(|rewrite| rewrite(kernel));
         let source = rewritten.as_deref().unwrap_or(&kernel.source);
-        let made = compile(gpu, kernel, source, access)?;
+        let made = compile(device, kernel, source, access)?;
         if let Ok(mut map) = self.made.lock() {
             map.insert(key, made.clone());
         }
@@ -138,7 +137,7 @@ impl PipelineCache {
 }
 
 /// Bind group 0: the kernel's `Params` uniform, then its storage buffers in order.
-fn layout(gpu: &Gpu, access: &[Access]) -> wgpu::BindGroupLayout {
+fn layout(device: &wgpu::Device, access: &[Access]) -> wgpu::BindGroupLayout {
     let entry = |binding: usize, ty| wgpu::BindGroupLayoutEntry {
         binding: binding as u32,
         visibility: wgpu::ShaderStages::COMPUTE,
@@ -152,12 +151,12 @@ fn layout(gpu: &Gpu, access: &[Access]) -> wgpu::BindGroupLayout {
             .enumerate()
             .map(|(i, a)| entry(i + 1, wgpu::BufferBindingType::Storage { read_only: *a == Access::Read })),
     );
-    gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries })
 }
 
 /// Bind group 1: the uniform that changes every step.
-pub(super) fn step_layout(gpu: &Gpu) -> wgpu::BindGroupLayout {
-    gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+pub(super) fn step_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some("step"),
         entries: &[wgpu::BindGroupLayoutEntry {
             binding: 0,
@@ -172,18 +171,18 @@ pub(super) fn step_layout(gpu: &Gpu) -> wgpu::BindGroupLayout {
     })
 }
 
-fn compile(gpu: &Gpu, kernel: &Kernel, source: &str, access: &[Access]) -> Result<Pipeline> {
+fn compile(device: &wgpu::Device, kernel: &Kernel, source: &str, access: &[Access]) -> Result<Pipeline> {
     let label = kernel.label();
-    let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let module = module(gpu, &label, source);
-    let layout = layout(gpu, access);
-    let step = step_layout(gpu);
-    let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let module = module(device, &label, source);
+    let layout = layout(device, access);
+    let step = step_layout(device);
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some(&label),
         bind_group_layouts: &[Some(&layout), Some(&step)],
         immediate_size: 0,
     });
-    let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(&label),
         layout: Some(&pipeline_layout),
         module: &module,
@@ -203,12 +202,12 @@ fn compile(gpu: &Gpu, kernel: &Kernel, source: &str, access: &[Access]) -> Resul
 
 /// A shader module with bounds checks, but without the counters that naga adds to every loop.
 #[expect(unsafe_code, reason = "the one switch that wgpu marks unsafe: loop bounding off")]
-fn module(gpu: &Gpu, label: &str, source: &str) -> wgpu::ShaderModule {
+fn module(device: &wgpu::Device, label: &str, source: &str) -> wgpu::ShaderModule {
     let descriptor =
         wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(source.into()) };
     let mut checks = wgpu::ShaderRuntimeChecks::checked();
     checks.force_loop_bounding = false;
     // SAFETY: the shaders are ours, and each of their loops counts up to a bound (house rule, MAX_TRIPS), so none is
     // infinite; all other checks stay on.
-    unsafe { gpu.device.create_shader_module_trusted(descriptor, checks) }
+    unsafe { device.create_shader_module_trusted(descriptor, checks) }
 }

@@ -127,7 +127,7 @@ impl<'g> Recorder<'g> {
             .par_iter()
             .map(|p| {
                 let access: Vec<Access> = p.bindings.iter().map(|(_, a)| *a).collect();
-                gpu.pipelines.get(gpu, &p.kernel, &access)
+                gpu.pipelines.get(&gpu.device, &p.kernel, &access)
             })
             .collect::<Result<_>>()?;
         let uniforms = Uniforms::new(gpu, &self.pending)?;
@@ -145,7 +145,7 @@ impl<'g> Recorder<'g> {
             .collect();
         let step = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("step"),
-            layout: &step_layout(gpu),
+            layout: &step_layout(&gpu.device),
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: step.as_entire_binding() }],
         });
         gpu.check()?;

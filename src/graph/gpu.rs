@@ -1,6 +1,7 @@
 //! The plan on a GPU: arenas and buffers made once, a recorded program for each mode and batch size, one submit a step.
 
 use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
+use super::gpu_memory::Memory;
 use super::plan::{INPUT, Mode, Plan, Step, TensorId};
 use super::{Graph, Parameters};
 use crate::error::{Error, Result};
@@ -34,65 +35,6 @@ pub struct GpuExecutor {
     since_read: u32,
     flying: VecDeque<wgpu::SubmissionIndex>,
     collected: Metrics,
-}
-
-/// Every buffer but scratch and staging.
-struct Memory {
-    buffers: Vec<wgpu::Buffer>,
-    weights: GpuTensor,
-    statistics: GpuTensor,
-    /// Gradients and Adam's moments; none where nothing is trained.
-    training: Option<[GpuTensor; 3]>,
-    labels: GpuTensor,
-    metrics: GpuTensor,
-    step: wgpu::Buffer,
-}
-
-impl Memory {
-    /// Buffers for the plans: as many as the larger has, each as large as the larger asks, by rank of size.
-    fn new(gpu: &Gpu, plans: &mut HashMap<Mode, Plan>, parameters: &Parameters, batch: usize) -> Result<Self> {
-        let mut sizes: Vec<u64> = Vec::new();
-        for plan in plans.values_mut() {
-            let mut order: Vec<usize> = (0..plan.buffers.len()).collect();
-            order.sort_by_key(|b| std::cmp::Reverse(plan.buffers[*b]));
-            let mut rank = vec![0; order.len()];
-            for (r, b) in order.iter().enumerate() {
-                rank[*b] = r;
-                if r == sizes.len() {
-                    sizes.push(0);
-                }
-                sizes[r] = sizes[r].max(plan.buffers[*b]);
-            }
-            plan.buffer_of.iter_mut().for_each(|b| *b = rank[*b]);
-        }
-        let buffers =
-            sizes.iter().enumerate().map(|(i, s)| gpu.buffer(&format!("tensors {i}"), *s)).collect::<Result<_>>()?;
-        let flat = |label: &str, elements: usize| -> Result<GpuTensor> {
-            Ok(GpuTensor::new(&gpu.buffer(label, elements as u64 * 4)?, 0, [elements]))
-        };
-        let training = if plans.contains_key(&Mode::Train) {
-            let arena = |label| flat(label, parameters.weights);
-            Some([arena("gradients")?, arena("m")?, arena("v")?])
-        } else {
-            None
-        };
-        Ok(Self {
-            buffers,
-            weights: flat("weights", parameters.weights)?,
-            statistics: flat("statistics", parameters.statistics)?,
-            training,
-            labels: flat("labels", batch)?,
-            metrics: flat("metrics", METRICS)?,
-            step: gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?,
-        })
-    }
-
-    fn bytes(&self) -> u64 {
-        let tensors: u64 = self.buffers.iter().map(wgpu::Buffer::size).sum();
-        let arenas = [&self.weights, &self.statistics, &self.labels, &self.metrics];
-        let arenas: u64 = arenas.into_iter().chain(self.training.iter().flatten()).map(|t| t.buffer().size()).sum();
-        tensors + arenas + self.step.size()
-    }
 }
 
 impl GpuExecutor {

@@ -17,6 +17,7 @@ mod builder;
 mod cpu;
 mod executor;
 mod gpu;
+mod gpu_memory;
 mod memory;
 mod parameters;
 mod plan;
