@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-has_adapter() { cargo run --release --quiet -- devices >/dev/null 2>&1; }
+# OpenGL alone does not count: its kernels run, at a crawl on a software driver.
+has_adapter() { cargo run --release --quiet -- devices 2>/dev/null | grep -qE " (vulkan|metal|dx12) "; }
 
 install_driver() {
     local sudo=""
