@@ -37,9 +37,9 @@ fi
 cargo run --release --quiet -- devices >&2
 
 if cargo nextest --version >/dev/null 2>&1; then
+    cargo test --release --doc --quiet
     # One test at a time: a software driver uses every core for each, and a GPU's memory is shared.
     cargo nextest run --release --no-fail-fast --test-threads 1 "$@"
-    cargo test --release --doc --quiet
 else
     cargo test --release --no-fail-fast "$@" -- --test-threads 1
 fi
