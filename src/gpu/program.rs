@@ -227,46 +227,25 @@ impl Program {
         }
     }
 
-    /// The kernels' labels, in order.
-    pub fn labels(&self) -> impl Iterator<Item = &str> {
-        self.dispatches.iter().map(|d| d.label.as_str())
-    }
-
-    /// Number of dispatches.
-    pub fn len(&self) -> usize {
-        self.dispatches.len()
-    }
-
-    /// Whether there is nothing to run.
-    pub fn is_empty(&self) -> bool {
-        self.dispatches.is_empty()
-    }
-
-    /// Runs dispatch `index` alone and waits for it: its label and its seconds, submit and wait included. For a profile by wall
+    /// Runs each dispatch alone and waits for it: its label and its seconds, submit and wait included. For a profile by wall
     /// clock where the device has no timestamps.
     ///
     /// # Errors
     /// Whatever the driver reports.
-    pub fn time_one(&self, gpu: &Gpu, index: usize) -> Result<(String, f64)> {
-        let dispatch = &self.dispatches[index];
-        let start = std::time::Instant::now();
-        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_bind_group(1, &self.step, &[]);
-            dispatch.encode(&mut pass);
-        }
-        let submission = gpu.queue.submit([encoder.finish()]);
-        gpu.wait(Some(submission))?;
-        Ok((dispatch.label.clone(), start.elapsed().as_secs_f64()))
-    }
-
-    /// [`Program::time_one`] of every dispatch, in order.
-    ///
-    /// # Errors
-    /// Whatever the driver reports.
     pub fn time_each(&self, gpu: &Gpu) -> Result<Vec<(String, f64)>> {
-        (0..self.len()).map(|i| self.time_one(gpu, i)).collect()
+        let time_one = |dispatch: &Dispatch| {
+            let start = std::time::Instant::now();
+            let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                pass.set_bind_group(1, &self.step, &[]);
+                dispatch.encode(&mut pass);
+            }
+            let submission = gpu.queue.submit([encoder.finish()]);
+            gpu.wait(Some(submission))?;
+            Ok((dispatch.label.clone(), start.elapsed().as_secs_f64()))
+        };
+        self.dispatches.iter().map(time_one).collect()
     }
 }
 

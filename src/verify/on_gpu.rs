@@ -200,20 +200,6 @@ impl Prepared {
         gpu.wait(Some(submission))
     }
 
-    /// Times each kernel by itself; see [`Program::time_each`].
-    ///
-    /// # Errors
-    /// Whatever the driver reports.
-    pub fn time_each(&self, gpu: &Gpu) -> Result<Vec<(String, f64)>> {
-        self.bind_contents(gpu);
-        self.program.time_each(gpu)
-    }
-
-    #[doc(hidden)]
-    pub fn time_one(&self, gpu: &Gpu, i: usize) -> Result<String> {
-        Ok(self.program.time_one(gpu, i)?.0)
-    }
-
     /// Writes the inputs, and poison into the outputs.
     pub fn bind_contents(&self, gpu: &Gpu) {
         self.inputs.iter().chain(&self.outputs).for_each(|g| g.reset(gpu));
