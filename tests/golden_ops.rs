@@ -101,8 +101,8 @@ impl Golden {
     fn case(&self, op: &str) -> Case {
         match op {
             "batch_norm" => {
-                let case = self
-                    .of(BatchNorm { momentum: self.number("momentum") as f32, epsilon: self.number("epsilon") as f32 });
+                let (momentum, epsilon) = (self.number("momentum") as f32, self.number("epsilon") as f32);
+                let case = self.of(BatchNorm { momentum, epsilon, ..BatchNorm::default() });
                 if self.flag("training") { case } else { case.inference() }
             }
             "conv2d" => self.of(Conv2d {
