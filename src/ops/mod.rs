@@ -18,6 +18,7 @@ pub mod global_avg_pool;
 pub mod leaky_relu;
 pub mod max_pool2d;
 pub mod relu;
+pub mod reshape;
 pub mod softmax_cross_entropy;
 pub mod window;
 
@@ -263,6 +264,7 @@ pub const TABLE: &[Row] = &[
     Row { name: "leaky_relu", shader: Some("leaky_relu"), cases: leaky_relu::cases },
     Row { name: "max_pool2d", shader: Some("max_pool2d"), cases: max_pool2d::cases },
     Row { name: "relu", shader: Some("relu"), cases: relu::cases },
+    Row { name: "reshape", shader: None, cases: reshape::cases },
     Row { name: "softmax_cross_entropy", shader: Some("softmax_cross_entropy"), cases: softmax_cross_entropy::cases },
 ];
 
