@@ -32,6 +32,7 @@ pub use parameters::{Parameters, Slot};
 pub use plan::{Mode, Plan, Step, TensorId};
 
 use crate::ops::dropout::Dropout;
+use crate::ops::stochastic_depth::StochasticDepth;
 use crate::ops::{Op, ParamSpec};
 use crate::tensor::Shape;
 use std::sync::Arc;
@@ -87,12 +88,16 @@ impl Graph {
         node.inputs.iter().map(|v| &self.shapes[*v]).collect()
     }
 
-    /// The same network with every dropout rate 0: for comparisons with engines that draw other masks.
+    /// The same network with every dropout rate 0, stochastic depth included: for comparisons with engines that draw other masks.
     #[must_use]
     pub fn without_dropout(&self) -> Self {
         let mut graph = self.clone();
-        for node in graph.nodes.iter_mut().filter(|n| n.op.name() == "dropout") {
-            node.op = Arc::new(Dropout { rate: 0.0 });
+        for node in &mut graph.nodes {
+            match node.op.name() {
+                "dropout" => node.op = Arc::new(Dropout { rate: 0.0 }),
+                "stochastic_depth" => node.op = Arc::new(StochasticDepth { rate: 0.0 }),
+                _ => {}
+            }
         }
         graph
     }
