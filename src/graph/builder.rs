@@ -110,13 +110,7 @@ impl Builder {
         name
     }
 
-    fn push(
-        &mut self,
-        name: String,
-        class: &'static str,
-        op: impl Op + 'static,
-        inputs: &[Value],
-    ) -> Result<Value> {
+    fn push(&mut self, name: String, class: &'static str, op: impl Op + 'static, inputs: &[Value]) -> Result<Value> {
         let refuse = |what: String| Error::shape(op.name(), what).in_layer(&name);
         if self.graph.nodes.iter().any(|n| n.name == name) {
             return Err(refuse("another layer has this name".into()));

@@ -69,11 +69,7 @@ struct Block {
 /// Figure 10 of the paper, on the 35 x 35 map.
 const BLOCK35: Block = Block {
     name: "block35",
-    branches: &[
-        &[same(32, 1)],
-        &[same(32, 1), same(32, 3)],
-        &[same(32, 1), same(48, 3), same(64, 3)],
-    ],
+    branches: &[&[same(32, 1)], &[same(32, 1), same(32, 3)], &[same(32, 1), same(48, 3), same(64, 3)]],
     scale: 0.17,
 };
 
@@ -110,11 +106,8 @@ fn stem(net: &mut Builder, x: Value) -> Result<Value> {
     let x = max_pool(net, x)?;
     let x = chain(net, x, &[valid(80, 1, 1), valid(192, 3, 1)])?;
     let x = max_pool(net, x)?;
-    let mut all = branches(
-        net,
-        x,
-        &[&[same(96, 1)], &[same(48, 1), same(64, 5)], &[same(64, 1), same(96, 3), same(96, 3)]],
-    )?;
+    let mut all =
+        branches(net, x, &[&[same(96, 1)], &[same(48, 1), same(64, 5)], &[same(64, 1), same(96, 3), same(96, 3)]])?;
     let pool = net.add(AvgPool2d { window: [3; 2], stride: [1; 2], padding: Padding::Same }, &[x])?;
     all.push(chain(net, pool, &[same(64, 1)])?);
     net.add_named("mixed_5b", Concat, &all)

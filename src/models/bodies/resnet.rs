@@ -37,14 +37,7 @@ pub(super) fn stem(
 }
 
 /// 1x1 to fewer channels, 3x3, 1x1 to four times as many; added to `x`, which is projected where its shape differs.
-fn bottleneck(
-    net: &mut Builder,
-    x: Value,
-    name: &str,
-    filters: usize,
-    stride: usize,
-    project: bool,
-) -> Result<Value> {
+fn bottleneck(net: &mut Builder, x: Value, name: &str, filters: usize, stride: usize, project: bool) -> Result<Value> {
     let shortcut = if project {
         let shortcut = net.add_named(&format!("{name}_0_conv"), conv(4 * filters, 1, stride), &[x])?;
         net.add_named(&format!("{name}_0_bn"), BATCH_NORM, &[shortcut])?

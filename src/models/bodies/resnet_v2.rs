@@ -13,14 +13,7 @@ use crate::ops::zero_pad2d::ZeroPad2d;
 
 /// Activated first; 1x1 to fewer channels, padded 3x3, 1x1 to four times as many; added to `x` as it came, projected in a stage's
 /// first block, thinned out under a stride.
-fn bottleneck(
-    net: &mut Builder,
-    x: Value,
-    name: &str,
-    filters: usize,
-    stride: usize,
-    project: bool,
-) -> Result<Value> {
+fn bottleneck(net: &mut Builder, x: Value, name: &str, filters: usize, stride: usize, project: bool) -> Result<Value> {
     let active = net.add_named(&format!("{name}_preact_bn"), BATCH_NORM, &[x])?;
     let active = relu(net, Some(&format!("{name}_preact_relu")), active)?;
     let shortcut = if project {
