@@ -14,6 +14,7 @@ struct Params {
     batch_rows: f32,    // rows of the whole batch
     momentum: f32,
     epsilon: f32,
+    scaled: u32,        // 0: gamma is 1, and what is bound in its place is not it
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
@@ -133,7 +134,7 @@ fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) 
     if g < params.groups {
         let shift = get(stats[g]);
         let delta = get(stats[params.groups + g]);
-        let scale = get(stats[2u * params.groups + g]) * get(gamma[g]);
+        let scale = get(stats[2u * params.groups + g]) * select(F() + 1.0, get(gamma[g]), params.scaled == 1u);
         let offset = get(beta[g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
@@ -225,7 +226,7 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
         let shift = get(stats[g]);
         let delta = get(stats[params.groups + g]);
         let rstd = get(stats[2u * params.groups + g]);
-        let scale = get(scale_in[g]) * rstd;
+        let scale = select(F() + 1.0, get(scale_in[g]), params.scaled == 1u) * rstd;
         let mean_dy = get(sums[g]) / params.batch_rows;
         let mean_product = get(sums[params.groups + g]) / params.batch_rows;
         let begin = group.y * params.strip_rows;
@@ -245,7 +246,7 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
 fn backward_input_inference(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let scale = get(gamma[g]) * get(stats[2u * params.groups + g]);
+        let scale = select(F() + 1.0, get(gamma[g]), params.scaled == 1u) * get(stats[2u * params.groups + g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
