@@ -21,6 +21,7 @@ mod gpu_memory;
 mod memory;
 mod parameters;
 mod plan;
+mod profile;
 
 pub use builder::Builder;
 pub use cpu::CpuExecutor;
@@ -28,6 +29,7 @@ pub use executor::{Executor, Metrics, NamedTensor, Snapshot};
 pub use gpu::GpuExecutor;
 pub use parameters::{Parameters, Slot};
 pub use plan::{Mode, Plan, Step, TensorId};
+pub use profile::{KernelTotal, Profile};
 
 use crate::ops::dropout::Dropout;
 use crate::ops::{Op, ParamSpec};
