@@ -7,20 +7,20 @@ struct Params { scale: f32, offset: f32, trips: u32, padding: u32 }
 
 @compute @workgroup_size(64)
 fn peak_arithmetic(@builtin(global_invocation_id) id: vec3<u32>) {
-    let s = params.scale;
-    let o = params.offset;
+    let s = vec4(params.scale);
+    let o = vec4(params.offset);
     var a = vec4(f32(id.x));
     var b = a + 1.0;
     var c = a + 2.0;
     for (var i = 0u; i < params.trips; i++) {
-        a = a * s + o; b = b * s + o; c = c * s + o;
-        a = a * s + o; b = b * s + o; c = c * s + o;
-        a = a * s + o; b = b * s + o; c = c * s + o;
-        a = a * s + o; b = b * s + o; c = c * s + o;
-        a = a * s + o; b = b * s + o; c = c * s + o;
-        a = a * s + o; b = b * s + o; c = c * s + o;
-        a = a * s + o; b = b * s + o; c = c * s + o;
-        a = a * s + o; b = b * s + o; c = c * s + o;
+        a = fma(a, s, o); b = fma(b, s, o); c = fma(c, s, o);
+        a = fma(a, s, o); b = fma(b, s, o); c = fma(c, s, o);
+        a = fma(a, s, o); b = fma(b, s, o); c = fma(c, s, o);
+        a = fma(a, s, o); b = fma(b, s, o); c = fma(c, s, o);
+        a = fma(a, s, o); b = fma(b, s, o); c = fma(c, s, o);
+        a = fma(a, s, o); b = fma(b, s, o); c = fma(c, s, o);
+        a = fma(a, s, o); b = fma(b, s, o); c = fma(c, s, o);
+        a = fma(a, s, o); b = fma(b, s, o); c = fma(c, s, o);
     }
     // No compiler can know that the sum is not this, so none leaves the loop out.
     if all(a + b + c == vec4(-1.0)) { y[0] = 1.0; }
