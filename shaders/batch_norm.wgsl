@@ -14,6 +14,7 @@ struct Params {
     batch_rows: f32,    // rows of the whole batch
     momentum: f32,
     epsilon: f32,
+    scaled: u32,        // 0: gamma is 1, and what is bound in its place is not it
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
@@ -34,8 +35,8 @@ fn add_row_lanes(local: u32, lane: u32) {
 
 // ---- statistics: partial [strips, 3, c] of (rows, mean - shift, sum of squared differences from that mean)
 
-@group(0) @binding(1) var<storage, read> x: array<F>;                   // [rows, c]
-@group(0) @binding(2) var<storage, read> first_row: array<F>;           // [c]: the batch's first row
+@group(0) @binding(1) var<storage, read> x: array<S>;                   // [rows, c]
+@group(0) @binding(2) var<storage, read> first_row: array<S>;           // [c]: the batch's first row
 @group(0) @binding(3) var<storage, read_write> partial: array<F>;       // [strips, 3, c]
 
 @compute @workgroup_size(8, 8)
@@ -48,9 +49,9 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     var sum = F();
     var squares = F();
     if inside {
-        let shift = first_row[g];
+        let shift = get(first_row[g]);
         for (var row = begin + id.y; row < end; row += 8u) {
-            let d = x[row * params.groups + g] - shift;
+            let d = get(x[row * params.groups + g]) - shift;
             sum += d;
             squares += d * d;
         }
@@ -70,8 +71,8 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 
 // ---- finish_statistics: merges strips (Chan, Golub and LeVeque 1983), one invocation a channel group
 
-@group(0) @binding(1) var<storage, read> strips: array<F>;              // partial
-@group(0) @binding(2) var<storage, read> shift_row: array<F>;           // [c]: the batch's first row
+@group(0) @binding(1) var<storage, read> strips: array<S>;              // partial
+@group(0) @binding(2) var<storage, read> shift_row: array<S>;           // [c]: the batch's first row
 @group(0) @binding(3) var<storage, read_write> saved: array<F>;         // [3, c]: shift, delta, rstd
 @group(0) @binding(4) var<storage, read_write> moving_mean: array<F>;   // [c]
 @group(0) @binding(5) var<storage, read_write> moving_variance: array<F>;   // [c]
@@ -85,67 +86,68 @@ fn finish_statistics(@builtin(global_invocation_id) id: vec3<u32>) {
         var squares = F();
         for (var s = 0u; s < params.strips; s++) {
             let slot = s * 3u * params.groups + g;
-            let n = strips[slot];
+            let n = get(strips[slot]);
             let total = count + n;
-            let d = strips[slot + params.groups] - delta;
-            squares += strips[slot + 2u * params.groups] + d * d * (count * n / total);
+            let d = get(strips[slot + params.groups]) - delta;
+            squares += get(strips[slot + 2u * params.groups]) + d * d * (count * n / total);
             delta += d * (n / total);
             count = total;
         }
         let variance = squares / count;
-        saved[g] = shift_row[g];
+        let shift = get(shift_row[g]);
+        saved[g] = shift;
         saved[params.groups + g] = delta;
         saved[2u * params.groups + g] = F() + 1.0 / sqrt(variance + params.epsilon);
         // Keras: moving = moving * momentum + batch * (1 - momentum), with the biased variance.
         let rate = 1.0 - params.momentum;
-        moving_mean[g] = moving_mean[g] * params.momentum + (shift_row[g] + delta) * rate;
+        moving_mean[g] = moving_mean[g] * params.momentum + (shift + delta) * rate;
         moving_variance[g] = moving_variance[g] * params.momentum + variance * rate;
     }
 }
 
 // ---- use_moving: inference's statistics, in the same form
 
-@group(0) @binding(1) var<storage, read> mean_in: array<F>;             // [c]
-@group(0) @binding(2) var<storage, read> variance_in: array<F>;         // [c]
+@group(0) @binding(1) var<storage, read> mean_in: array<S>;             // [c]
+@group(0) @binding(2) var<storage, read> variance_in: array<S>;         // [c]
 @group(0) @binding(3) var<storage, read_write> saved_out: array<F>;     // [3, c]
 
 @compute @workgroup_size(8)
 fn use_moving(@builtin(global_invocation_id) id: vec3<u32>) {
     let g = id.x;
     if g < params.groups {
-        saved_out[g] = mean_in[g];
+        saved_out[g] = get(mean_in[g]);
         saved_out[params.groups + g] = F();
-        saved_out[2u * params.groups + g] = F() + 1.0 / sqrt(variance_in[g] + params.epsilon);
+        saved_out[2u * params.groups + g] = F() + 1.0 / sqrt(get(variance_in[g]) + params.epsilon);
     }
 }
 
 // ---- apply: y; the grid is that of statistics
 
-@group(0) @binding(2) var<storage, read> stats: array<F>;               // [3, c]
-@group(0) @binding(3) var<storage, read> gamma: array<F>;               // [c]
-@group(0) @binding(4) var<storage, read> beta: array<F>;                // [c]
+@group(0) @binding(2) var<storage, read> stats: array<S>;               // [3, c]
+@group(0) @binding(3) var<storage, read> gamma: array<S>;               // [c]
+@group(0) @binding(4) var<storage, read> beta: array<S>;                // [c]
 @group(0) @binding(5) var<storage, read_write> y: array<F>;             // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let shift = stats[g];
-        let delta = stats[params.groups + g];
-        let scale = stats[2u * params.groups + g] * gamma[g];
-        let offset = beta[g];
+        let shift = get(stats[g]);
+        let delta = get(stats[params.groups + g]);
+        let scale = get(stats[2u * params.groups + g]) * select(F() + 1.0, get(gamma[g]), params.scaled == 1u);
+        let offset = get(beta[g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            y[i] = ((x[i] - shift) - delta) * scale + offset;
+            y[i] = ((get(x[i]) - shift) - delta) * scale + offset;
         }
     }
 }
 
 // ---- backward_sums: partial [strips, 2, c] of (sum dy, sum dy * xhat)
 
-@group(0) @binding(3) var<storage, read> dy: array<F>;                  // [rows, c]
+@group(0) @binding(3) var<storage, read> dy: array<S>;                  // [rows, c]
 @group(0) @binding(4) var<storage, read_write> partial_sums: array<F>;  // [strips, 2, c]
 
 @compute @workgroup_size(8, 8)
@@ -156,15 +158,16 @@ fn backward_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     var sum = F();
     var products = F();
     if inside {
-        let shift = stats[g];
-        let delta = stats[params.groups + g];
-        let rstd = stats[2u * params.groups + g];
+        let shift = get(stats[g]);
+        let delta = get(stats[params.groups + g]);
+        let rstd = get(stats[2u * params.groups + g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            sum += dy[i];
-            products += dy[i] * (((x[i] - shift) - delta) * rstd);
+            let d = get(dy[i]);
+            sum += d;
+            products += d * (((get(x[i]) - shift) - delta) * rstd);
         }
     }
     first_tile[local] = sum;
@@ -188,15 +191,15 @@ fn finish_sums(@builtin(global_invocation_id) id: vec3<u32>) {
         var sum = F();
         var products = F();
         for (var s = 0u; s < params.strips; s++) {
-            sum += strips[s * 2u * params.groups + g];
-            products += strips[(s * 2u + 1u) * params.groups + g];
+            sum += get(strips[s * 2u * params.groups + g]);
+            products += get(strips[(s * 2u + 1u) * params.groups + g]);
         }
         sums_out[g] = sum;
         sums_out[params.groups + g] = products;
     }
 }
 
-@group(0) @binding(1) var<storage, read> sums_in: array<F>;             // [2, c]
+@group(0) @binding(1) var<storage, read> sums_in: array<S>;             // [2, c]
 @group(0) @binding(2) var<storage, read_write> dgamma: array<F>;        // [c]
 @group(0) @binding(3) var<storage, read_write> dbeta: array<F>;         // [c]
 
@@ -204,51 +207,51 @@ fn finish_sums(@builtin(global_invocation_id) id: vec3<u32>) {
 fn copy_sums(@builtin(global_invocation_id) id: vec3<u32>) {
     let g = id.x;
     if g < params.groups {
-        dbeta[g] = sums_in[g];
-        dgamma[g] = sums_in[params.groups + g];
+        dbeta[g] = get(sums_in[g]);
+        dgamma[g] = get(sums_in[params.groups + g]);
     }
 }
 
 // ---- backward_input, training: dx = gamma * rstd * (dy - (dbeta + xhat * dgamma) / rows);
 //      inference: dx = gamma * rstd * dy. The grid is apply's.
 
-@group(0) @binding(4) var<storage, read> scale_in: array<F>;            // [c]: gamma
-@group(0) @binding(5) var<storage, read> sums: array<F>;                // [2, c]: dbeta, dgamma
+@group(0) @binding(4) var<storage, read> scale_in: array<S>;            // [c]: gamma
+@group(0) @binding(5) var<storage, read> sums: array<S>;                // [2, c]: dbeta, dgamma
 @group(0) @binding(6) var<storage, read_write> dx: array<F>;            // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let shift = stats[g];
-        let delta = stats[params.groups + g];
-        let rstd = stats[2u * params.groups + g];
-        let scale = scale_in[g] * rstd;
-        let mean_dy = sums[g] / params.batch_rows;
-        let mean_product = sums[params.groups + g] / params.batch_rows;
+        let shift = get(stats[g]);
+        let delta = get(stats[params.groups + g]);
+        let rstd = get(stats[2u * params.groups + g]);
+        let scale = select(F() + 1.0, get(scale_in[g]), params.scaled == 1u) * rstd;
+        let mean_dy = get(sums[g]) / params.batch_rows;
+        let mean_product = get(sums[params.groups + g]) / params.batch_rows;
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            let xhat = ((x[i] - shift) - delta) * rstd;
-            dx[i] = scale * (dy[i] - mean_dy - xhat * mean_product);
+            let xhat = ((get(x[i]) - shift) - delta) * rstd;
+            dx[i] = scale * (get(dy[i]) - mean_dy - xhat * mean_product);
         }
     }
 }
 
-@group(0) @binding(1) var<storage, read> dy_in: array<F>;               // [rows, c]
+@group(0) @binding(1) var<storage, read> dy_in: array<S>;               // [rows, c]
 @group(0) @binding(4) var<storage, read_write> dx_out: array<F>;        // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn backward_input_inference(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let scale = gamma[g] * stats[2u * params.groups + g];
+        let scale = select(F() + 1.0, get(gamma[g]), params.scaled == 1u) * get(stats[2u * params.groups + g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            dx_out[i] = scale * dy_in[i];
+            dx_out[i] = scale * get(dy_in[i]);
         }
     }
 }

@@ -41,12 +41,11 @@ struct Params {
     padding1: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-{% set XT = "vec4<f32>" if x4 else "f32" %}
 {% set YT = "vec4<f32>" if y4 else "f32" %}
-@group(0) @binding(1) var<storage, read> x: array<{{ XT }}>;            // [n, x_h, x_w, c_x]
-@group(0) @binding(2) var<storage, read> w: array<{{ YT }}>;            // [taps, c_x, c_y]
+@group(0) @binding(1) var<storage, read> x: array<{{ "Quad" if x4 else "f32" }}>;   // [n, x_h, x_w, c_x]
+@group(0) @binding(2) var<storage, read> w: array<{{ "Quad" if y4 else "f32" }}>;   // [taps, c_x, c_y]
 {% if bias %}
-@group(0) @binding(3) var<storage, read> b: array<{{ YT }}>;            // [c_y]
+@group(0) @binding(3) var<storage, read> b: array<{{ "Quad" if y4 else "f32" }}>;   // [c_y]
 {% endif %}
 @group(0) @binding({{ 4 if bias else 3 }}) var<storage, read_write> y: array<{{ YT }}>;     // [n, y_h, y_w, c_y]
 
@@ -54,7 +53,7 @@ struct Params {
 fn weights(index: u32, columns: Columns) -> vec4<f32> {
     let row = index * columns.count;
     {% if y4 %}
-    return w[row + columns.at.x];
+    return quad(w[row + columns.at.x]);
     {% else %}
     return vec4(w[row + columns.at.x], w[row + columns.at.y], w[row + columns.at.z], w[row + columns.at.w]);
     {% endif %}
@@ -64,7 +63,7 @@ fn biases(columns: Columns) -> vec4<f32> {
     {% if not bias %}
     return vec4<f32>();
     {% elif y4 %}
-    return b[columns.at.x];
+    return quad(b[columns.at.x]);
     {% else %}
     return vec4(b[columns.at.x], b[columns.at.y], b[columns.at.z], b[columns.at.w]);
     {% endif %}
@@ -142,7 +141,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             for (var c = 0u; c < c_x; c += {{ 4 if x4 else 1 }}u) {
                 {% for p in range(pixels) %}
                 {% if x4 %}
-                let a{{ p }} = select(vec4<f32>(), x[(start{{ p }} + c) / 4u], base{{ p }} >= 0);
+                let a{{ p }} = select(vec4<f32>(), quad(x[(start{{ p }} + c) / 4u]), base{{ p }} >= 0);
                 {% else %}
                 let a{{ p }} = select(0.0, x[start{{ p }} + c], base{{ p }} >= 0);
                 {% endif %}
@@ -231,7 +230,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
                 var a = vec4<f32>();
                 let ca = c + load_c;
                 {% if x4 %}
-                if base >= 0 && ca < c_x { a = x[(start + ca) / 4u]; }
+                if base >= 0 && ca < c_x { a = quad(x[(start + ca) / 4u]); }
                 {% else %}
                 if base >= 0 {
                     if ca < c_x { a.x = x[start + ca]; }

@@ -27,14 +27,14 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 {% set YT = "vec4<f32>" if y4 else "f32" %}
 @group(0) @binding(1) var<storage, read> x: array<f32>;                     // [n, x_h, x_w, c_x]
-@group(0) @binding(2) var<storage, read> dy: array<{{ YT }}>;               // [n, y_h, y_w, c_y]
+@group(0) @binding(2) var<storage, read> dy: array<{{ "Quad" if y4 else "f32" }}>;      // [n, y_h, y_w, c_y]
 @group(0) @binding(3) var<storage, read_write> partial: array<{{ YT }}>;    // [slices, rows, c_y]
 
 // Four columns of dy at an output pixel.
 fn gradients(pixel: u32, columns: Columns) -> vec4<f32> {
     let row = pixel * columns.count;
     {% if y4 %}
-    return dy[row + columns.at.x];
+    return quad(dy[row + columns.at.x]);
     {% else %}
     return vec4(dy[row + columns.at.x], dy[row + columns.at.y], dy[row + columns.at.z], dy[row + columns.at.w]);
     {% endif %}

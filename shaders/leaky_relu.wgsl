@@ -7,7 +7,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> x: array<F>;           // any shape
+@group(0) @binding(1) var<storage, read> x: array<S>;           // any shape
 @group(0) @binding(2) var<storage, read_write> y: array<F>;     // x's
 
 @compute @workgroup_size(64)
@@ -15,13 +15,13 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
            @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        let v = x[i];
+        let v = get(x[i]);
         y[i] = select(v * params.slope, v, v > F());
     }
 }
 
-@group(0) @binding(1) var<storage, read> y_out: array<F>;       // forward's output
-@group(0) @binding(2) var<storage, read> dy: array<F>;
+@group(0) @binding(1) var<storage, read> y_out: array<S>;       // forward's output
+@group(0) @binding(2) var<storage, read> dy: array<S>;
 @group(0) @binding(3) var<storage, read_write> dx: array<F>;
 
 @compute @workgroup_size(64)
@@ -29,7 +29,7 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
             @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        let d = dy[i];
-        dx[i] = select(d * params.slope, d, y_out[i] > F());
+        let d = get(dy[i]);
+        dx[i] = select(d * params.slope, d, get(y_out[i]) > F());
     }
 }

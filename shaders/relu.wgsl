@@ -4,7 +4,7 @@
 struct Params { count: u32 }    // vec4s
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> x: array<F>;           // any shape
+@group(0) @binding(1) var<storage, read> x: array<S>;           // any shape
 @group(0) @binding(2) var<storage, read_write> y: array<F>;     // x's
 
 @compute @workgroup_size(64)
@@ -12,12 +12,13 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
            @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        y[i] = select(x[i], F(), x[i] < F());
+        let v = get(x[i]);
+        y[i] = select(v, F(), v < F());
     }
 }
 
-@group(0) @binding(1) var<storage, read> y_out: array<F>;       // forward's output
-@group(0) @binding(2) var<storage, read> dy: array<F>;
+@group(0) @binding(1) var<storage, read> y_out: array<S>;       // forward's output
+@group(0) @binding(2) var<storage, read> dy: array<S>;
 @group(0) @binding(3) var<storage, read_write> dx: array<F>;
 
 @compute @workgroup_size(64)
@@ -25,6 +26,6 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
             @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        dx[i] = select(F(), dy[i], y_out[i] > F());
+        dx[i] = select(F(), get(dy[i]), get(y_out[i]) > F());
     }
 }

@@ -151,14 +151,13 @@ impl Gpu {
         #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
         struct Params {
             scale: f32,
-            offset: f32,
             trips: u32,
-            padding: u32,
+            padding: [u32; 2],
         }
         let source = include_str!("../../shaders/common/peak_arithmetic.wgsl");
         let kernel = Kernel::new("gpu", "peak_arithmetic", source);
         let y = self.upload("y", [4], &[0.0; 4])?;
-        let params = Params { scale: 0.5, offset: 0.5, trips: 1_024, padding: 0 };
+        let params = Params { scale: 0.5, trips: 1_024, padding: [0; 2] };
         // 3 vec4s, 8 multiply-adds a trip, 64 invocations a workgroup.
         let flops = |groups: u32| u64::from(groups) * 64 * u64::from(params.trips) * 3 * 4 * 8 * 2;
         let mut groups = 64;

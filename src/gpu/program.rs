@@ -82,8 +82,9 @@ impl<'g> Recorder<'g> {
             .chain(writes.iter().map(|t| ((*t).clone(), Access::Write)))
             .collect();
         let params = bytemuck::bytes_of(params).to_vec();
+        let kernel = kernel.clone().with_loads(self.gpu.tiling);
         let bytes = reads.iter().chain(writes).map(|t| t.bytes()).sum();
-        self.pending.push(Pending { kernel: kernel.clone(), params, bindings, groups, flops: 0, bytes });
+        self.pending.push(Pending { kernel, params, bindings, groups, flops: 0, bytes });
     }
 
     /// Says, for profiles, how many floating-point operations (a multiply-add being two) the last dispatch does.

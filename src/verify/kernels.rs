@@ -24,6 +24,7 @@ const OTHERS: [(&str, &str, &str); 3] = [
 /// # Errors
 /// A kernel that cannot be rendered, or whatever the driver reports.
 pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
+    let tiling = gpu.tiling;
     let found = Arc::new(Mutex::new(Vec::<Kernel>::new()));
     let note = Arc::clone(&found);
     gpu.rewrite_shaders(move |kernel| {
@@ -44,7 +45,7 @@ pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
         executor.prepare(Mode::Evaluate, BATCH)?;
     }
     let mut kernels = found.lock().map(|found| found.clone()).unwrap_or_default();
-    kernels.extend(OTHERS.map(|(op, entry, source)| Kernel::new(op, entry, source)));
+    kernels.extend(OTHERS.map(|(op, entry, source)| Kernel::new(op, entry, source).with_loads(tiling)));
     kernels.sort_by(|a, b| (a.op, a.pass, &a.source).cmp(&(b.op, b.pass, &b.source)));
     // The same text and entry point under another name, such as a dense layer's, is the same kernel.
     let mut seen = std::collections::HashSet::new();

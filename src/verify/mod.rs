@@ -6,7 +6,7 @@ mod host;
 mod kernels;
 mod on_gpu;
 
-pub use adam::{AdamState, adam};
+pub use adam::{AdamState, adam, prepare_adam};
 pub use finite::{Slope, slope};
 pub use host::{Outputs, reference};
 pub use kernels::kernels;
