@@ -4,6 +4,9 @@
 // Sums run in two passes: `statistics` and `backward_sums` reduce a strip of rows in a workgroup (8 channel groups x 8 row
 // lanes, a fixed tree), the `finish` passes merge the strips in order. Values are taken relative to the channel's first value,
 // so a large mean costs no precision; the mean is kept as that first value (shift) and a remainder (delta).
+//
+// activate and slope (common/identity.wgsl or an activation's own): `apply` ends in an activation, `backward_input` begins in the
+// one whose output x is.
 
 struct Params {
     groups: u32,        // channel groups: c / LANES
@@ -49,9 +52,9 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     var sum = F();
     var squares = F();
     if inside {
-        let shift = get(first_row[g]);
+        let shift = load(first_row[g]);
         for (var row = begin + id.y; row < end; row += 8u) {
-            let d = get(x[row * params.groups + g]) - shift;
+            let d = load(x[row * params.groups + g]) - shift;
             sum += d;
             squares += d * d;
         }
@@ -86,15 +89,15 @@ fn finish_statistics(@builtin(global_invocation_id) id: vec3<u32>) {
         var squares = F();
         for (var s = 0u; s < params.strips; s++) {
             let slot = s * 3u * params.groups + g;
-            let n = get(strips[slot]);
+            let n = load(strips[slot]);
             let total = count + n;
-            let d = get(strips[slot + params.groups]) - delta;
-            squares += get(strips[slot + 2u * params.groups]) + d * d * (count * n / total);
+            let d = load(strips[slot + params.groups]) - delta;
+            squares += load(strips[slot + 2u * params.groups]) + d * d * (count * n / total);
             delta += d * (n / total);
             count = total;
         }
         let variance = squares / count;
-        let shift = get(shift_row[g]);
+        let shift = load(shift_row[g]);
         saved[g] = shift;
         saved[params.groups + g] = delta;
         saved[2u * params.groups + g] = F() + 1.0 / sqrt(variance + params.epsilon);
@@ -115,9 +118,9 @@ fn finish_statistics(@builtin(global_invocation_id) id: vec3<u32>) {
 fn use_moving(@builtin(global_invocation_id) id: vec3<u32>) {
     let g = id.x;
     if g < params.groups {
-        saved_out[g] = get(mean_in[g]);
+        saved_out[g] = load(mean_in[g]);
         saved_out[params.groups + g] = F();
-        saved_out[2u * params.groups + g] = F() + 1.0 / sqrt(get(variance_in[g]) + params.epsilon);
+        saved_out[2u * params.groups + g] = F() + 1.0 / sqrt(load(variance_in[g]) + params.epsilon);
     }
 }
 
@@ -132,15 +135,15 @@ fn use_moving(@builtin(global_invocation_id) id: vec3<u32>) {
 fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let shift = get(stats[g]);
-        let delta = get(stats[params.groups + g]);
-        let scale = get(stats[2u * params.groups + g]) * select(F() + 1.0, get(gamma[g]), params.scaled == 1u);
-        let offset = get(beta[g]);
+        let shift = load(stats[g]);
+        let delta = load(stats[params.groups + g]);
+        let scale = load(stats[2u * params.groups + g]) * select(F() + 1.0, load(gamma[g]), params.scaled == 1u);
+        let offset = load(beta[g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            y[i] = ((get(x[i]) - shift) - delta) * scale + offset;
+            y[i] = activate(((load(x[i]) - shift) - delta) * scale + offset);
         }
     }
 }
@@ -158,16 +161,16 @@ fn backward_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     var sum = F();
     var products = F();
     if inside {
-        let shift = get(stats[g]);
-        let delta = get(stats[params.groups + g]);
-        let rstd = get(stats[2u * params.groups + g]);
+        let shift = load(stats[g]);
+        let delta = load(stats[params.groups + g]);
+        let rstd = load(stats[2u * params.groups + g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            let d = get(dy[i]);
+            let d = load(dy[i]);
             sum += d;
-            products += d * (((get(x[i]) - shift) - delta) * rstd);
+            products += d * (((load(x[i]) - shift) - delta) * rstd);
         }
     }
     first_tile[local] = sum;
@@ -191,8 +194,8 @@ fn finish_sums(@builtin(global_invocation_id) id: vec3<u32>) {
         var sum = F();
         var products = F();
         for (var s = 0u; s < params.strips; s++) {
-            sum += get(strips[s * 2u * params.groups + g]);
-            products += get(strips[(s * 2u + 1u) * params.groups + g]);
+            sum += load(strips[s * 2u * params.groups + g]);
+            products += load(strips[(s * 2u + 1u) * params.groups + g]);
         }
         sums_out[g] = sum;
         sums_out[params.groups + g] = products;
@@ -207,8 +210,8 @@ fn finish_sums(@builtin(global_invocation_id) id: vec3<u32>) {
 fn copy_sums(@builtin(global_invocation_id) id: vec3<u32>) {
     let g = id.x;
     if g < params.groups {
-        dbeta[g] = get(sums_in[g]);
-        dgamma[g] = get(sums_in[params.groups + g]);
+        dbeta[g] = load(sums_in[g]);
+        dgamma[g] = load(sums_in[params.groups + g]);
     }
 }
 
@@ -223,35 +226,36 @@ fn copy_sums(@builtin(global_invocation_id) id: vec3<u32>) {
 fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let shift = get(stats[g]);
-        let delta = get(stats[params.groups + g]);
-        let rstd = get(stats[2u * params.groups + g]);
-        let scale = select(F() + 1.0, get(scale_in[g]), params.scaled == 1u) * rstd;
-        let mean_dy = get(sums[g]) / params.batch_rows;
-        let mean_product = get(sums[params.groups + g]) / params.batch_rows;
+        let shift = load(stats[g]);
+        let delta = load(stats[params.groups + g]);
+        let rstd = load(stats[2u * params.groups + g]);
+        let scale = select(F() + 1.0, load(scale_in[g]), params.scaled == 1u) * rstd;
+        let mean_dy = load(sums[g]) / params.batch_rows;
+        let mean_product = load(sums[params.groups + g]) / params.batch_rows;
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            let xhat = ((get(x[i]) - shift) - delta) * rstd;
-            dx[i] = scale * (get(dy[i]) - mean_dy - xhat * mean_product);
+            let v = load(x[i]);
+            let xhat = ((v - shift) - delta) * rstd;
+            dx[i] = scale * (load(dy[i]) - mean_dy - xhat * mean_product) * slope(v);
         }
     }
 }
 
-@group(0) @binding(1) var<storage, read> dy_in: array<S>;               // [rows, c]
-@group(0) @binding(4) var<storage, read_write> dx_out: array<F>;        // [rows, c]
+@group(0) @binding(4) var<storage, read> dy_in: array<S>;               // [rows, c]
+@group(0) @binding(5) var<storage, read_write> dx_out: array<F>;        // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn backward_input_inference(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let scale = select(F() + 1.0, get(gamma[g]), params.scaled == 1u) * get(stats[2u * params.groups + g]);
+        let scale = select(F() + 1.0, load(gamma[g]), params.scaled == 1u) * load(stats[2u * params.groups + g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            dx_out[i] = scale * get(dy_in[i]);
+            dx_out[i] = scale * load(dy_in[i]) * slope(load(x[i]));
         }
     }
 }

@@ -9,7 +9,8 @@
 // Settings: tiling "subgroup" (one subgroup of {{ lanes }} lanes a workgroup; a lane loads the input pixels lane, lane + {{ lanes }},
 // ..., which are broadcast; it owns {{ quads }} times 4 columns of all {{ tile_rows }} rows) or "workgroup" (8 x 8 invocations of 4 rows x
 // 4 columns, tiles of 8 channels in workgroup memory); span: taps of a window's line that share the loaded pixels (subgroup
-// only; 1, or all of them where the horizontal step is 1); x4: the contraction's channels divide by 4; y4: the columns do; bias.
+// only; 1, or all of them where the horizontal step is 1); x4: the contraction's channels divide by 4; y4: the columns do; bias;
+// slope: whether the result is multiplied by the slope of an activation at `at`. activate and slope stand in front.
 //
 // With a span, rows run over lines that are span - 1 pixels wider than the output: row r meets tap t in loaded pixel r + t,
 // and the last span - 1 rows of a line are not stored.
@@ -47,7 +48,10 @@ struct Params {
 {% if bias %}
 @group(0) @binding(3) var<storage, read> b: array<{{ "Quad" if y4 else "f32" }}>;   // [c_y]
 {% endif %}
-@group(0) @binding({{ 4 if bias else 3 }}) var<storage, read_write> y: array<{{ YT }}>;     // [n, y_h, y_w, c_y]
+{% if slope %}
+@group(0) @binding(3) var<storage, read> at: array<{{ "Quad" if y4 else "f32" }}>;   // [n, y_h, y_w, c_y], for the slope
+{% endif %}
+@group(0) @binding({{ 4 if bias or slope else 3 }}) var<storage, read_write> y: array<{{ YT }}>;     // [n, y_h, y_w, c_y]
 
 // Four weights of one contraction index.
 fn weights(index: u32, columns: Columns) -> vec4<f32> {
@@ -66,6 +70,21 @@ fn biases(columns: Columns) -> vec4<f32> {
     return quad(b[columns.at.x]);
     {% else %}
     return vec4(b[columns.at.x], b[columns.at.y], b[columns.at.z], b[columns.at.w]);
+    {% endif %}
+}
+
+// What an output becomes: forward ends in an activation, backward_input begins in the one whose output `at` is.
+alias F = vec4<f32>;
+fn finish(pixel: u32, columns: Columns, value: vec4<f32>) -> vec4<f32> {
+    {% if slope %}
+    let row = pixel * columns.count;
+    {% if y4 %}
+    return value * slope(quad(at[row + columns.at.x]));
+    {% else %}
+    return value * slope(vec4(at[row + columns.at.x], at[row + columns.at.y], at[row + columns.at.z], at[row + columns.at.w]));
+    {% endif %}
+    {% else %}
+    return activate(value);
     {% endif %}
 }
 
@@ -184,7 +203,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let p{{ r }} = subgroupBroadcast(pixel{{ r // lanes }}, {{ r % lanes }}u);
     if p{{ r }} != 0xffffffffu {
         {% for q in range(quads) %}
-        store(p{{ r }}, columns{{ q }}, acc{{ r }}_{{ q }} + bias{{ q }});
+        store(p{{ r }}, columns{{ q }}, finish(p{{ r }}, columns{{ q }}, acc{{ r }}_{{ q }} + bias{{ q }}));
         {% endfor %}
     }
     {% endfor %}
@@ -215,7 +234,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let load_columns = columns_at(first_column + (local % 8u) * 4u);
     // Computing: rows (local / 8) * 4 .. + 3, columns (local % 8) * 4 .. + 3.
     let a_row = (local / 8u) * 4u;
-    let quad = local % 8u;
+    let four = local % 8u;
     var acc0 = vec4<f32>();
     var acc1 = vec4<f32>();
     var acc2 = vec4<f32>();
@@ -250,7 +269,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
                 w_tile[local] = weight;
                 workgroupBarrier();
                 {% for k in range(8) %}
-                let w{{ k }} = w_tile[{{ k * 8 }}u + quad];
+                let w{{ k }} = w_tile[{{ k * 8 }}u + four];
                 acc0 += a_tile[{{ k * 36 }}u + a_row] * w{{ k }};
                 acc1 += a_tile[{{ k * 36 + 1 }}u + a_row] * w{{ k }};
                 acc2 += a_tile[{{ k * 36 + 2 }}u + a_row] * w{{ k }};
@@ -260,11 +279,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         }
     }
 
-    let columns = columns_at(first_column + quad * 4u);
+    let columns = columns_at(first_column + four * 4u);
     let bias = biases(columns);
     {% for r in range(4) %}
     let row{{ r }} = row_at(first_row + a_row + {{ r }}u);
-    if row{{ r }}.inside { store(output_pixel(row{{ r }}), columns, acc{{ r }} + bias); }
+    if row{{ r }}.inside {
+        let pixel = output_pixel(row{{ r }});
+        store(pixel, columns, finish(pixel, columns, acc{{ r }} + bias));
+    }
     {% endfor %}
 }
 {% endif %}

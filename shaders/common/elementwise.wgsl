@@ -13,7 +13,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
            @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        y[i] = activate(get(x[i]));
+        y[i] = activate(load(x[i]));
     }
 }
 
@@ -26,6 +26,6 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
             @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        dx[i] = get(dy[i]) * slope(get(v[i]));
+        dx[i] = load(dy[i]) * slope(load(v[i]));
     }
 }

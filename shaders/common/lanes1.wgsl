@@ -5,5 +5,5 @@ alias B = bool;
 alias S = f32;
 alias SU = u32;
 const LANES = 1u;
-fn get(s: S) -> F { return s; }
-fn get_u(s: SU) -> U { return s; }
+fn load(s: S) -> F { return s; }
+fn load_u(s: SU) -> U { return s; }

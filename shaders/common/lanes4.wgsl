@@ -5,5 +5,5 @@ alias B = vec4<bool>;
 alias S = Quad;
 alias SU = QuadU;
 const LANES = 4u;
-fn get(s: S) -> F { return quad(s); }
-fn get_u(s: SU) -> U { return quad_u(s); }
+fn load(s: S) -> F { return quad(s); }
+fn load_u(s: SU) -> U { return quad_u(s); }
