@@ -66,6 +66,11 @@ impl Geometry {
             padding: [0; 3],
         }
     }
+
+    /// Floating-point operations of a pass that writes or reads the outputs `y`.
+    fn flops(&self, y: &GpuTensor) -> u64 {
+        2 * (self.windows.taps() * y.elements()) as u64
+    }
 }
 
 pub(super) fn record_forward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
@@ -77,6 +82,7 @@ pub(super) fn record_forward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuForwa
         reads.extend(io.params);
         let count = y.elements() / g.lanes().count();
         rec.dispatch_items(&kernel, &g.params(count), &reads, &[&y], (count, 64))?;
+        rec.flops(g.flops(&y));
     }
     Ok(())
 }
@@ -89,6 +95,7 @@ pub(super) fn record_backward_input(g: &Geometry, rec: &mut Recorder<'_>, io: &G
         let count = dx.elements() / g.lanes().count();
         let reads = [&dy, &io.params[0]];
         rec.dispatch_items(&g.kernel("backward_input"), &g.params(count), &reads, &[&dx], (count, 64))?;
+        rec.flops(g.flops(&dy));
     }
     Ok(())
 }
@@ -129,6 +136,7 @@ pub(super) fn record_backward_params(g: &Geometry, rec: &mut Recorder<'_>, io: &
         let (x, dy) = (io.x[0].samples(&s), io.dy.samples(&s));
         let kernel = g.kernel("backward_params");
         rec.dispatch_items(&kernel, &params, &[&x, &dy], &[&partial], (params.count as usize, 64))?;
+        rec.flops(g.flops(&dy));
     }
     let reduce = Reduce {
         count: dw.elements() as u32,
