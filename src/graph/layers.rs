@@ -6,11 +6,14 @@
 
 use super::{Graph, Node, Value};
 use crate::error::{Error, Result, nearest};
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
 /// Which layers the optimizer leaves alone. Layers are counted as Keras counts `model.layers`: the input is the first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Freeze {
     /// None.
     Nothing,
@@ -35,6 +38,19 @@ impl FromStr for Freeze {
             ("body", _) => Ok(Self::Body),
             (_, Ok(count)) => Ok(Self::First(count)),
             _ => Ok(Self::Through(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Freeze {
+    /// As it is written on the command line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => write!(f, "--freeze none"),
+            Self::Body => write!(f, "--freeze body"),
+            Self::First(count) => write!(f, "--freeze {count}"),
+            Self::Through(name) => write!(f, "--freeze {name}"),
+            Self::BodyBut(count) => write!(f, "--unfreeze-last {count}"),
         }
     }
 }
