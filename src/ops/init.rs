@@ -34,8 +34,8 @@ pub enum Init {
     Ones,
 }
 
-/// Deviation of a standard normal distribution that is cut off at +-2; Keras writes it with the same digits.
-const CUT_DEVIATION: f64 = 0.879_625_661_034_239_78;
+/// Deviation of a standard normal distribution that is cut off at +-2, to the digits that Keras writes.
+const CUT_DEVIATION: f64 = 0.879_625_661_034_239_8;
 
 impl Init {
     /// For the kernel of a convolution before a rectifier, after its outputs (He et al. 2015; Keras's
