@@ -17,7 +17,7 @@ use std::str::FromStr;
 pub enum Freeze {
     /// None.
     Nothing,
-    /// The whole body.
+    /// The whole body, and what is before it.
     Body,
     /// The first ones of the network, this many.
     First(usize),
@@ -146,7 +146,8 @@ impl Graph {
     /// The first node that is not frozen.
     fn frozen_end(&self, what: &Freeze) -> Result<usize> {
         let layers = self.layers();
-        let body = layers.iter().take_while(|l| self.nodes[l.start].body).count();
+        let body = layers.iter().filter(|l| self.nodes[l.start].body).count();
+        let body_end = layers.iter().rposition(|l| self.nodes[l.start].body).map_or(0, |last| last + 1);
         // The input is a layer too, the first.
         let end_of = |count: usize| count.checked_sub(2).map_or(0, |l| layers[l].end);
         match what {
@@ -155,13 +156,13 @@ impl Graph {
                 format!("{} has no pretrained body that could be frozen", self.name),
                 "--freeze takes a number of layers or a layer's name as well",
             )),
-            Freeze::Body => Ok(end_of(body + 1)),
+            Freeze::Body => Ok(end_of(body_end + 1)),
             Freeze::First(count) if *count <= layers.len() + 1 => Ok(end_of(*count)),
             Freeze::First(count) => Err(Error::usage(
                 format!("--freeze {count}: {} has {} layers", self.name, layers.len() + 1),
                 "`fer-gpu summary` lists them",
             )),
-            Freeze::BodyBut(count) if *count <= body + 1 => Ok(end_of(body + 1 - count)),
+            Freeze::BodyBut(count) if *count <= body + 1 => Ok(end_of(body_end + 1 - count)),
             Freeze::BodyBut(count) => Err(Error::usage(
                 format!("--unfreeze-last {count}: the body of {} has {} layers", self.name, body + 1),
                 "`fer-gpu summary` lists them",
