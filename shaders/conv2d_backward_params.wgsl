@@ -27,14 +27,14 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 {% set YT = "vec4<f32>" if y4 else "f32" %}
 @group(0) @binding(1) var<storage, read> x: array<f32>;                     // [n, x_h, x_w, c_x]
-@group(0) @binding(2) var<storage, read> dy: array<{{ YT }}>;               // [n, y_h, y_w, c_y]
+@group(0) @binding(2) var<storage, read> dy: array<{{ "Quad" if y4 else "f32" }}>;      // [n, y_h, y_w, c_y]
 @group(0) @binding(3) var<storage, read_write> partial: array<{{ YT }}>;    // [slices, rows, c_y]
 
 // Four columns of dy at an output pixel.
 fn gradients(pixel: u32, columns: Columns) -> vec4<f32> {
     let row = pixel * columns.count;
     {% if y4 %}
-    return dy[row + columns.at.x];
+    return quad(dy[row + columns.at.x]);
     {% else %}
     return vec4(dy[row + columns.at.x], dy[row + columns.at.y], dy[row + columns.at.z], dy[row + columns.at.w]);
     {% endif %}
@@ -180,11 +180,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end_line = min(first_line + params.slice_lines, params.lines);
     // Loading: pixel local / 8; rows and columns (local % 8) * 4 .. + 3. Computing: rows (local / 8) * 4 .. + 3.
     let pixel = local / 8u;
-    let quad = local % 8u;
+    let four = local % 8u;
     let a_row = pixel * 4u;
-    let columns = columns_at(group.y * 32u + quad * 4u);
+    let columns = columns_at(group.y * 32u + four * 4u);
     {% for r in range(4) %}
-    let row{{ r }} = row_at(first_row + quad * 4u + {{ r }}u);
+    let row{{ r }} = row_at(first_row + four * 4u + {{ r }}u);
     let first_w{{ r }} = row{{ r }}.w - params.pad_w;
     var acc{{ r }} = vec4<f32>();
     {% endfor %}
@@ -203,14 +203,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 g = gradients(line * y_w + w, columns);
             }
             workgroupBarrier();
-            a_tile[pixel * 36u + quad * 4u] = a.x;
-            a_tile[pixel * 36u + quad * 4u + 1u] = a.y;
-            a_tile[pixel * 36u + quad * 4u + 2u] = a.z;
-            a_tile[pixel * 36u + quad * 4u + 3u] = a.w;
+            a_tile[pixel * 36u + four * 4u] = a.x;
+            a_tile[pixel * 36u + four * 4u + 1u] = a.y;
+            a_tile[pixel * 36u + four * 4u + 2u] = a.z;
+            a_tile[pixel * 36u + four * 4u + 3u] = a.w;
             g_tile[local] = g;
             workgroupBarrier();
             {% for k in range(8) %}
-            let g{{ k }} = g_tile[{{ k * 8 }}u + quad];
+            let g{{ k }} = g_tile[{{ k * 8 }}u + four];
             acc0 += a_tile[{{ k * 36 }}u + a_row] * g{{ k }};
             acc1 += a_tile[{{ k * 36 + 1 }}u + a_row] * g{{ k }};
             acc2 += a_tile[{{ k * 36 + 2 }}u + a_row] * g{{ k }};

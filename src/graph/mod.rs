@@ -16,12 +16,14 @@
 mod builder;
 mod cpu;
 mod executor;
+mod fusion;
 mod gpu;
 mod gpu_memory;
 mod layers;
 mod memory;
 mod parameters;
 mod plan;
+mod planner;
 
 pub use builder::Builder;
 pub use cpu::CpuExecutor;
