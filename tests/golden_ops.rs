@@ -4,14 +4,21 @@
 
 use fer_gpu::gpu::Gpu;
 use fer_gpu::gpu::adapter::DeviceChoice;
+use fer_gpu::ops::add::Add;
+use fer_gpu::ops::avg_pool2d::AvgPool2d;
 use fer_gpu::ops::batch_norm::BatchNorm;
+use fer_gpu::ops::concat::Concat;
 use fer_gpu::ops::conv2d::Conv2d;
 use fer_gpu::ops::dense::Dense;
+use fer_gpu::ops::depthwise_conv2d::DepthwiseConv2d;
 use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
+use fer_gpu::ops::global_max_pool::GlobalMaxPool;
 use fer_gpu::ops::leaky_relu::LeakyRelu;
 use fer_gpu::ops::max_pool2d::MaxPool2d;
+use fer_gpu::ops::mul::Mul;
 use fer_gpu::ops::relu::Relu;
 use fer_gpu::ops::window::Padding;
+use fer_gpu::ops::zero_pad2d::ZeroPad2d;
 use fer_gpu::ops::{self, Case, Input, Op, Subject, Tolerance};
 use fer_gpu::tensor::Shape;
 use fer_gpu::verify::{self, Outputs};
@@ -100,11 +107,16 @@ impl Golden {
     /// The case that runs the same thing here.
     fn case(&self, op: &str) -> Case {
         match op {
+            "add" => self.of(Add),
+            "avg_pool2d" => {
+                self.of(AvgPool2d { window: self.pair("window"), stride: self.pair("stride"), padding: self.padding() })
+            }
             "batch_norm" => {
                 let case = self
                     .of(BatchNorm { momentum: self.number("momentum") as f32, epsilon: self.number("epsilon") as f32 });
                 if self.flag("training") { case } else { case.inference() }
             }
+            "concat" => self.of(Concat),
             "conv2d" => self.of(Conv2d {
                 filters: self.size("filters"),
                 kernel: self.pair("kernel"),
@@ -113,11 +125,20 @@ impl Golden {
                 bias: self.flag("bias"),
             }),
             "dense" => self.of(Dense { units: self.size("units"), bias: self.flag("bias") }),
+            "depthwise_conv2d" => self.of(DepthwiseConv2d {
+                kernel: self.pair("kernel"),
+                stride: self.pair("stride"),
+                padding: self.padding(),
+                multiplier: self.size("multiplier"),
+                bias: self.flag("bias"),
+            }),
             "global_avg_pool" => self.of(GlobalAvgPool),
+            "global_max_pool" => self.of(GlobalMaxPool),
             "leaky_relu" => self.of(LeakyRelu { slope: self.number("slope") as f32 }),
             "max_pool2d" => {
                 self.of(MaxPool2d { window: self.pair("window"), stride: self.pair("stride"), padding: self.padding() })
             }
+            "mul" => self.of(Mul),
             "relu" => self.of(Relu),
             "softmax_cross_entropy" => Case {
                 subject: Subject::Loss {
@@ -126,18 +147,24 @@ impl Golden {
                 },
                 ..self.of(Relu)
             },
+            "zero_pad2d" => self.of(ZeroPad2d { rows: self.pair("rows"), columns: self.pair("columns") }),
             _ => panic!("{op}: say here how its golden cases are built"),
         }
     }
 
     /// An op on the golden's inputs, parameters and cotangent.
     fn of(&self, op: impl Op + 'static) -> Case {
-        // The loss has logits instead of x, and makes its own cotangent.
-        let x = if self.inputs.contains_key("x") { "x" } else { "logits" };
-        let mut case = Case::new(&self.name, op, vec![self.input(x)], Tolerance::EXACT);
+        // An op of several inputs has x0, x1 ...; the loss has logits instead of x, and makes its own cotangent.
+        let several = (0..).map(|i| format!("x{i}")).take_while(|name| self.inputs.contains_key(name));
+        let mut inputs: Vec<Input> = several.map(|name| self.input(&name)).collect();
+        if inputs.is_empty() {
+            inputs.push(self.input(if self.inputs.contains_key("x") { "x" } else { "logits" }));
+        }
+        let mut case = Case::new(&self.name, op, inputs, Tolerance::EXACT);
         if let Subject::Op { op, inputs, params, .. } = &mut case.subject {
-            let sample = Shape::new(&inputs[0].shape.dims()[1..]);
-            *params = op.params(&[&sample]).iter().map(|spec| self.input(golden_name(spec.name))).collect();
+            let samples: Vec<Shape> = inputs.iter().map(|i| Shape::new(&i.shape.dims()[1..])).collect();
+            let specs = op.params(&samples.iter().collect::<Vec<_>>());
+            *params = specs.iter().map(|spec| self.input(golden_name(spec.name))).collect();
         }
         if let Some(dy) = self.inputs.get("dy") {
             assert_eq!((dy.scale, dy.shift, dy.quantize), (1.0, 0.0, None), "{}: a plain cotangent", self.name);
