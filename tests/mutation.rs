@@ -24,6 +24,8 @@ const STORE_PARTIAL: &str = "params.rows + row, columns, value)";
 type Mutation = (&'static str, &'static str, &'static str, &'static str);
 
 const MUTATIONS: &[Mutation] = &[
+    ("add", "backward", "dx[i] = dy[i]", "dx[i] = -dy[i]"),
+    ("avg_pool2d", "backward", "sum += dy[", "sum -= dy["),
     ("batch_norm", "backward_sums", "sum += dy[i]", "sum -= dy[i]"),
     ("batch_norm", "backward_sums", "products += dy[i]", "products -= dy[i]"),
     ("batch_norm", "finish_sums", "sum += strips[s * 2u", "sum -= strips[s * 2u"),
@@ -34,6 +36,7 @@ const MUTATIONS: &[Mutation] = &[
     ("batch_norm", "backward_input", "(dy[i] - mean_dy", "(dy[i] + mean_dy"),
     ("batch_norm", "backward_input", "- xhat * mean_product", "+ xhat * mean_product"),
     ("batch_norm", "backward_input_inference", "dx_out[i] = scale", "dx_out[i] = -scale"),
+    ("concat", "backward", "dx[i] = dy[", "dx[i] = -dy["),
     ("conv2d", "transpose", "transposed[i] = w[", "transposed[i] = -w["),
     ("conv2d", "backward_input", STORE, "flipped: vec4<f32>) { let value = -flipped;"),
     ("conv2d", "backward_params", STORE_PARTIAL, "params.rows + row, columns, -value)"),
@@ -57,17 +60,32 @@ const MUTATIONS: &[Mutation] = &[
     ),
     ("dense", "reduce", "dw[i] = sum(i)", "dw[i] = -sum(i)"),
     ("dense", "reduce", "db[i - params.count] = sum(i)", "db[i - params.count] = -sum(i)"),
+    ("depthwise_conv2d", "backward_input", "sum += dy[", "sum -= dy["),
+    ("depthwise_conv2d", "backward_params", "sum0 += d;", "sum0 -= d;"),
+    ("depthwise_conv2d", "backward_params", "sum0 += d *", "sum0 -= d *"),
+    ("depthwise_conv2d", "backward_params", "sum1 += d *", "sum1 -= d *"),
+    ("depthwise_conv2d", "backward_params", "sum2 += d *", "sum2 -= d *"),
+    ("depthwise_conv2d", "backward_params", "sum3 += d *", "sum3 -= d *"),
+    ("depthwise_conv2d", "reduce", "dw[i] = sum(i)", "dw[i] = -sum(i)"),
+    ("depthwise_conv2d", "reduce", "db[i - params.count] = sum(i)", "db[i - params.count] = -sum(i)"),
+    ("depthwise_conv2d", "reduce_without_bias", "dw[i] = sum(i)", "dw[i] = -sum(i)"),
     // One pass, two entry points: training's and inference's.
     ("dropout", "backward", "source[i] * params.scale", "source[i] * -params.scale"),
     ("dropout", "backward", "result[i] = source[i];", "result[i] = -source[i];"),
     ("global_avg_pool", "backward", "dx[i] = dy[", "dx[i] = -dy["),
+    ("global_max_pool", "backward", "select(F(), dy[slot] /", "select(F(), -dy[slot] /"),
     ("leaky_relu", "backward", "select(d * params.slope, d,", "select(-d * params.slope, d,"),
     ("leaky_relu", "backward", "select(d * params.slope, d,", "select(d * params.slope, -d,"),
     ("max_pool2d", "backward", "sum += select(", "sum -= select("),
     ("max_pool2d", "backward_stride2", "sum00 += select(", "sum00 -= select("),
     ("max_pool2d", "backward_stride2", "sum11 += select(", "sum11 -= select("),
+    // One pass, two entry points: of equal shapes and under a gate.
+    ("mul", "backward", "y[i] = a[i] * b[i];", "y[i] = -a[i] * b[i];"),
+    ("mul", "backward", "y[i] = a[i] * b[sample", "y[i] = -a[i] * b[sample"),
+    ("mul", "backward_gate", "sum += dy[i]", "sum -= dy[i]"),
     ("relu", "backward", "select(F(), dy[i],", "select(F(), -dy[i],"),
     ("softmax_cross_entropy", "forward", "dlogits[row + c] = difference", "dlogits[row + c] = -difference"),
+    ("zero_pad2d", "backward", "dx[i] = dy[", "dx[i] = -dy["),
     ("graph", "accumulate", "+ other[i]", "- other[i]"),
     ("graph", "accumulate", "params.keep == 1u", "params.keep == 0u"),
     ("adam", "update", "(g - m[i])", "(g + m[i])"),
@@ -87,19 +105,25 @@ const IN_WORKGROUP_TILING: &[Mutation] =
 /// Passes without a gradient in them.
 const FORWARD: &[(&str, &str)] = &[
     ("add", "forward"),
-    ("add", "backward"), // the tests' own op
+    ("add", "forward_more"),
+    ("avg_pool2d", "forward"),
     ("batch_norm", "apply"),
     ("batch_norm", "finish_statistics"),
     ("batch_norm", "statistics"),
     ("batch_norm", "use_moving"),
+    ("concat", "forward"),
     ("conv2d", "forward"),
     ("dense", "forward"),
+    ("depthwise_conv2d", "forward"),
     ("dropout", "forward"),
     ("global_avg_pool", "forward"),
+    ("global_max_pool", "forward"),
     ("leaky_relu", "forward"),
     ("max_pool2d", "forward"),
+    ("mul", "forward"),
     ("relu", "forward"),
     ("softmax_cross_entropy", "accumulate"), // metrics
+    ("zero_pad2d", "forward"),
 ];
 
 /// Whether the suite's check of an op passes on an adapter.
