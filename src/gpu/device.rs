@@ -23,6 +23,18 @@ pub enum Tiling {
     Workgroup,
 }
 
+/// Where 3 x 3 convolutions go by Winograd's algorithm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Winograd {
+    /// Nowhere.
+    Never,
+    /// Where it was measured to be faster on such an adapter.
+    #[default]
+    WhereMeasured,
+    /// Wherever it can: for tests.
+    Always,
+}
+
 /// What the driver reported outside any call: collected, never a panic.
 #[derive(Default)]
 struct Reports {
@@ -39,6 +51,8 @@ pub struct Gpu {
     pub description: AdapterDescription,
     /// The variant of the register-tiled kernels; tests run each.
     pub tiling: Tiling,
+    /// Where 3 x 3 convolutions go by Winograd's algorithm; tests run both ways.
+    pub winograd: Winograd,
     limits: wgpu::Limits,
     max_binding: u64,
     reports: Arc<Mutex<Reports>>,
@@ -101,7 +115,17 @@ impl Gpu {
                 Tiling::Workgroup
             };
         let (pipelines, max_binding) = (PipelineCache::default(), limits.max_storage_buffer_binding_size);
-        Ok(Self { device, queue, pipelines, description, tiling, limits, max_binding, reports })
+        Ok(Self {
+            device,
+            queue,
+            pipelines,
+            description,
+            tiling,
+            winograd: Winograd::default(),
+            limits,
+            max_binding,
+            reports,
+        })
     }
 
     /// The error that the driver reported since the device was opened, if any.

@@ -13,7 +13,7 @@ mod program;
 mod readback;
 mod tensor;
 
-pub use device::{Gpu, Tiling};
+pub use device::{Gpu, Tiling, Winograd};
 pub use kernel::{Kernel, Lanes};
 pub use profiler::{Clock, Peaks, Timing};
 pub(crate) use program::ScratchPool;

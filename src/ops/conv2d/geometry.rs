@@ -1,6 +1,6 @@
 //! The sizes of a convolution, and its dispatch parameters: pure arithmetic.
 
-use super::super::window::Axis;
+pub(super) use super::super::window::Axis;
 
 /// A convolution of a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,9 +6,11 @@
 //! padding as [`Axis`]. Backward: `dx` gathers over the windows that cover a pixel, `dw` sums over output pixels, `db` sums
 //! `dy`. Nothing is saved: backward reads `x`. Errors: inputs that are not images, no filters, windows that do not fit.
 
+mod core;
 mod geometry;
 mod gpu;
 mod reference;
+mod winograd;
 
 pub(crate) use geometry::Geometry;
 pub(crate) use gpu::{record_backward_input, record_backward_params, record_forward};
@@ -137,6 +139,10 @@ pub(super) fn cases() -> Vec<Case> {
         case("2x2_same", [3, 6, 5, 4], Conv2d::new(8, 2, Same)),
         case("3x3_valid_1to3", [2, 7, 9, 1], Conv2d::new(3, 3, Valid)),
         case("3x3_same_5to7", [2, 9, 7, 5], Conv2d::new(7, 3, Same)),
+        // What Winograd's algorithm takes: whole and cut tiles of 4 x 4.
+        case("3x3_same_8to8", [2, 9, 7, 8], Conv2d::new(8, 3, Same)),
+        case("3x3_valid_4to16", [3, 10, 14, 4], Conv2d::new(16, 3, Valid)),
+        case("3x3_valid_8to24_no_bias", [2, 3, 3, 8], Conv2d { bias: false, ..Conv2d::new(24, 3, Valid) }),
         case("3x3_same_3to33", [2, 9, 6, 3], Conv2d::new(33, 3, Same)),
         case("3x3_same_8to1", [1, 5, 5, 8], Conv2d::new(1, 3, Same)),
         case("5x5_same_stride2", [2, 11, 8, 4], conv(36, [5, 5], [2, 2], Same)),
@@ -150,5 +156,6 @@ pub(super) fn cases() -> Vec<Case> {
         case("over_65535_pixels", [3, 150, 150, 1], Conv2d::new(2, 3, Same)),
         case("fer7_conv1", [100, 48, 48, 1], Conv2d::new(32, 3, Valid)).benched(),
         case("fer7_conv3", [32, 22, 22, 64], Conv2d::new(64, 3, Same)).benched(),
+        case("fer3_conv6", [32, 5, 5, 256], Conv2d::new(256, 3, Valid)).benched(),
     ]
 }
