@@ -1,6 +1,6 @@
 //! `fer-gpu train`.
 
-use super::args::{BadFile, DeviceArgs, open_device};
+use super::args::{BadFile, DeviceArgs, VariantArgs, open_device};
 use super::out::{print, say};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
   fer-gpu train
   fer-gpu train --data fer2013.csv.gz --model fer7-cnn3-bn --epochs 30 --batch 100
   fer-gpu train --data faces/ --model fer4-cnn4-bn --classes happy,sad,surprise,neutral
+  fer-gpu train --data faces/ --model fer8-vgg19 --size 64 --unfreeze-last 10
   fer-gpu train --resume runs/train/1 --epochs 60
   fer-gpu train --lr 0.0003 --print-config > settings.toml")]
 pub(super) struct TrainArgs {
@@ -32,6 +33,8 @@ pub(super) struct TrainArgs {
     /// A name that `fer-gpu models` lists [default: fer7-small]
     #[arg(long)]
     model: Option<String>,
+    #[command(flatten)]
+    variant: VariantArgs,
     /// Epochs in all, also when resuming [default: 10]
     #[arg(long)]
     epochs: Option<usize>,
@@ -98,6 +101,11 @@ impl TrainArgs {
         set(&mut c.device, &self.device.device);
         c.validation_split = self.validation_split.or(c.validation_split);
         c.backend = self.device.backend.clone().or(c.backend);
+        c.size = self.variant.size.clone().or(c.size);
+        if self.variant.freeze.is_some() || self.variant.unfreeze_last.is_some() {
+            c.freeze.clone_from(&self.variant.freeze);
+            c.unfreeze_last = self.variant.unfreeze_last;
+        }
         c.on_bad_file = self.on_bad_file.map_or(c.on_bad_file, OnBadFile::from);
         c.check()?;
         Ok(c)
@@ -106,7 +114,7 @@ impl TrainArgs {
 
 /// Opens the data of a configuration, with its notes on stderr.
 fn open_data(config: &Config) -> Result<Dataset> {
-    let [height, width, channels] = models::find(&config.model)?.input;
+    let [height, width, channels] = models::find(&config.model)?.input_of(&config.variant()?);
     let options = data::Options {
         classes: (!config.classes.is_empty()).then(|| config.classes.clone()),
         validation_split: config.validation_split,
@@ -129,7 +137,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     }
     let dataset = open_data(&config)?;
     // Every error of shapes and sizes surfaces here, before a device or a folder exists.
-    model.graph(dataset.classes.len())?;
+    model.variant(dataset.classes.len(), &config.variant()?)?;
     config.check_batch(dataset.train.len())?;
     let device = open_device(&config.device, config.backend.as_deref())?;
     if args.profile.asked() && matches!(device, Device::Cpu) {

@@ -67,7 +67,8 @@ impl<'g> Recorder<'g> {
     }
 
     /// Adds a dispatch of `groups` workgroups. `params` is the kernel's uniform (a multiple of 16 bytes); `reads` are bound
-    /// from binding 1, `writes` (read-write) after them.
+    /// from binding 1, `writes` (read-write) after them. A buffer is either read or written by a dispatch as far as the API is
+    /// concerned, so what is read from a buffer that is also written, elsewhere, is bound read-write.
     pub fn dispatch<P: bytemuck::Pod>(
         &mut self,
         kernel: &Kernel,
@@ -76,13 +77,17 @@ impl<'g> Recorder<'g> {
         writes: &[&GpuTensor],
         groups: [u32; 3],
     ) {
-        let bindings = reads
-            .iter()
-            .map(|t| ((*t).clone(), Access::Read))
-            .chain(writes.iter().map(|t| ((*t).clone(), Access::Write)))
-            .collect();
+        let mut kernel = kernel.clone().with_loads(self.gpu.tiling);
+        let mut bindings = Vec::with_capacity(reads.len() + writes.len());
+        for (binding, read) in (1..).zip(reads) {
+            let beside = writes.iter().any(|w| read.shares_buffer_with(w));
+            if beside {
+                kernel = kernel.with_writable(binding);
+            }
+            bindings.push(((*read).clone(), if beside { Access::ReadBesideWrite } else { Access::Read }));
+        }
+        bindings.extend(writes.iter().map(|t| ((*t).clone(), Access::Write)));
         let params = bytemuck::bytes_of(params).to_vec();
-        let kernel = kernel.clone().with_loads(self.gpu.tiling);
         let bytes = reads.iter().chain(writes).map(|t| t.bytes()).sum();
         self.pending.push(Pending { kernel, params, bindings, groups, flops: 0, bytes });
     }

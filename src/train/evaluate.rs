@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::eval::metrics::{Evaluation, Scorer};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::graph::{Executor, Graph, Snapshot};
-use crate::models;
+use crate::models::{self, Variant};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -115,9 +115,11 @@ pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
         let what = format!("preprocessing `{}` is not known", meta.preprocessing);
         return Err(Error::checkpoint(path, what, "a newer version may know it"));
     }
-    if meta.input != model.input {
+    let [height, width, _] = meta.input;
+    let variant = Variant { size: Some([height, width]), freeze: meta.freeze.clone() };
+    if meta.input != model.input_of(&variant) || height.max(width) > Variant::MAX_SIDE {
         let what = format!("input {:?}, {} takes {:?}", meta.input, model.name, model.input);
         return Err(Error::checkpoint(path, what, ""));
     }
-    model.graph(meta.classes.len())
+    model.variant(meta.classes.len(), &variant)
 }

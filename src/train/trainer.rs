@@ -76,7 +76,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// A model, batch or data that do not fit each other or the device.
     pub fn new(config: &'a Config, dataset: &'a Dataset, run: &'a RunFolder, device: &'a Device) -> Result<Self> {
-        let graph = Arc::new(models::find(&config.model)?.graph(dataset.classes.len())?);
+        let graph = Arc::new(models::find(&config.model)?.variant(dataset.classes.len(), &config.variant()?)?);
         let progress = Progress {
             epoch: 0,
             step: 0,
@@ -106,6 +106,15 @@ impl<'a> Trainer<'a> {
         }
         if checkpoint.meta.model != config.model {
             return refuse(format!("is of the network {}, not {}", checkpoint.meta.model, config.model));
+        }
+        let variant = config.variant()?;
+        if checkpoint.meta.freeze != variant.freeze {
+            let said = checkpoint.meta.freeze.as_ref().map_or("no --freeze".to_owned(), ToString::to_string);
+            return refuse(format!("was trained with {said}"));
+        }
+        let [height, width, _] = checkpoint.meta.input;
+        if models::find(&config.model)?.input_of(&variant) != checkpoint.meta.input {
+            return refuse(format!("was trained on images of {height}x{width}"));
         }
         let Some(progress) = checkpoint.meta.progress.clone() else {
             return Err(Error::checkpoint(&path, "holds no training state", "it can be evaluated, not resumed"));
@@ -303,10 +312,12 @@ impl<'a> Trainer<'a> {
     /// Writes `last.safetensors`.
     fn save(&self) -> Result<Checkpoint> {
         let model = models::find(&self.config.model)?;
+        let variant = self.config.variant()?;
         let meta = Meta {
             model: model.name.to_owned(),
             classes: self.dataset.classes.clone(),
-            input: model.input,
+            input: model.input_of(&variant),
+            freeze: variant.freeze,
             preprocessing: super::PREPROCESSING.to_owned(),
             progress: Some(self.progress.clone()),
         };

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::formats::exact_float;
+use crate::graph::Freeze;
 use crate::train::history::EpochRow;
 
 /// Value of the `format` key of `__metadata__`; the number grows when an older program could misread the file.
@@ -52,6 +53,9 @@ pub struct Meta {
     pub classes: Vec<String>,
     /// Height, width and channels of the input.
     pub input: [usize; 3],
+    /// Which layers are frozen; what the network's report freezes if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<Freeze>,
     /// How pixels become inputs: `unit` is x/255.
     pub preprocessing: String,
     /// Where training stands; absent in a file that is only for inference.

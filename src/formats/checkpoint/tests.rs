@@ -40,6 +40,7 @@ fn sample(step: u64, width: usize) -> Checkpoint {
         model: "mini".into(),
         classes: ["angry", "happy \"quoted\"", "traurig \u{1F622}"].map(String::from).to_vec(),
         input: [48, 48, 1],
+        freeze: Some(Freeze::Through("pool".into())),
         preprocessing: "unit".into(),
         progress: Some(progress),
     };

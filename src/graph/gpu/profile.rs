@@ -4,7 +4,7 @@ use super::super::plan::{INPUT, Mode};
 use super::super::{Executor, Profile};
 use super::GpuExecutor;
 use crate::error::{Error, Result};
-use crate::gpu::{Clock, GpuTensor, Program, Timing};
+use crate::gpu::{Clock, Program, Timing};
 use std::time::Instant;
 
 /// Rounds, each of some whole steps and one that is timed kernel by kernel, so that both see the same machine.
@@ -49,7 +49,7 @@ impl GpuExecutor {
             steps.push(start.elapsed().as_secs_f64() / f64::from(STEPS));
             // The step has put other tensors where its input was.
             let plan = &self.plans[&Mode::Train];
-            self.gpu.write(&GpuTensor::new(&self.memory.buffers[plan.buffer_of[INPUT]], 0, [x.len()]), x);
+            self.gpu.write(&self.memory.tensor(plan, INPUT).flat(0..x.len()), x);
             let program = &self.programs[&(Mode::Train, n)];
             let (by, round) = program.profile(&self.gpu)?;
             clock = by;

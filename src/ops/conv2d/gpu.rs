@@ -227,10 +227,16 @@ pub(crate) fn record_backward_params(
     let rows = weight_rows + usize::from(db.is_some());
     // With a span, a tile row stands for all taps of a window's line.
     let span = span(rec.gpu, g.w.stride, g.w.window, true);
-    let tile_rows = weight_rows / span + usize::from(db.is_some());
+    // In workgroup tiles the bias is a row of its own.
+    let bias_row = usize::from(db.is_some() && rec.gpu.tiling == Tiling::Workgroup);
+    let tile_rows = weight_rows / span + bias_row;
     let tile = tile(rec.gpu, tile_rows, g.c_out, span, true);
+    let x4 = match rec.gpu.tiling {
+        Tiling::Subgroup { lanes, .. } => g.c_in.is_multiple_of(4) && tile.rows.is_multiple_of(4 * lanes as usize),
+        Tiling::Workgroup => false,
+    };
     let tiles = [tile_rows.div_ceil(tile.rows), g.c_out.div_ceil(tile.columns)];
-    let source = render(rec.gpu, BACKWARD_PARAMS, &tile, [false, g.c_out.is_multiple_of(4), false, false])?;
+    let source = render(rec.gpu, BACKWARD_PARAMS, &tile, [x4, g.c_out.is_multiple_of(4), false, false])?;
     let kernel = Kernel::new(op, "main", source).named("backward_params");
 
     let batches = rec.batch_slices(&[&io.x[0], io.dy])?;
