@@ -5,8 +5,8 @@
     python tools/roofline.py profile.json
 
 Each dispatch takes as long as its arithmetic or its memory traffic, whichever is longer, and a launch. The shares of the peaks are
-not these kernels' own: 4 x 4 outputs an invocation, in WGSL, have been reported between 8 % (M1 Max) and 35 % (M1) of the f32 peak,
-13 % on an Arc B580; element-wise kernels reach 70 % of the bandwidth and more.
+not these kernels' own: register-tiled WGSL has been reported between 8 % (M1 Max) and 35 % (M1) of the f32 peak, 13 % on an Arc
+B580; element-wise kernels are taken to reach 70 % of the bandwidth.
 """
 
 import json

@@ -24,7 +24,7 @@ pub struct Profile {
     /// The share of a step in which no kernel runs. Below 0 where kernels in passes of their own, as they are timed, take longer
     /// than in the one pass of a step; none where the clock is the wall's.
     pub outside_kernels: Option<f64>,
-    /// Seconds of the host for encoding one dispatch.
+    /// Seconds of the host for encoding one dispatch, in the quickest round: what interrupts the host is none of it.
     pub encode_seconds: f64,
     /// Every dispatch in order, each the median of its rounds.
     pub dispatches: Vec<Timing>,

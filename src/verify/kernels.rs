@@ -2,14 +2,15 @@
 
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel};
-use crate::graph::{Executor, GpuExecutor, Mode};
+use crate::graph::{Executor, GpuExecutor, Graph, Mode};
 use crate::models::MODELS;
 use crate::ops;
 use crate::verify::prepare;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-/// Images a step for which the networks are planned here: few, for only the texts are wanted.
-const BATCH: usize = 2;
+/// Images a step for which the networks are planned here: only the texts are wanted.
+const BATCH: usize = 1;
 
 /// What no case and no network here reaches: the sum of the gradients of a value with several readers, and the profiler's.
 const OTHERS: [(&str, &str, &str); 3] = [
@@ -18,8 +19,8 @@ const OTHERS: [(&str, &str, &str); 3] = [
     ("gpu", "peak_copy", include_str!("../../shaders/common/peak_copy.wgsl")),
 ];
 
-/// The kernels of every case of every op and of every network's training and evaluation, each text and entry point once, as
-/// `gpu` in its present tiling would get them. Nothing is run.
+/// The kernels of every case of every op and of the networks' training and evaluation, each text and entry point once, as `gpu` in
+/// its present tiling would get them. Nothing is run.
 ///
 /// # Errors
 /// A kernel that cannot be rendered, or whatever the driver reports.
@@ -38,8 +39,16 @@ pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
         prepare(&gpu, &case)?;
     }
     let gpu = Arc::new(gpu);
-    for model in MODELS {
-        let graph = model.graph(model.classes)?;
+    let mut graphs = MODELS.iter().map(|m| m.graph(m.classes)).collect::<Result<Vec<_>>>()?;
+    graphs.sort_by_key(parameters);
+    let mut seen = HashSet::new();
+    for graph in graphs {
+        let pairs = neighbours(&graph);
+        // A larger network of the same parts has no other kernels, and takes gigabytes.
+        if pairs.is_subset(&seen) {
+            continue;
+        }
+        seen.extend(pairs);
         let mut executor = GpuExecutor::new(Arc::clone(&gpu), Arc::new(graph), BATCH, 0, true)?;
         executor.prepare(Mode::Train, BATCH)?;
         executor.prepare(Mode::Evaluate, BATCH)?;
@@ -48,7 +57,24 @@ pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
     kernels.extend(OTHERS.map(|(op, entry, source)| Kernel::new(op, entry, source).with_loads(tiling)));
     kernels.sort_by(|a, b| (a.op, a.pass, &a.source).cmp(&(b.op, b.pass, &b.source)));
     // The same text and entry point under another name, such as a dense layer's, is the same kernel.
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     kernels.retain(|k| seen.insert((k.entry, k.source.clone())));
     Ok(kernels)
+}
+
+fn parameters(graph: &Graph) -> usize {
+    graph.nodes.iter().flat_map(|node| &node.params).map(|p| p.shape.elements()).sum()
+}
+
+/// Which op follows which, and whether over channels that 4 divides: what decides how kernels are fused and rendered.
+fn neighbours(graph: &Graph) -> HashSet<(&'static str, &'static str, bool)> {
+    let of = |node: &crate::graph::Node| {
+        let name = node.op.name();
+        let pair = |value: usize| {
+            let before = value.checked_sub(1).map_or("input", |i| graph.nodes[i].op.name());
+            (before, name, graph.shapes[value].dims().last().is_some_and(|c| c.is_multiple_of(4)))
+        };
+        node.inputs.iter().map(|value| pair(*value)).collect::<Vec<_>>()
+    };
+    graph.nodes.iter().flat_map(of).collect()
 }
