@@ -11,7 +11,24 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Builder {
     graph: Graph,
+    names: Numbered,
+}
+
+/// Keras's automatic names: the class in snake_case, with a number from the second on.
+#[derive(Debug, Default)]
+pub struct Numbered {
     counts: HashMap<String, usize>,
+}
+
+impl Numbered {
+    /// The next name of a class: `conv2d`, `conv2d_1` ...
+    pub fn name(&mut self, class: &str) -> String {
+        let base = snake_case(class);
+        let count = self.counts.entry(base.clone()).or_default();
+        let name = if *count == 0 { base } else { format!("{base}_{count}") };
+        *count += 1;
+        name
+    }
 }
 
 impl Builder {
@@ -28,7 +45,7 @@ impl Builder {
             return Err(Error::shape("input", format!("{input} has a dimension of 0")).in_layer(name));
         }
         let graph = Graph { name: name.to_owned(), nodes: Vec::new(), shapes: vec![input] };
-        Ok(Self { graph, counts: HashMap::new() })
+        Ok(Self { graph, names: Numbered::default() })
     }
 
     /// Adds a layer with Keras's automatic name and returns its output.
@@ -36,11 +53,13 @@ impl Builder {
     /// # Errors
     /// Shapes that the op refuses; the error names the layer.
     pub fn add(&mut self, op: impl Op + 'static, inputs: &[Value]) -> Result<Value> {
-        let base = snake_case(op.keras_name());
-        let count = self.counts.entry(base.clone()).or_default();
-        let name = if *count == 0 { base } else { format!("{base}_{count}") };
-        *count += 1;
+        let name = self.names.name(op.keras_name());
         self.add_named(&name, op, inputs)
+    }
+
+    /// Whether a layer has this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.graph.nodes.iter().any(|n| n.name == name)
     }
 
     /// Adds a layer under a name of its own.
@@ -48,8 +67,16 @@ impl Builder {
     /// # Errors
     /// As [`Builder::add`]; also a name that is taken, or an input that is not there yet.
     pub fn add_named(&mut self, name: &str, op: impl Op + 'static, inputs: &[Value]) -> Result<Value> {
+        self.add_op(name, Arc::new(op), inputs)
+    }
+
+    /// [`Builder::add_named`] for an op whose type is only known when the program runs.
+    ///
+    /// # Errors
+    /// As [`Builder::add_named`].
+    pub fn add_op(&mut self, name: &str, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
         let refuse = |what: String| Error::shape(op.name(), what).in_layer(name);
-        if self.graph.nodes.iter().any(|n| n.name == name) {
+        if self.has(name) {
             return Err(refuse("another layer has this name".into()));
         }
         if let Some(v) = inputs.iter().find(|v| **v >= self.graph.shapes.len()) {
@@ -58,7 +85,7 @@ impl Builder {
         let shapes: Vec<&Shape> = inputs.iter().map(|v| &self.graph.shapes[*v]).collect();
         let output = op.infer(&shapes).map_err(|e| e.in_layer(name))?;
         let params = op.params(&shapes);
-        self.graph.nodes.push(Node { name: name.to_owned(), op: Arc::new(op), inputs: inputs.to_vec(), params });
+        self.graph.nodes.push(Node { name: name.to_owned(), op, inputs: inputs.to_vec(), params });
         self.graph.shapes.push(output);
         Ok(self.graph.nodes.len())
     }

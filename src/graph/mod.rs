@@ -15,6 +15,7 @@
 
 mod builder;
 mod cpu;
+mod description;
 mod executor;
 mod gpu;
 mod gpu_memory;
@@ -22,8 +23,9 @@ mod memory;
 mod parameters;
 mod plan;
 
-pub use builder::Builder;
+pub use builder::{Builder, Numbered};
 pub use cpu::CpuExecutor;
+pub use description::{Description, Layer};
 pub use executor::{Executor, Metrics, NamedTensor, Snapshot};
 pub use gpu::GpuExecutor;
 pub use parameters::{Parameters, Slot};

@@ -12,6 +12,7 @@ pub mod batch_norm;
 pub mod case;
 pub mod conv2d;
 pub mod dense;
+pub mod describe;
 pub mod dropout;
 pub mod flatten;
 pub mod global_avg_pool;
@@ -26,6 +27,7 @@ pub use case::{Case, Input, Subject, Tolerance};
 use crate::error::{Error, Result};
 use crate::gpu::{GpuTensor, Recorder};
 use crate::tensor::{HostTensor, Shape};
+use std::any::Any;
 use std::fmt::Debug;
 
 /// How a parameter starts.
@@ -182,8 +184,8 @@ pub struct GpuBackward<'a> {
     pub pass: Pass,
 }
 
-/// One operation with its configuration.
-pub trait Op: Debug + Send + Sync {
+/// One operation with its configuration. ([`Any`] lets [`describe`] tell the ops apart.)
+pub trait Op: Any + Debug + Send + Sync {
     /// snake_case, the same in folder, shader, label and bench.
     fn name(&self) -> &'static str;
 

@@ -1,9 +1,9 @@
 //! Everything that decides a run, as flags and `--config FILE.toml` give it and `config.toml` keeps it.
 
-use crate::data::OnBadFile;
+use crate::data::{OnBadFile, Preprocess};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The settings of a run. In a file, every key may be left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,8 +11,14 @@ use std::path::Path;
 pub struct Config {
     /// `synth`, `synth:N`, a csv (or csv.gz) like fer2013's, or a folder of class folders.
     pub data: String,
-    /// A name that `fer-gpu models` lists.
+    /// A name that `fer-gpu models` lists; empty for the network in `weights`.
     pub model: String,
+    /// A checkpoint or a file of Keras's whose parameters to start from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// What is made of the pixels; what the weights say, or `unit`, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preprocess: Option<Preprocess>,
     /// Epochs in all.
     pub epochs: usize,
     /// Images a step.
@@ -43,6 +49,8 @@ impl Default for Config {
         Self {
             data: "synth".into(),
             model: crate::models::DEFAULT.into(),
+            weights: None,
+            preprocess: None,
             epochs: 10,
             batch: 32,
             lr: 0.001,

@@ -108,16 +108,23 @@ fn input_of(meta: &Meta) -> InputSpec {
 /// The graph of a checkpoint.
 ///
 /// # Errors
-/// A network or preprocessing that this version does not know.
+/// A network that this version does not know, or that contradicts its own description.
 pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
-    let model = models::find(&meta.model).map_err(|e| Error::checkpoint(path, e.to_string(), ""))?;
-    if meta.preprocessing != super::PREPROCESSING {
-        let what = format!("preprocessing `{}` is not known", meta.preprocessing);
-        return Err(Error::checkpoint(path, what, "a newer version may know it"));
+    let refuse = |what: String| Error::checkpoint(path, what, "");
+    meta.preprocessing.check(meta.input[2]).map_err(|e| refuse(e.to_string()))?;
+    if let Some(network) = &meta.network {
+        let graph = network.graph(&meta.model).map_err(|e| refuse(e.to_string()))?;
+        if graph.input().dims() != meta.input || graph.output().dims() != [meta.classes.len()] {
+            let (from, to) = (graph.input(), graph.output());
+            let classes = meta.classes.len();
+            return Err(refuse(format!("its layers map {from} to {to}, not {:?} to {classes} classes", meta.input)));
+        }
+        return Ok(graph);
     }
+    let model = models::find(&meta.model).map_err(|e| refuse(e.to_string()))?;
     if meta.input != model.input {
         let what = format!("input {:?}, {} takes {:?}", meta.input, model.name, model.input);
-        return Err(Error::checkpoint(path, what, ""));
+        return Err(refuse(what));
     }
     model.graph(meta.classes.len())
 }

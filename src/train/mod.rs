@@ -7,12 +7,11 @@ mod evaluate;
 pub mod history;
 pub mod run;
 mod saved;
+mod start;
 mod trainer;
 
 pub use config::Config;
 pub use device::Device;
 pub use evaluate::{Loaded, Saved, evaluate};
+pub use start::Start;
 pub use trainer::{Observer, Outcome, Stopped, Trainer, config_of};
-
-/// How pixels become inputs: x / 255. Stored in every checkpoint.
-pub const PREPROCESSING: &str = "unit";
