@@ -8,19 +8,26 @@
 //! reads, writes and saves is handed to it. A gradient is *written*, never added: where a tensor has several consumers the
 //! plan adds their gradients up.
 
+pub mod add;
+pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod case;
+pub mod concat;
 pub mod conv2d;
 pub mod dense;
+pub mod depthwise_conv2d;
 pub mod describe;
 pub mod dropout;
 pub mod flatten;
 pub mod global_avg_pool;
+pub mod global_max_pool;
 pub mod leaky_relu;
 pub mod max_pool2d;
+pub mod mul;
 pub mod relu;
 pub mod softmax_cross_entropy;
 pub mod window;
+pub mod zero_pad2d;
 
 pub use case::{Case, Input, Subject, Tolerance};
 
@@ -255,17 +262,24 @@ pub struct Row {
 
 /// Every op.
 pub const TABLE: &[Row] = &[
+    Row { name: "add", shader: Some("add"), cases: add::cases },
+    Row { name: "avg_pool2d", shader: Some("avg_pool2d"), cases: avg_pool2d::cases },
     Row { name: "batch_norm", shader: Some("batch_norm"), cases: batch_norm::cases },
+    Row { name: "concat", shader: Some("concat"), cases: concat::cases },
     Row { name: "conv2d", shader: Some("conv2d"), cases: conv2d::cases },
     // A dense layer is a 1 x 1 convolution over a 1 x N map: the same kernels.
     Row { name: "dense", shader: Some("conv2d"), cases: dense::cases },
+    Row { name: "depthwise_conv2d", shader: Some("depthwise_conv2d"), cases: depthwise_conv2d::cases },
     Row { name: "dropout", shader: Some("dropout"), cases: dropout::cases },
     Row { name: "flatten", shader: None, cases: flatten::cases },
     Row { name: "global_avg_pool", shader: Some("global_avg_pool"), cases: global_avg_pool::cases },
+    Row { name: "global_max_pool", shader: Some("global_max_pool"), cases: global_max_pool::cases },
     Row { name: "leaky_relu", shader: Some("leaky_relu"), cases: leaky_relu::cases },
     Row { name: "max_pool2d", shader: Some("max_pool2d"), cases: max_pool2d::cases },
+    Row { name: "mul", shader: Some("mul"), cases: mul::cases },
     Row { name: "relu", shader: Some("relu"), cases: relu::cases },
     Row { name: "softmax_cross_entropy", shader: Some("softmax_cross_entropy"), cases: softmax_cross_entropy::cases },
+    Row { name: "zero_pad2d", shader: Some("zero_pad2d"), cases: zero_pad2d::cases },
 ];
 
 /// Cases of one op, or of all.
@@ -292,6 +306,17 @@ pub(crate) fn single<'a>(op: &'static str, inputs: &[&'a Shape]) -> Result<&'a S
     match inputs {
         [x] => Ok(x),
         _ => Err(Error::shape(op, format!("takes one input, found {}", inputs.len()))),
+    }
+}
+
+/// The input shapes of an op that joins two or more.
+///
+/// # Errors
+/// Fewer than two.
+pub(crate) fn several<'s, 'a>(op: &'static str, inputs: &'s [&'a Shape]) -> Result<&'s [&'a Shape]> {
+    match inputs {
+        [_, _, ..] => Ok(inputs),
+        _ => Err(Error::shape(op, format!("takes two or more inputs, found {}", inputs.len()))),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Windows that slide over an axis: the geometry of convolution and pooling, with Keras's rules.
 
+use super::image_dims;
 use crate::error::{Error, Result};
+use crate::gpu::grid::MAX_TRIPS;
+use crate::tensor::Shape;
 
 /// Keras's padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,9 +61,98 @@ impl Axis {
     }
 }
 
+/// A window that slides over a map a channel at a time: both axes, and the channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// Vertical.
+    pub h: Axis,
+    /// Horizontal.
+    pub w: Axis,
+    /// Channels of the input.
+    pub c: usize,
+}
+
+/// The sizes of [`Windows`] as the kernels' uniforms hold them: pairs of height and width.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+pub(crate) struct Sizes {
+    in_size: [u32; 2],
+    out_size: [u32; 2],
+    window: [u32; 2],
+    stride: [u32; 2],
+    pad: [u32; 2],
+}
+
+impl Windows {
+    /// The most taps of a window: a nested loop makes up to two trips a tap.
+    pub const MAX_TAPS: usize = MAX_TRIPS / 2;
+
+    /// Windows over a sample `x [h, w, c]`; `window` and `stride` are height, width.
+    ///
+    /// # Errors
+    /// Inputs that are not images, no channels, what [`Axis::new`] refuses, more than [`Self::MAX_TAPS`] taps.
+    pub fn new(op: &'static str, x: &Shape, window: [usize; 2], stride: [usize; 2], padding: Padding) -> Result<Self> {
+        let [h, w, c] = image_dims(op, x)?;
+        let [window_h, window_w] = window;
+        if window_h.saturating_mul(window_w) > Self::MAX_TAPS {
+            let most = Self::MAX_TAPS;
+            let what = format!("a window of {window_h} x {window_w} is over the limit of {most} elements");
+            return Err(Error::shape(op, what));
+        }
+        if c == 0 {
+            return Err(Error::shape(op, format!("takes at least 1 channel, found {x}")));
+        }
+        let axis = |i: usize, size| Axis::new(op, size, window[i], stride[i], padding);
+        Ok(Self { h: axis(0, h)?, w: axis(1, w)?, c })
+    }
+
+    /// Taps of a window.
+    pub fn taps(&self) -> usize {
+        self.h.window * self.w.window
+    }
+
+    /// Calls `visit(output pixel, tap, input pixel)` for every tap on the map of every window of a sample, in row-major order;
+    /// pixels and taps are numbered in that order too.
+    pub fn for_each_tap(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        let Self { h, w, .. } = self;
+        for output in 0..h.output * w.output {
+            for i in 0..h.window {
+                let Some(row) = h.source(output / w.output, i) else { continue };
+                for j in 0..w.window {
+                    let Some(column) = w.source(output % w.output, j) else { continue };
+                    visit(output, i * w.window + j, row * w.input + column);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        let pair = |of: fn(&Axis) -> usize| [of(&self.h) as u32, of(&self.w) as u32];
+        Sizes {
+            in_size: pair(|a| a.input),
+            out_size: pair(|a| a.output),
+            window: pair(|a| a.window),
+            stride: pair(|a| a.stride),
+            pad: pair(|a| a.pad),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_are_checked() {
+        let windows =
+            |dims: &[usize], size: [usize; 2]| Windows::new("test", &Shape::new(dims), size, [2, 1], Padding::Same);
+        let g = windows(&[5, 7, 3], [3, 2]).expect("fits");
+        assert_eq!((g.h.output, g.w.output, g.c, g.taps()), (3, 7, 3, 6));
+        for (dims, size) in [(&[5, 7][..], [1, 1]), (&[5, 7, 0], [1, 1]), (&[5, 7, 3], [0, 1])] {
+            assert!(windows(dims, size).is_err(), "{dims:?} {size:?}");
+        }
+        assert!(windows(&[5, 7, 3], [usize::MAX; 2]).is_err());
+    }
 
     #[test]
     fn keras_sizes() {

@@ -1,0 +1,146 @@
+//! The dispatches: an invocation owns an output (forward), an input (backward_input), or some taps' share of the weight gradient
+//! in a slice of the output pixels (backward_params, whose partial sums `reduce` adds up in order).
+
+use super::super::window::Sizes;
+use super::super::{GpuBackward, GpuForward};
+use super::Geometry;
+use crate::error::Result;
+use crate::gpu::grid::MAX_TRIPS;
+use crate::gpu::{Gpu, GpuTensor, Kernel, Lanes, Recorder};
+
+const SHADER: &str = include_str!("../../../shaders/depthwise_conv2d.wgsl");
+/// The ordered sum of partial weight gradients is convolution's.
+const REARRANGE: &str = include_str!("../../../shaders/common/conv2d_rearrange.wgsl");
+
+/// Taps of a window's line that an invocation of `backward_params` sums, at most.
+const TAPS: usize = 4;
+
+/// `Params` of shaders/depthwise_conv2d.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    count: u32,
+    groups: u32,
+    sizes: Sizes,
+    multiplier: u32,
+    pixels: u32,
+    slice_pixels: u32,
+    first_slice: u32,
+    rows: u32,
+    padding: [u32; 3],
+}
+
+/// `Params` of shaders/common/conv2d_rearrange.wgsl.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Reduce {
+    count: u32,
+    c_in: u32,
+    c_out: u32,
+    slices: u32,
+    stride: u32,
+    bias: u32,
+    padding: [u32; 2],
+}
+
+impl Geometry {
+    /// Four channels at a time where each meets one filter.
+    fn lanes(&self) -> Lanes {
+        if self.multiplier == 1 { Lanes::of(self.windows.c) } else { Lanes::One }
+    }
+
+    fn kernel(&self, entry: &'static str) -> Kernel {
+        Kernel::new("depthwise_conv2d", entry, SHADER).with_lanes(self.lanes())
+    }
+
+    fn params(&self, count: usize) -> Params {
+        Params {
+            count: count as u32,
+            groups: (self.windows.c / self.lanes().count()) as u32,
+            sizes: self.windows.sizes(),
+            multiplier: self.multiplier as u32,
+            pixels: 0,
+            slice_pixels: 0,
+            first_slice: 0,
+            rows: 0,
+            padding: [0; 3],
+        }
+    }
+}
+
+pub(super) fn record_forward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
+    let entry = if io.params.len() > 1 { "forward" } else { "forward_without_bias" };
+    let kernel = g.kernel(entry).named("forward");
+    for s in rec.batch_slices(&[&io.x[0], io.y])? {
+        let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
+        let mut reads = vec![&x];
+        reads.extend(io.params);
+        let count = y.elements() / g.lanes().count();
+        rec.dispatch_items(&kernel, &g.params(count), &reads, &[&y], (count, 64))?;
+    }
+    Ok(())
+}
+
+/// Records `dx`, if it is wanted.
+pub(super) fn record_backward_input(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
+    let Some(dx) = &io.dx[0] else { return Ok(()) };
+    for s in rec.batch_slices(&[dx, io.dy])? {
+        let (dy, dx) = (io.dy.samples(&s), dx.samples(&s));
+        let count = dx.elements() / g.lanes().count();
+        let reads = [&dy, &io.params[0]];
+        rec.dispatch_items(&g.kernel("backward_input"), &g.params(count), &reads, &[&dx], (count, 64))?;
+    }
+    Ok(())
+}
+
+/// Output pixels of one slice: enough slices to keep the device busy, and few enough loop trips in each.
+fn slice_pixels(gpu: &Gpu, pixels: usize, items: usize) -> usize {
+    let slices = (gpu.target_groups() * 64).div_ceil(items);
+    pixels.div_ceil(slices).clamp(1, MAX_TRIPS / 2)
+}
+
+/// Records `dw` and `db`, where they are wanted: partial sums of slices of output pixels, then their ordered sum.
+pub(super) fn record_backward_params(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
+    let Some(dw) = &io.dparams[0] else { return Ok(()) };
+    let db = io.dparams.get(1).and_then(Option::as_ref);
+    let windows = &g.windows;
+    let bias = usize::from(db.is_some());
+    let rows = windows.taps() + bias;
+    // Invocations of a slice.
+    let items = (windows.h.window * windows.w.window.div_ceil(TAPS) + bias) * g.c_out() / g.lanes().count();
+    let mut first_slice = 0;
+    let mut dispatches = Vec::new();
+    for s in rec.batch_slices(&[&io.x[0], io.dy])? {
+        let pixels = s.len() * windows.h.output * windows.w.output;
+        let slice_pixels = slice_pixels(rec.gpu, pixels, items);
+        let slices = pixels.div_ceil(slice_pixels);
+        let params = Params {
+            pixels: pixels as u32,
+            slice_pixels: slice_pixels as u32,
+            first_slice: first_slice as u32,
+            rows: rows as u32,
+            ..g.params(slices * items)
+        };
+        dispatches.push((s, params));
+        first_slice += slices;
+    }
+    let partial = rec.scratch(0, [first_slice, rows, g.c_out()]);
+    for (s, params) in dispatches {
+        let (x, dy) = (io.x[0].samples(&s), io.dy.samples(&s));
+        let kernel = g.kernel("backward_params");
+        rec.dispatch_items(&kernel, &params, &[&x, &dy], &[&partial], (params.count as usize, 64))?;
+    }
+    let reduce = Reduce {
+        count: dw.elements() as u32,
+        c_in: 0,
+        c_out: 0,
+        slices: first_slice as u32,
+        stride: (rows * g.c_out()) as u32,
+        bias: db.map_or(0, |db| db.elements() as u32),
+        padding: [0; 2],
+    };
+    let entry = if db.is_some() { "reduce" } else { "reduce_without_bias" };
+    let writes: Vec<&GpuTensor> = [Some(dw), db].into_iter().flatten().collect();
+    let kernel = Kernel::new("depthwise_conv2d", entry, REARRANGE);
+    rec.dispatch_items(&kernel, &reduce, &[&partial], &writes, (rows * g.c_out(), 64))
+}
