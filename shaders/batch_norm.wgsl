@@ -14,6 +14,7 @@ struct Params {
     batch_rows: f32,    // rows of the whole batch
     momentum: f32,
     epsilon: f32,
+    scaled: u32,        // 0: gamma is 1, and what is bound in its place is not it
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
@@ -132,7 +133,7 @@ fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) 
     if g < params.groups {
         let shift = stats[g];
         let delta = stats[params.groups + g];
-        let scale = stats[2u * params.groups + g] * gamma[g];
+        let scale = stats[2u * params.groups + g] * select(F() + 1.0, gamma[g], params.scaled == 1u);
         let offset = beta[g];
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
@@ -223,7 +224,7 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
         let shift = stats[g];
         let delta = stats[params.groups + g];
         let rstd = stats[2u * params.groups + g];
-        let scale = scale_in[g] * rstd;
+        let scale = select(F() + 1.0, scale_in[g], params.scaled == 1u) * rstd;
         let mean_dy = sums[g] / params.batch_rows;
         let mean_product = sums[params.groups + g] / params.batch_rows;
         let begin = group.y * params.strip_rows;
@@ -243,7 +244,7 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
 fn backward_input_inference(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let scale = gamma[g] * stats[2u * params.groups + g];
+        let scale = select(F() + 1.0, gamma[g], params.scaled == 1u) * stats[2u * params.groups + g];
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {

@@ -7,6 +7,7 @@ mod common;
 use fer_gpu::error::Result;
 use fer_gpu::gpu::{Gpu, Recorder, Tiling};
 use fer_gpu::ops::flatten::Flatten;
+use fer_gpu::ops::reshape::Reshape;
 use fer_gpu::ops::{
     self, Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op,
     ParamSpec, Subject, Tolerance,
@@ -266,9 +267,14 @@ fn every_flipped_sign_is_seen_in_the_reference() {
     let mut survivors = Vec::new();
     for name in ops::TABLE.iter().map(|row| row.name) {
         let mut cases: Vec<Case> = cases_of(name).into_iter().filter(|case| case.smooth).collect();
-        if name == "flatten" {
-            // A view has no cases of its own.
-            cases.push(Case::new("view", Flatten, vec![Input::new([2, 3, 2, 2], 1)], Tolerance::EXACT));
+        // A view has no cases of its own.
+        let view = vec![Input::new([2, 3, 2, 2], 1)];
+        match name {
+            "flatten" => cases.push(Case::new("view", Flatten, view, Tolerance::EXACT)),
+            "reshape" => {
+                cases.push(Case::new("view", Reshape { target: [2, 6].into() }, view, Tolerance::EXACT));
+            }
+            _ => {}
         }
         assert!(!cases.is_empty(), "{name} has no smooth case");
         for which in 0..cases.iter().map(gradients).max().unwrap_or(0) {

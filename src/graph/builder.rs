@@ -2,7 +2,7 @@
 
 use super::{Graph, Node, Value};
 use crate::error::{Error, Result};
-use crate::ops::Op;
+use crate::ops::{Init, Op};
 use crate::tensor::Shape;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -53,13 +53,7 @@ impl Builder {
     /// # Errors
     /// Shapes that the op refuses; the error names the layer.
     pub fn add(&mut self, op: impl Op + 'static, inputs: &[Value]) -> Result<Value> {
-        let name = self.names.name(op.keras_name());
-        self.add_named(&name, op, inputs)
-    }
-
-    /// Whether a layer has this name.
-    pub fn has(&self, name: &str) -> bool {
-        self.graph.nodes.iter().any(|n| n.name == name)
+        self.add_as(op.keras_name(), None, op, inputs)
     }
 
     /// Adds a layer under a name of its own.
@@ -67,25 +61,103 @@ impl Builder {
     /// # Errors
     /// As [`Builder::add`]; also a name that is taken, or an input that is not there yet.
     pub fn add_named(&mut self, name: &str, op: impl Op + 'static, inputs: &[Value]) -> Result<Value> {
-        self.add_op(name, Arc::new(op), inputs)
+        self.add_as(op.keras_name(), Some(name), op, inputs)
     }
 
-    /// [`Builder::add_named`] for an op whose type is only known when the program runs.
+    /// Adds a layer that Keras calls `class` (`Activation`), under its automatic name if it is given none.
     ///
     /// # Errors
     /// As [`Builder::add_named`].
-    pub fn add_op(&mut self, name: &str, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
-        let refuse = |what: String| Error::shape(op.name(), what).in_layer(name);
-        if self.has(name) {
+    pub fn add_as(
+        &mut self,
+        class: &'static str,
+        name: Option<&str>,
+        op: impl Op + 'static,
+        inputs: &[Value],
+    ) -> Result<Value> {
+        let name = name.map_or_else(|| self.names.name(class), str::to_owned);
+        self.push(name, class, Arc::new(op), inputs)
+    }
+
+    /// [`Builder::add_as`] for an op that is only known when the program runs.
+    ///
+    /// # Errors
+    /// As [`Builder::add_named`].
+    pub fn add_op(&mut self, class: &'static str, name: &str, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
+        self.push(name.to_owned(), class, op, inputs)
+    }
+
+    /// Nodes so far.
+    #[expect(clippy::len_without_is_empty, reason = "only ever asked for the number of the next node")]
+    pub fn len(&self) -> usize {
+        self.graph.nodes.len()
+    }
+
+    /// Whether a layer has this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.graph.nodes.iter().any(|n| n.name == name)
+    }
+
+    /// Adds a part to the layer that was added last, as `Conv2D(activation="relu")` has one: no layer of its own where layers
+    /// are counted. One of the inputs must be that layer.
+    ///
+    /// # Errors
+    /// As [`Builder::add_named`]; also inputs without the layer.
+    pub fn extend(&mut self, op: impl Op + 'static, inputs: &[Value]) -> Result<Value> {
+        self.extend_op(Arc::new(op), inputs)
+    }
+
+    /// [`Builder::extend`] for an op that is only known when the program runs.
+    ///
+    /// # Errors
+    /// As [`Builder::extend`].
+    pub fn extend_op(&mut self, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
+        let last = self.graph.nodes.len();
+        let Some(of) = self.graph.nodes.iter().rfind(|n| !n.part).filter(|_| inputs.contains(&last)) else {
+            return Err(Error::shape(op.name(), "is to extend the last layer, and does not read it"));
+        };
+        let (name, class) = (format!("{}/{}", of.name, op.name()), of.class);
+        let value = self.push(name, class, op, inputs)?;
+        self.graph.nodes[value - 1].part = true;
+        Ok(value)
+    }
+
+    /// Starts the kernel of the layer that was added last from other values than its op's: `init` is given the kernel's shape.
+    pub fn start_kernel(&mut self, init: impl FnOnce(&Shape) -> Init) {
+        if let Some(kernel) = self.graph.nodes.last_mut().and_then(|n| n.params.first_mut()) {
+            kernel.init = init(&kernel.shape);
+        }
+    }
+
+    /// What `layers` adds is the network's pretrained body; returns its output.
+    ///
+    /// # Errors
+    /// Those of `layers`.
+    pub fn body(&mut self, layers: impl FnOnce(&mut Self) -> Result<Value>) -> Result<Value> {
+        let first = self.graph.nodes.len();
+        let value = layers(self)?;
+        self.graph.nodes[first..].iter_mut().for_each(|n| n.body = true);
+        Ok(value)
+    }
+
+    /// Shape of a sample of a value that is in the graph.
+    pub fn shape(&self, value: Value) -> &Shape {
+        &self.graph.shapes[value]
+    }
+
+    fn push(&mut self, name: String, class: &'static str, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
+        let refuse = |what: String| Error::shape(op.name(), what).in_layer(&name);
+        if self.has(&name) {
             return Err(refuse("another layer has this name".into()));
         }
         if let Some(v) = inputs.iter().find(|v| **v >= self.graph.shapes.len()) {
             return Err(refuse(format!("its input {v} is not in the graph yet")));
         }
         let shapes: Vec<&Shape> = inputs.iter().map(|v| &self.graph.shapes[*v]).collect();
-        let output = op.infer(&shapes).map_err(|e| e.in_layer(name))?;
+        let output = op.infer(&shapes).map_err(|e| e.in_layer(&name))?;
         let params = op.params(&shapes);
-        self.graph.nodes.push(Node { name: name.to_owned(), op, inputs: inputs.to_vec(), params });
+        let inputs = inputs.to_vec();
+        self.graph.nodes.push(Node { name, class, op, inputs, params, part: false, body: false, frozen: false });
         self.graph.shapes.push(output);
         Ok(self.graph.nodes.len())
     }

@@ -111,7 +111,10 @@ impl CpuExecutor {
         let plan = self.plans[&(mode, n)].clone();
         let mut run = Run::default();
         run.tensors.insert(INPUT, HostTensor::from_f32(plan.tensors[INPUT].shape.clone(), x));
-        let pass = |node: usize| Pass { training: mode == Mode::Train, layer: node as u32, seed: self.seed, step };
+        let pass = |node: usize| {
+            let training = mode == Mode::Train && self.graph.nodes[node].in_training_mode();
+            Pass { training, layer: node as u32, seed: self.seed, step }
+        };
         for planned in &plan.steps {
             match planned {
                 Step::Forward { node, x, y, saved } => {
@@ -156,8 +159,9 @@ impl CpuExecutor {
                     };
                     let out = self.graph.nodes[*node].op.backward_reference(&io);
                     let first = self.first_slot(*node);
-                    let owned = out.dparams.into_iter().enumerate();
-                    run.gradients.extend(owned.filter_map(|(i, g)| Some((first + i, g?))));
+                    let owned = out.dparams.into_iter().enumerate().map(|(i, g)| (first + i, g));
+                    let trained = owned.filter(|(slot, _)| self.parameters.slots[*slot].spec.trainable);
+                    run.gradients.extend(trained.filter_map(|(slot, g)| Some((slot, g?))));
                     for (t, value) in dx.iter().zip(out.dx) {
                         if let Some(t) = t {
                             run.tensors.insert(plan.owner(*t), value);

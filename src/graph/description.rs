@@ -21,18 +21,30 @@ const MAX_LAYERS: usize = 10_000;
 const MAX_ELEMENTS: usize = 1 << 30;
 
 /// One layer of a description.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Layer {
     /// Unique in its network.
     pub name: String,
-    /// Keras's class: `Conv2D`.
+    /// Keras's class of what it computes: `ReLU`.
     pub class: String,
+    /// Keras's class of the layer, if that is another: `Activation`.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
     /// By Keras's keys.
     #[serde(default)]
     pub config: Config,
     /// Names of the layers that it reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<String>,
+    /// Whether it is a part of the layer before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub part: bool,
+    /// Whether it belongs to the pretrained body.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub body: bool,
+    /// Whether it is frozen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen: bool,
 }
 
 /// A network: its input, then its layers, each after those that it reads.
@@ -54,13 +66,23 @@ impl Description {
         }
         let shape = serde_json::json!(graph.input().dims());
         let config = Config::from_iter([("shape".to_owned(), shape)]);
-        let mut layers = vec![Layer { name: input, class: INPUT_CLASS.into(), config, inputs: Vec::new() }];
+        let mut layers = vec![Layer { name: input, class: INPUT_CLASS.into(), config, ..Layer::default() }];
         for node in &graph.nodes {
             let config = describe::config(node.op.as_ref()).ok_or_else(|| {
                 Error::shape(node.op.name(), "this op cannot be described in a file").in_layer(&node.name)
             })?;
             let inputs = node.inputs.iter().map(|v| layers[*v].name.clone()).collect();
-            layers.push(Layer { name: node.name.clone(), class: node.op.keras_name().into(), config, inputs });
+            let class = node.op.keras_name();
+            layers.push(Layer {
+                name: node.name.clone(),
+                class: class.into(),
+                layer: (class != node.class).then(|| node.class.into()),
+                config,
+                inputs,
+                part: node.part,
+                body: node.body,
+                frozen: node.frozen,
+            });
         }
         Ok(Self { layers })
     }
@@ -105,10 +127,20 @@ impl Description {
             });
             let inputs = inputs.collect::<Result<Vec<_>>>()?;
             let op = describe::build(&layer.class, &layer.config).map_err(refuse)?;
-            let value = builder.add_op(&layer.name, op, &inputs)?;
+            let class = layer.layer.as_deref().map_or(Ok(op.keras_name()), |class| {
+                describe::known_class(class).ok_or_else(|| refuse(format!("the class {class} is not known here")))
+            })?;
+            let value = builder.add_op(class, &layer.name, op, &inputs)?;
             values.insert(&layer.name, value);
         }
-        let graph = builder.finish()?;
+        let mut graph = builder.finish()?;
+        for (node, layer) in graph.nodes.iter_mut().zip(layers) {
+            (node.part, node.body) = (layer.part, layer.body);
+            node.set_frozen(layer.frozen);
+        }
+        if graph.nodes.first().is_some_and(|n| n.part) {
+            return Err(Error::usage("the first layer is described as a part of one before it", ""));
+        }
         check_sizes(&graph)?;
         Ok(graph)
     }

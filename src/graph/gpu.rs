@@ -134,7 +134,10 @@ impl GpuExecutor {
         let tensor =
             |t: TensorId| GpuTensor::new(&self.memory.buffers[plan.buffer_of[t]], 0, plan.tensors[t].shape.clone());
         let tensors = |list: &[TensorId]| list.iter().map(|t| tensor(*t)).collect::<Vec<_>>();
-        let pass = |node: usize| Pass { training, layer: node as u32, seed: self.seed, step: 0 };
+        let pass = |node: usize| {
+            let training = training && self.graph.nodes[node].in_training_mode();
+            Pass { training, layer: node as u32, seed: self.seed, step: 0 }
+        };
         let all = |node| -> Result<Vec<GpuTensor>> {
             Ok(self.node_params(node, |trainable| Some(self.arena(trainable).clone()))?.into_iter().flatten().collect())
         };

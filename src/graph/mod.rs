@@ -19,6 +19,7 @@ mod description;
 mod executor;
 mod gpu;
 mod gpu_memory;
+mod layers;
 mod memory;
 mod parameters;
 mod plan;
@@ -28,10 +29,12 @@ pub use cpu::CpuExecutor;
 pub use description::{Description, Layer};
 pub use executor::{Executor, Metrics, NamedTensor, Snapshot};
 pub use gpu::GpuExecutor;
+pub use layers::Freeze;
 pub use parameters::{Parameters, Slot};
 pub use plan::{Mode, Plan, Step, TensorId};
 
 use crate::ops::dropout::Dropout;
+use crate::ops::stochastic_depth::StochasticDepth;
 use crate::ops::{Op, ParamSpec};
 use crate::tensor::Shape;
 use std::sync::Arc;
@@ -44,12 +47,20 @@ pub type Value = usize;
 pub struct Node {
     /// Unique in its graph, named as Keras would: `conv2d_1`.
     pub name: String,
+    /// Keras's class of its layer, for `summary`: the op's own, or what Keras wraps it in (`Activation`).
+    pub class: &'static str,
     /// What it computes.
     pub op: Arc<dyn Op>,
     /// What it reads: the input or earlier nodes.
     pub inputs: Vec<Value>,
     /// Its parameters and statistics.
     pub params: Vec<ParamSpec>,
+    /// Whether it belongs to the layer of the node before it, as the activation of Keras's `Conv2D(activation="relu")` does.
+    pub part: bool,
+    /// Whether it belongs to the network's pretrained body.
+    pub body: bool,
+    /// Whether its layer is frozen ([`Graph::freeze`]).
+    pub frozen: bool,
 }
 
 /// A network: nodes in an order in which each reads only earlier ones, and the shape a sample of every value.
@@ -79,12 +90,16 @@ impl Graph {
         node.inputs.iter().map(|v| &self.shapes[*v]).collect()
     }
 
-    /// The same network with every dropout rate 0: for comparisons with engines that draw other masks.
+    /// The same network with every dropout rate 0, stochastic depth included: for comparisons with engines that draw other masks.
     #[must_use]
     pub fn without_dropout(&self) -> Self {
         let mut graph = self.clone();
-        for node in graph.nodes.iter_mut().filter(|n| n.op.name() == "dropout") {
-            node.op = Arc::new(Dropout { rate: 0.0 });
+        for node in &mut graph.nodes {
+            match node.op.name() {
+                "dropout" => node.op = Arc::new(Dropout { rate: 0.0 }),
+                "stochastic_depth" => node.op = Arc::new(StochasticDepth { rate: 0.0 }),
+                _ => {}
+            }
         }
         graph
     }

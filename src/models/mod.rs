@@ -1,14 +1,18 @@
 //! The networks, by name. One file a family; a new one is a function and a row in [`MODELS`].
 
+mod bodies;
+mod list;
 mod scratch;
 mod stack;
 mod summary;
+mod transfer;
 
+pub use list::MODELS;
 pub use stack::Stack;
 pub use summary::Summary;
 
 use crate::error::{Error, Result, nearest};
-use crate::graph::Graph;
+use crate::graph::{Freeze, Graph};
 
 /// A network that can be built by name.
 #[derive(Clone, Copy, Debug)]
@@ -17,100 +21,55 @@ pub struct Model {
     pub name: &'static str,
     /// Where it comes from, in a line.
     pub about: &'static str,
-    /// Height, width and channels of its input.
+    /// Height, width and channels of its input in the report.
     pub input: [usize; 3],
     /// Classes of the report; the data's count is used where it differs.
     pub classes: usize,
+    /// Whether its report begins with the body frozen.
+    pub frozen: bool,
     build: fn(Stack, usize) -> Stack,
+}
+
+/// Where a network differs from its report's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variant {
+    /// Height and width of the input.
+    pub size: Option<[usize; 2]>,
+    /// Which layers are frozen.
+    pub freeze: Option<Freeze>,
 }
 
 /// The network of plain `fer-gpu train`.
 pub const DEFAULT: &str = "fer7-small";
 
-/// Every network.
-pub const MODELS: &[Model] = &[
-    Model {
-        name: "fer4-cnn3",
-        about: "R0's first: three 2x2 convolutions",
-        input: [48, 48, 1],
-        classes: 4,
-        build: scratch::fer4_cnn3,
-    },
-    Model {
-        name: "fer4-cnn4-bn",
-        about: "R0's second: four convolutions with batch norm",
-        input: [48, 48, 1],
-        classes: 4,
-        build: scratch::fer4_cnn4_bn,
-    },
-    Model {
-        name: "fer4-cnn5-bn",
-        about: "R0's sixth: five convolutions, batch norm also in the head",
-        input: [48, 48, 1],
-        classes: 4,
-        build: scratch::fer4_cnn5_bn,
-    },
-    Model {
-        name: "fer7-cnn3-bn",
-        about: "R1's, for FER2013: three 3x3 convolutions",
-        input: [48, 48, 1],
-        classes: 7,
-        build: scratch::fer7_cnn3_bn,
-    },
-    Model {
-        name: "fer7-cnn4-bn",
-        about: "R3's: four 3x3 convolutions",
-        input: [48, 48, 1],
-        classes: 7,
-        build: scratch::fer7_cnn4_bn,
-    },
-    Model {
-        name: "fer3-cnn6",
-        about: "R4's first: three pairs of 3x3 convolutions",
-        input: [48, 48, 3],
-        classes: 3,
-        build: scratch::fer3_cnn6,
-    },
-    Model {
-        name: "fer3-cnn6-bn",
-        about: "R4's second: the same with batch norm",
-        input: [48, 48, 3],
-        classes: 3,
-        build: scratch::fer3_cnn6_bn,
-    },
-    Model {
-        name: "fer3-cnn6-tuned",
-        about: "R4's third: widths found by random search",
-        input: [48, 48, 3],
-        classes: 3,
-        build: scratch::fer3_cnn6_tuned,
-    },
-    Model {
-        name: "fer8-cnn5",
-        about: "R2's: five convolutions at 224x224",
-        input: [224, 224, 3],
-        classes: 8,
-        build: scratch::fer8_cnn5,
-    },
-    Model {
-        name: DEFAULT,
-        about: "ours: small, for a first try",
-        input: [48, 48, 1],
-        classes: 7,
-        build: scratch::fer7_small,
-    },
-];
-
 impl Model {
-    /// Builds the graph for `classes` classes.
+    /// Builds the report's network for `classes` classes.
     ///
     /// # Errors
     /// No class at all.
     pub fn graph(&self, classes: usize) -> Result<Graph> {
+        self.variant(classes, &Variant::default())
+    }
+
+    /// Builds the network for `classes` classes, other than in the report where `variant` says so.
+    ///
+    /// # Errors
+    /// No class at all; an input that is too small for the network; layers to freeze that it does not have.
+    pub fn variant(&self, classes: usize, variant: &Variant) -> Result<Graph> {
         if classes == 0 {
             return Err(Error::usage(format!("{} needs at least one class", self.name), ""));
         }
-        (self.build)(Stack::new(self.name, self.input), classes).finish()
+        let mut graph = (self.build)(Stack::new(self.name, self.input_of(variant)), classes).finish()?;
+        let own = if self.frozen { Freeze::Body } else { Freeze::Nothing };
+        graph.freeze(variant.freeze.as_ref().unwrap_or(&own))?;
+        Ok(graph)
+    }
+
+    /// Height, width and channels of a variant's input.
+    pub fn input_of(&self, variant: &Variant) -> [usize; 3] {
+        let [height, width, channels] = self.input;
+        let [height, width] = variant.size.unwrap_or([height, width]);
+        [height, width, channels]
     }
 }
 

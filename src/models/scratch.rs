@@ -6,7 +6,7 @@ use crate::ops::conv2d::Conv2d;
 use crate::ops::window::Padding;
 
 /// LeakyReLU's slope in the reports.
-const SLOPE: f32 = 0.2;
+pub(super) const SLOPE: f32 = 0.2;
 
 pub(super) fn fer4_cnn3(net: Stack, classes: usize) -> Stack {
     let body =

@@ -1,4 +1,4 @@
-//! Sequential networks, read from top to bottom like the reports' Keras code.
+//! Networks read from top to bottom like the reports' Keras code: chains, with bodies that branch.
 
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Graph, Value};
@@ -9,6 +9,7 @@ use crate::ops::dense::Dense;
 use crate::ops::dropout::Dropout;
 use crate::ops::flatten::Flatten;
 use crate::ops::global_avg_pool::GlobalAvgPool;
+use crate::ops::global_max_pool::GlobalMaxPool;
 use crate::ops::leaky_relu::LeakyRelu;
 use crate::ops::max_pool2d::MaxPool2d;
 use crate::ops::relu::Relu;
@@ -36,19 +37,31 @@ impl Stack {
     /// Any op.
     #[must_use]
     pub fn then(self, op: impl Op + 'static) -> Self {
+        self.layers(|builder, x| builder.add(op, &[x]))
+    }
+
+    /// Layers that branch: `add` is given the last layer's output and returns its own.
+    #[must_use]
+    pub fn layers(self, add: impl FnOnce(&mut Builder, Value) -> Result<Value>) -> Self {
         let state = self.state.and_then(|(mut builder, value)| {
-            let next = builder.add(op, &[value])?;
+            let next = add(&mut builder, value)?;
             Ok((builder, next))
         });
         Self { state }
     }
 
-    /// The finished graph.
+    /// The same for a pretrained body, which can be frozen by that word.
+    #[must_use]
+    pub fn body(self, add: impl FnOnce(&mut Builder, Value) -> Result<Value>) -> Self {
+        self.layers(|builder, x| builder.body(|builder| add(builder, x)))
+    }
+
+    /// The finished graph, its layers in Keras's order.
     ///
     /// # Errors
     /// The first layer whose shapes did not fit, or an output that is not a vector of class scores.
     pub fn finish(self) -> Result<Graph, Error> {
-        self.state.and_then(|(builder, _)| builder.finish())
+        self.state.and_then(|(builder, _)| builder.finish()).map(Graph::in_keras_order)
     }
 
     /// Convolution with `same` padding, stride 1, with a bias.
@@ -91,6 +104,12 @@ impl Stack {
     #[must_use]
     pub fn global_avg_pool(self) -> Self {
         self.then(GlobalAvgPool)
+    }
+
+    /// Maximum over height and width.
+    #[must_use]
+    pub fn global_max_pool(self) -> Self {
+        self.then(GlobalMaxPool)
     }
 
     /// Dropout.

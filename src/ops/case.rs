@@ -98,6 +98,13 @@ pub enum Subject {
         /// `n` class numbers.
         labels: Vec<u32>,
     },
+    /// The loss of numbers: predictions and targets to loss and gradient.
+    Regression {
+        /// `[n, k]`.
+        predictions: Input,
+        /// `[n, k]`.
+        targets: Input,
+    },
 }
 
 /// One case.
@@ -131,7 +138,7 @@ impl Case {
             .map(|(spec, seed)| {
                 let input = Input::new(spec.shape.clone(), seed);
                 match spec.name {
-                    "gamma" | "moving_variance" => input.around(1.0, 0.5),
+                    "gamma" | "moving_variance" | "variance" => input.around(1.0, 0.5),
                     _ => input,
                 }
             })

@@ -18,14 +18,24 @@ pub mod dense;
 pub mod depthwise_conv2d;
 pub mod describe;
 pub mod dropout;
+mod elementwise;
 pub mod flatten;
 pub mod global_avg_pool;
 pub mod global_max_pool;
 pub mod leaky_relu;
 pub mod max_pool2d;
+pub mod mean_squared_error;
 pub mod mul;
+pub mod normalization;
 pub mod relu;
+pub mod relu6;
+pub mod rescaling;
+pub mod reshape;
+pub mod sigmoid;
+pub mod silu;
 pub mod softmax_cross_entropy;
+pub mod stochastic_depth;
+pub mod tanh;
 pub mod window;
 pub mod zero_pad2d;
 
@@ -276,9 +286,18 @@ pub const TABLE: &[Row] = &[
     Row { name: "global_max_pool", shader: Some("global_max_pool"), cases: global_max_pool::cases },
     Row { name: "leaky_relu", shader: Some("leaky_relu"), cases: leaky_relu::cases },
     Row { name: "max_pool2d", shader: Some("max_pool2d"), cases: max_pool2d::cases },
+    Row { name: "mean_squared_error", shader: Some("mean_squared_error"), cases: mean_squared_error::cases },
     Row { name: "mul", shader: Some("mul"), cases: mul::cases },
+    Row { name: "normalization", shader: Some("normalization"), cases: normalization::cases },
     Row { name: "relu", shader: Some("relu"), cases: relu::cases },
+    Row { name: "relu6", shader: Some("relu6"), cases: relu6::cases },
+    Row { name: "rescaling", shader: Some("rescaling"), cases: rescaling::cases },
+    Row { name: "reshape", shader: None, cases: reshape::cases },
+    Row { name: "sigmoid", shader: Some("sigmoid"), cases: sigmoid::cases },
+    Row { name: "silu", shader: Some("silu"), cases: silu::cases },
     Row { name: "softmax_cross_entropy", shader: Some("softmax_cross_entropy"), cases: softmax_cross_entropy::cases },
+    Row { name: "stochastic_depth", shader: Some("stochastic_depth"), cases: stochastic_depth::cases },
+    Row { name: "tanh", shader: Some("tanh"), cases: tanh::cases },
     Row { name: "zero_pad2d", shader: Some("zero_pad2d"), cases: zero_pad2d::cases },
 ];
 

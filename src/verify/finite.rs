@@ -6,7 +6,7 @@
 
 use super::host::{output_shape, sample_shapes};
 use crate::Result;
-use crate::ops::{Case, HostBackward, HostForward, Input, Subject, softmax_cross_entropy};
+use crate::ops::{Case, HostBackward, HostForward, Input, Subject, mean_squared_error, softmax_cross_entropy};
 use crate::tensor::{HostTensor, fill};
 
 /// The two sides of the check.
@@ -53,6 +53,14 @@ pub fn slope(case: &Case) -> Result<Slope> {
             let mean_loss =
                 |by| softmax_cross_entropy::reference(&moved(&logits, &t, by), labels).loss / labels.len() as f64;
             let analytic = dot(&softmax_cross_entropy::reference(&logits, labels).dlogits.data, &t.data);
+            Ok(Slope { numeric: (mean_loss(EPSILON) - mean_loss(-EPSILON)) / (2.0 * EPSILON), analytic })
+        }
+        Subject::Regression { predictions, targets } => {
+            let (predictions, targets) = (predictions.host(), targets.host());
+            let t = direction(&predictions, 500);
+            let n = predictions.shape.dims()[0] as f64;
+            let mean_loss = |by| mean_squared_error::reference(&moved(&predictions, &t, by), &targets).loss / n;
+            let analytic = dot(&mean_squared_error::reference(&predictions, &targets).dpredictions.data, &t.data);
             Ok(Slope { numeric: (mean_loss(EPSILON) - mean_loss(-EPSILON)) / (2.0 * EPSILON), analytic })
         }
         Subject::Op { op, inputs, params, pass } => {

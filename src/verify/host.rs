@@ -1,7 +1,6 @@
 //! A case on the reference: every output by name.
 
-use crate::ops::softmax_cross_entropy;
-use crate::ops::{Case, HostBackward, HostForward, Input, Subject};
+use crate::ops::{Case, HostBackward, HostForward, Input, Subject, mean_squared_error, softmax_cross_entropy};
 use crate::tensor::{HostTensor, Shape};
 
 /// Named results of a case: `y`, `dx0`, `dkernel`, `moving_mean` ...
@@ -34,6 +33,13 @@ pub fn reference(case: &Case) -> crate::Result<Outputs> {
                 ("dlogits".into(), r.dlogits),
                 ("metrics".into(), metrics),
             ])
+        }
+        Subject::Regression { predictions, targets } => {
+            let (predictions, targets) = (predictions.host(), targets.host());
+            let [n, _] = mean_squared_error::sizes(&predictions.shape, &targets.shape)?;
+            let r = mean_squared_error::reference(&predictions, &targets);
+            let metrics = HostTensor { shape: [4].into(), data: vec![r.loss, 0.0, r.loss, n as f64] };
+            Ok(vec![("dpredictions".into(), r.dpredictions), ("metrics".into(), metrics)])
         }
         Subject::Op { op, inputs, params, pass } => {
             let dy = Input::new(output_shape(op.as_ref(), inputs)?, case.cotangent).host();

@@ -4,6 +4,7 @@
 use super::host::{Outputs, output_shape, reference, sample_shapes};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuTensor, Program, Recorder, StepParams};
+use crate::ops::mean_squared_error::{self, GpuRegression};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss};
 use crate::ops::{Case, GpuBackward, GpuForward, Input, Op, Pass, Subject};
 use crate::tensor::{HostTensor, Shape};
@@ -185,6 +186,7 @@ pub fn prepare(gpu: &Gpu, case: &Case) -> Result<Prepared> {
     match &case.subject {
         Subject::Op { op, inputs, params, pass } => prepare_op(gpu, case, op.as_ref(), inputs, params, *pass),
         Subject::Loss { logits, labels } => prepare_loss(gpu, logits, labels),
+        Subject::Regression { predictions, targets } => prepare_regression(gpu, predictions, targets),
     }
 }
 
@@ -292,4 +294,21 @@ fn prepare_loss(gpu: &Gpu, logits: &Input, labels: &[u32]) -> Result<Prepared> {
     softmax_cross_entropy::record(&mut rec, &io)?;
     let program = finish(gpu, rec, Pass::default())?;
     Ok(Prepared { inputs: vec![logits, labels], outputs: vec![probabilities, dlogits, metrics], program })
+}
+
+fn prepare_regression(gpu: &Gpu, predictions: &Input, targets: &Input) -> Result<Prepared> {
+    let predictions = Guarded::input(gpu, "predictions", predictions)?;
+    let targets = Guarded::input(gpu, "targets", targets)?;
+    let dpredictions = Guarded::poisoned(gpu, "dpredictions", &predictions.tensor.shape)?;
+    let metrics = Guarded::new(gpu, "metrics", &[softmax_cross_entropy::METRICS].into(), |_| 0)?;
+    let mut rec = Recorder::new(gpu);
+    let io = GpuRegression {
+        predictions: &predictions.tensor,
+        targets: &targets.tensor,
+        dpredictions: &dpredictions.tensor,
+        metrics: &metrics.tensor,
+    };
+    mean_squared_error::record(&mut rec, &io)?;
+    let program = finish(gpu, rec, Pass::default())?;
+    Ok(Prepared { inputs: vec![predictions, targets], outputs: vec![dpredictions, metrics], program })
 }

@@ -1,12 +1,15 @@
 //! Keras's description of a model (`model_config`, `config.json`), as Keras 2 and 3 write it, to a graph.
 //!
-//! A model inside a model is laid out flat. An activation that a layer carries becomes a layer of its own, named
-//! `<layer>_<activation>`. The softmax at the end is left out: ours is in the loss and in `predict`.
+//! A model inside a model is laid out flat. An activation that a layer carries becomes a part of it. The softmax at the end is left out: ours is in the loss and in `predict`.
 
 use crate::graph::{Builder, Graph, Value};
+use crate::ops::Op;
+use crate::ops::add::Add;
 use crate::ops::describe::{self, Config};
+use crate::tensor::Shape;
 use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// Models inside models inside models.
 const MAX_DEPTH: usize = 8;
@@ -41,10 +44,12 @@ pub(super) fn read(text: &str) -> Result<Network, String> {
     let model = Model::of(&json)?;
     let name = if model.name.is_empty() { "imported" } else { model.name };
     let builder = Builder::new(name, model.input_shape()?).map_err(|e| e.to_string())?;
-    let mut reader = Reader { builder, owners: Vec::new(), softmaxed: HashSet::new(), layers: 0 };
+    let mut reader =
+        Reader { builder, owners: Vec::new(), softmaxed: HashSet::new(), frozen: HashSet::new(), layers: 0 };
     let output = reader.model(&model, &[Builder::INPUT], &Place::default())?;
     let softmax = reader.softmaxed.contains(&output);
-    let graph = reader.builder.finish().map_err(|e| e.to_string())?;
+    let mut graph = reader.builder.finish().map_err(|e| e.to_string())?;
+    reader.frozen.iter().for_each(|node| graph.nodes[*node].set_frozen(true));
     if output != graph.nodes.len() {
         return Err(format!("layer `{}` leads to no output of the model", graph.nodes[graph.nodes.len() - 1].name));
     }
@@ -138,6 +143,8 @@ struct Reader {
     owners: Vec<Owner>,
     /// Values of which Keras has the softmax and we do not.
     softmaxed: HashSet<Value>,
+    /// Nodes of layers that are not to be trained.
+    frozen: HashSet<usize>,
     layers: usize,
 }
 
@@ -214,51 +221,108 @@ impl Reader {
         if inputs.iter().any(|v| self.softmaxed.contains(v)) {
             return Err(format!("layer `{}` reads a softmax; only a network's end may be one", item.name));
         }
-        let path = || [place.path.as_slice(), &[item.name.to_owned()]].concat();
+        let path = [place.path.as_slice(), &[item.name.to_owned()]].concat();
         if item.is_model() {
-            return self.model(&Model::of(item.json)?, inputs, &Place { path: path(), key: key.to_owned() });
+            return self.model(&Model::of(item.json)?, inputs, &Place { path, key: key.to_owned() });
         }
-        let refuse = |what: String| format!("layer `{}` ({}): {what}", item.name, item.class);
-        let empty = Config::new();
-        let mut config = item.config.as_object().unwrap_or(&empty).clone();
-        let activation = match item.class {
-            "Softmax" => Some(Activation::Softmax),
-            _ => config.remove("activation").map(|a| Activation::of(&a)).transpose().map_err(refuse)?,
-        };
-        let value = match item.class {
-            "Activation" | "Softmax" => {
-                let &[value] = inputs else { return Err(refuse(format!("{} inputs", inputs.len()))) };
-                return self.activate(activation, item.name.to_owned(), value, refuse);
-            }
-            _ => {
-                let op = describe::build(item.class, &config).map_err(refuse)?;
-                let name = self.free_name(item.name, place);
-                self.builder.add_op(&name, op, inputs).map_err(|e| e.to_string())?
-            }
-        };
-        self.owners.push(Owner { path: path(), key: key.to_owned(), nodes: vec![value - 1] });
-        let name = activation.as_ref().map(|a| format!("{}_{}", item.name, a.name())).unwrap_or_default();
-        self.activate(activation, self.free_name(&name, place), value, refuse)
+        let first = self.builder.len();
+        let value = self.ops(item, inputs, place)?;
+        let nodes: Vec<usize> = (first..self.builder.len()).collect();
+        if item.config["trainable"] == Json::Bool(false) {
+            self.frozen.extend(&nodes);
+        }
+        self.owners.push(Owner { path, key: key.to_owned(), nodes });
+        Ok(value)
     }
 
-    fn activate(
-        &mut self,
-        activation: Option<Activation>,
-        name: String,
-        value: Value,
-        refuse: impl Fn(String) -> String,
-    ) -> Result<Value, String> {
-        match activation {
-            None | Some(Activation::Linear) => Ok(value),
-            Some(Activation::Softmax) => {
-                self.softmaxed.insert(value);
-                Ok(value)
+    /// Adds the ops of a layer.
+    fn ops(&mut self, item: &Item<'_>, inputs: &[Value], place: &Place) -> Result<Value, String> {
+        let refuse = |what: String| format!("layer `{}` ({}): {what}", item.name, item.class);
+        let mut config = item.config.as_object().cloned().unwrap_or_default();
+        let shapes: Vec<&Shape> = inputs.iter().map(|v| self.builder.shape(*v)).collect();
+        settle(&mut config, &shapes).map_err(refuse)?;
+        let activation = config.remove("activation").map_or(Ok(Activation::Linear), |a| Activation::of(&a));
+        let activation = activation.map_err(refuse)?;
+        if let "Activation" | "Softmax" = item.class {
+            let &[value] = inputs else { return Err(refuse(format!("{} inputs", inputs.len()))) };
+            return match if item.class == "Softmax" { Activation::Softmax } else { activation } {
+                Activation::Linear => Ok(value),
+                Activation::Softmax => Ok(self.softmax(value)),
+                Activation::Op { class, config } => {
+                    let op = describe::build(&class, &config).map_err(refuse)?;
+                    self.add("Activation", item, place, op, inputs)
+                }
+            };
+        }
+        let value = match item.class {
+            "SeparableConv2D" => self.separable(item, inputs, place, &config)?,
+            "CustomScaleLayer" => self.scaled_sum(item, inputs, place, &config)?,
+            class => {
+                let op = describe::build(class, &config).map_err(refuse)?;
+                self.add(op.keras_name(), item, place, op, inputs)?
             }
-            Some(Activation::Op { class, config }) => {
+        };
+        match activation {
+            Activation::Linear => Ok(value),
+            Activation::Softmax => Ok(self.softmax(value)),
+            Activation::Op { class, config } => {
                 let op = describe::build(&class, &config).map_err(refuse)?;
-                self.builder.add_op(&name, op, &[value]).map_err(|e| e.to_string())
+                self.builder.extend_op(op, &[value]).map_err(|e| e.to_string())
             }
         }
+    }
+
+    fn add(
+        &mut self,
+        class: &'static str,
+        item: &Item<'_>,
+        place: &Place,
+        op: Arc<dyn Op>,
+        inputs: &[Value],
+    ) -> Result<Value, String> {
+        let name = self.free_name(item.name, place);
+        self.builder.add_op(class, &name, op, inputs).map_err(|e| e.to_string())
+    }
+
+    fn softmax(&mut self, value: Value) -> Value {
+        self.softmaxed.insert(value);
+        value
+    }
+
+    /// A window within each channel, then 1x1 over all, with the layer's bias.
+    fn separable(
+        &mut self,
+        item: &Item<'_>,
+        inputs: &[Value],
+        place: &Place,
+        config: &Config,
+    ) -> Result<Value, String> {
+        let refuse = |what: String| format!("layer `{}` ({}): {what}", item.name, item.class);
+        let mut depthwise = config.clone();
+        depthwise.insert("use_bias".into(), false.into());
+        let mut pointwise = config.clone();
+        for (key, one) in [("kernel_size", [1, 1]), ("strides", [1, 1])] {
+            pointwise.insert(key.into(), one.to_vec().into());
+        }
+        let depthwise = describe::build("DepthwiseConv2D", &depthwise).map_err(refuse)?;
+        let pointwise = describe::build("Conv2D", &pointwise).map_err(refuse)?;
+        let value = self.add("SeparableConv2D", item, place, depthwise, inputs)?;
+        self.builder.extend_op(pointwise, &[value]).map_err(|e| e.to_string())
+    }
+
+    /// InceptionResNetV2's: the first input plus `scale` times the second.
+    fn scaled_sum(
+        &mut self,
+        item: &Item<'_>,
+        inputs: &[Value],
+        place: &Place,
+        config: &Config,
+    ) -> Result<Value, String> {
+        let refuse = |what: String| format!("layer `{}` ({}): {what}", item.name, item.class);
+        let &[x, branch] = inputs else { return Err(refuse(format!("{} inputs, not 2", inputs.len()))) };
+        let scale = describe::build("Rescaling", config).map_err(refuse)?;
+        let scaled = self.add("CustomScaleLayer", item, place, scale, &[branch])?;
+        self.builder.extend_op(Arc::new(Add), &[x, scaled]).map_err(|e| e.to_string())
     }
 
     /// A layer's own name, or with its model's before it if another model has a layer of this name.
@@ -300,13 +364,25 @@ impl Activation {
             _ => Err("its activation is malformed".into()),
         }
     }
+}
 
-    fn name(&self) -> &str {
-        match self {
-            Self::Op { class, config } => config.get("activation").and_then(Json::as_str).unwrap_or(class),
-            Self::Linear | Self::Softmax => "",
+/// Settles what a configuration leaves to the shapes of the inputs: an axis counted from the front, a size of -1.
+fn settle(config: &mut Config, inputs: &[&Shape]) -> Result<(), String> {
+    let Some(input) = inputs.first() else { return Ok(()) };
+    if let Some(axis) = config.get("axis") {
+        let axis = axis.as_array().filter(|list| list.len() == 1).map_or(axis, |list| &list[0]);
+        if axis.as_u64() == Some(input.dims().len() as u64) || axis.as_i64() == Some(-1) {
+            config.insert("axis".into(), (-1).into());
         }
     }
+    if let Some(Json::Array(target)) = config.get_mut("target_shape") {
+        let known: u64 = target.iter().filter_map(Json::as_u64).fold(1, u64::saturating_mul);
+        for size in target.iter_mut().filter(|size| size.as_i64() == Some(-1)) {
+            let rest = (input.elements() as u64).checked_div(known).ok_or("`target_shape` has a 0")?;
+            *size = rest.into();
+        }
+    }
+    Ok(())
 }
 
 /// The layers that a layer of a functional model reads.

@@ -1,7 +1,7 @@
 //! The dispatches: strips of rows, merged in order.
 
 use super::super::{GpuBackward, GpuForward};
-use super::BatchNorm;
+use super::{BatchNorm, split};
 use crate::error::Result;
 use crate::gpu::grid::MAX_TRIPS;
 use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
@@ -21,6 +21,8 @@ struct Params {
     batch_rows: f32,
     momentum: f32,
     epsilon: f32,
+    scaled: u32,
+    padding: [u32; 3],
 }
 
 /// How the rows of a batch are cut: slices that fit a binding, strips within them.
@@ -53,6 +55,8 @@ impl Cut {
             batch_rows: (n * sample_rows) as f32,
             momentum: op.momentum,
             epsilon: op.epsilon,
+            scaled: u32::from(op.scale),
+            padding: [0; 3],
         };
         let mut slices = Vec::new();
         for s in rec.batch_slices(tensors)? {
@@ -79,7 +83,9 @@ impl Cut {
 }
 
 pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-    let [gamma, beta, moving_mean, moving_variance] = io.params else { unreachable!("four parameters") };
+    let (gamma, [beta, moving_mean, moving_variance]) = split(io.params);
+    // Without a gamma its binding still needs something; the kernels do not read it.
+    let gamma = gamma.unwrap_or(beta);
     let (x, y, saved) = (&io.x[0], io.y, &io.saved[0]);
     let cut = Cut::new(op, rec, &[x, y])?;
     if io.pass.training {
@@ -104,9 +110,16 @@ pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuFor
 }
 
 pub(super) fn record_backward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
-    let (x, dy, saved, gamma) = (&io.x[0], io.dy, &io.saved[0], &io.params[0]);
-    let trained = io.dparams[0].as_ref().zip(io.dparams[1].as_ref());
+    let (x, dy, saved) = (&io.x[0], io.dy, &io.saved[0]);
+    let (gamma, [beta, ..]) = split(io.params);
+    let gamma = gamma.unwrap_or(beta);
     let cut = Cut::new(op, rec, &[x, dy])?;
+    let (dgamma, [dbeta, ..]) = split(io.dparams);
+    let trained = dbeta.as_ref().map(|dbeta| {
+        // The gradient of a gamma that is not there goes nowhere.
+        let dgamma = dgamma.and_then(Clone::clone).unwrap_or_else(|| rec.scratch(2, [cut.c]));
+        (dgamma, dbeta)
+    });
     let sums = rec.scratch(1, [2, cut.c]);
     if trained.is_some() || io.pass.training {
         let partial = rec.scratch(0, [cut.whole.strips as usize, 2, cut.c]);
@@ -116,7 +129,7 @@ pub(super) fn record_backward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuBa
         }
         rec.dispatch(&cut.kernel("finish_sums"), &cut.whole, &[&partial], &[&sums], cut.channels());
     }
-    if let Some((dgamma, dbeta)) = trained {
+    if let Some((dgamma, dbeta)) = &trained {
         rec.dispatch(&cut.kernel("copy_sums"), &cut.whole, &[&sums], &[dgamma, dbeta], cut.channels());
     }
     let Some(dx) = &io.dx[0] else { return Ok(()) };

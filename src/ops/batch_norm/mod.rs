@@ -2,7 +2,7 @@
 //!
 //! `y = (x - mean) * rstd * gamma + beta`, `rstd = 1 / sqrt(variance + epsilon)`, a channel at a time over all other axes.
 //! Training takes mean and (biased) variance from the batch and moves the running ones: `moving = moving * momentum + batch *
-//! (1 - momentum)`; inference takes the running ones.
+//! (1 - momentum)`; inference takes the running ones. Without `scale` there is no gamma: it counts as 1 everywhere.
 //!
 //! Shapes: `x`, `y` `[n, h, w, c]` or `[n, c]`; `gamma beta moving_mean moving_variance [c]`. Saved: `[3, c]` of shift, delta
 //! and rstd, where `mean = shift + delta` (two floats, so that a mean of 1e4 costs `x - mean` no precision).
@@ -25,12 +25,14 @@ pub struct BatchNorm {
     pub momentum: f32,
     /// Added to the variance.
     pub epsilon: f32,
+    /// Whether there is a gamma.
+    pub scale: bool,
 }
 
 impl Default for BatchNorm {
-    /// Keras's momentum 0.99 and epsilon 1e-3.
+    /// Keras's momentum 0.99 and epsilon 1e-3, with a gamma.
     fn default() -> Self {
-        Self { momentum: 0.99, epsilon: 1e-3 }
+        Self { momentum: 0.99, epsilon: 1e-3, scale: true }
     }
 }
 
@@ -53,12 +55,15 @@ impl Op for BatchNorm {
 
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
         let c = inputs[0].dims()[inputs[0].dims().len() - 1];
-        vec![
-            ParamSpec::trainable("gamma", [c], Init::Ones),
-            ParamSpec::trainable("beta", [c], Init::Zeros),
-            ParamSpec::statistic("moving_mean", [c], Init::Zeros),
-            ParamSpec::statistic("moving_variance", [c], Init::Ones),
-        ]
+        let gamma = self.scale.then(|| ParamSpec::trainable("gamma", [c], Init::Ones));
+        gamma
+            .into_iter()
+            .chain([
+                ParamSpec::trainable("beta", [c], Init::Zeros),
+                ParamSpec::statistic("moving_mean", [c], Init::Zeros),
+                ParamSpec::statistic("moving_variance", [c], Init::Ones),
+            ])
+            .collect()
     }
 
     fn saved(&self, inputs: &[&Shape], _n: usize) -> Vec<Shape> {
@@ -87,11 +92,24 @@ impl Op for BatchNorm {
     }
 }
 
+/// Gamma, where there is one, and beta, moving mean and moving variance.
+fn split<T>(params: &[T]) -> (Option<&T>, [&T; 3]) {
+    match params {
+        [gamma, beta, mean, variance] => (Some(gamma), [beta, mean, variance]),
+        [beta, mean, variance] => (None, [beta, mean, variance]),
+        _ => unreachable!("three or four parameters"),
+    }
+}
+
 /// Channels 1, 3, 5, 7 and round ones, over a workgroup's 8 groups and not; one row; a large mean beside a small spread; more
-/// than 65,535 rows; inference mode; the networks' own shape.
+/// than 65,535 rows; inference mode; no gamma; the networks' own shape.
 pub(super) fn cases() -> Vec<Case> {
     let case = |what, shape: &[usize]| {
         Case::new(what, BatchNorm::default(), vec![Input::new(shape, 1)], Tolerance { abs: 2e-5, rel: 2e-5 })
+    };
+    let unscaled = |what, shape: &[usize]| {
+        let op = BatchNorm { scale: false, ..BatchNorm::default() };
+        Case::new(what, op, vec![Input::new(shape, 1)], Tolerance { abs: 2e-5, rel: 2e-5 })
     };
     let wide = |what, shape: &[usize]| {
         // Sums over many rows: rounding grows with the square root of their count.
@@ -110,6 +128,9 @@ pub(super) fn cases() -> Vec<Case> {
         case("c260", &[9, 2, 2, 260]),
         case("inference", &[3, 4, 5, 12]).inference(),
         case("inference_c3", &[6, 3]).inference(),
+        unscaled("unscaled_c3", &[2, 7, 3, 3]),
+        unscaled("unscaled_c32", &[4, 5, 5, 32]),
+        unscaled("unscaled_inference", &[3, 4, 5, 12]).inference(),
         Case {
             // x itself is only known to 1e4 * 2^-24 = 6e-4 of a spread of 0.1; the sums see that error in dy * xhat.
             tolerance: Tolerance { abs: 2e-3, rel: 2e-4 },

@@ -1,7 +1,7 @@
 //! The f64 reference.
 
 use super::super::{HostBackward, HostForward, HostGradients, HostOutput};
-use super::BatchNorm;
+use super::{BatchNorm, split};
 use crate::tensor::HostTensor;
 
 /// Sums `value(row, channel)` over all rows, a channel.
@@ -17,8 +17,8 @@ fn channel_sums(c: usize, rows: usize, value: impl Fn(usize, usize) -> f64) -> V
 
 pub(super) fn forward(op: &BatchNorm, io: &HostForward<'_>) -> HostOutput {
     let x = io.x[0];
-    let [gamma, beta, moving_mean, moving_variance] = io.params[..] else { unreachable!("four parameters") };
-    let c = gamma.data.len();
+    let (gamma, [beta, moving_mean, moving_variance]) = split(&io.params);
+    let c = beta.data.len();
     let rows = x.data.len() / c;
     let (mean, variance) = if io.pass.training {
         let m = rows as f64;
@@ -31,14 +31,15 @@ pub(super) fn forward(op: &BatchNorm, io: &HostForward<'_>) -> HostOutput {
     let rstd: Vec<f64> = variance.iter().map(|v| 1.0 / (v + f64::from(op.epsilon)).sqrt()).collect();
     let y = HostTensor::from_fn(x.shape.clone(), |i| {
         let k = i % c;
-        (x.data[i] - mean[k]) * rstd[k] * gamma.data[k] + beta.data[k]
+        (x.data[i] - mean[k]) * rstd[k] * gamma.map_or(1.0, |g| g.data[k]) + beta.data[k]
     });
     let momentum = f64::from(op.momentum);
     let moved = |old: &HostTensor, batch: &[f64]| {
         HostTensor::from_fn([c], |k| old.data[k] * momentum + batch[k] * (1.0 - momentum))
     };
     let statistics = if io.pass.training {
-        vec![(2, moved(moving_mean, &mean)), (3, moved(moving_variance, &variance))]
+        let first = io.params.len() - 2;
+        vec![(first, moved(moving_mean, &mean)), (first + 1, moved(moving_variance, &variance))]
     } else {
         Vec::new()
     };
@@ -48,8 +49,9 @@ pub(super) fn forward(op: &BatchNorm, io: &HostForward<'_>) -> HostOutput {
 }
 
 pub(super) fn backward(io: &HostBackward<'_>) -> HostGradients {
-    let (x, dy, gamma) = (io.x[0], io.dy, io.params[0]);
-    let c = gamma.data.len();
+    let (x, dy) = (io.x[0], io.dy);
+    let (gamma, [beta, ..]) = split(&io.params);
+    let c = beta.data.len();
     let rows = x.data.len() / c;
     let (shift, rest) = io.saved[0].data.split_at(c);
     let (delta, rstd) = rest.split_at(c);
@@ -59,9 +61,10 @@ pub(super) fn backward(io: &HostBackward<'_>) -> HostGradients {
     let m = rows as f64;
     let dx = HostTensor::from_fn(x.shape.clone(), |i| {
         let k = i % c;
-        let scale = gamma.data[k] * rstd[k];
+        let scale = gamma.map_or(1.0, |g| g.data[k]) * rstd[k];
         if io.pass.training { scale * (dy.data[i] - (dbeta[k] + xhat(i) * dgamma[k]) / m) } else { scale * dy.data[i] }
     });
     let vector = |data| Some(HostTensor { shape: [c].into(), data });
-    HostGradients { dx: vec![dx], dparams: vec![vector(dgamma), vector(dbeta), None, None] }
+    let dgamma = gamma.map(|_| vector(dgamma));
+    HostGradients { dx: vec![dx], dparams: dgamma.into_iter().chain([vector(dbeta), None, None]).collect() }
 }

@@ -10,6 +10,8 @@
 
 mod reference;
 
+pub(super) use reference::apply as reference;
+
 use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Op, Pass};
 use super::{Tolerance, single};
 use crate::error::{Error, Result};
@@ -39,14 +41,25 @@ struct Params {
     padding: [u32; 3],
 }
 
+/// Checks the share that `op` drops.
+///
+/// # Errors
+/// A rate outside 0 <= rate < 1.
+pub(super) fn check_rate(op: &'static str, rate: f32) -> Result<()> {
+    if (0.0..1.0).contains(&rate) {
+        return Ok(());
+    }
+    Err(Error::shape(op, format!("a rate of {rate}: it must be at least 0 and below 1 (0.25 drops a quarter)")))
+}
+
 impl Dropout {
     /// What the upper 24 bits of an element's random word must reach.
-    fn threshold(&self) -> u32 {
+    pub(super) fn threshold(&self) -> u32 {
         (f64::from(self.rate) * f64::from(1 << 24)).ceil() as u32
     }
 
     /// What kept elements are multiplied by.
-    fn scale(&self) -> f64 {
+    pub(super) fn scale(&self) -> f64 {
         1.0 / (1.0 - f64::from(self.rate))
     }
 
@@ -89,12 +102,7 @@ impl Op for Dropout {
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
-        if !(0.0..1.0).contains(&self.rate) {
-            return Err(Error::shape(
-                "dropout",
-                format!("a rate of {}: it must be at least 0 and below 1 (0.25 drops a quarter)", self.rate),
-            ));
-        }
+        check_rate("dropout", self.rate)?;
         single("dropout", inputs).cloned()
     }
 

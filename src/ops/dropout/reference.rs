@@ -6,7 +6,7 @@ use crate::philox::philox4x32;
 use crate::tensor::HostTensor;
 
 /// Forward of `x` or backward of `dy`.
-pub(super) fn apply(op: &Dropout, x: &HostTensor, pass: Pass) -> HostTensor {
+pub(in super::super) fn apply(op: &Dropout, x: &HostTensor, pass: Pass) -> HostTensor {
     if !pass.training {
         return x.clone();
     }

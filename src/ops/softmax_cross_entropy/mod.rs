@@ -51,11 +51,17 @@ pub fn record(rec: &mut Recorder<'_>, io: &GpuLoss<'_>) -> Result<()> {
     };
     let params = Params { n: *n as u32, classes: *classes as u32, padding: [0; 2] };
     let samples = rec.scratch(0, [*n, 3]);
-    let kernel = |entry| Kernel::new("softmax_cross_entropy", entry, SHADER);
+    let kernel = Kernel::new("softmax_cross_entropy", "forward", SHADER);
     let writes = [io.probabilities, io.dlogits, &samples];
-    rec.dispatch_items(&kernel("forward"), &params, &[io.logits, io.labels], &writes, (*n, 64))?;
-    rec.dispatch(&kernel("accumulate"), &params, &[&samples], &[io.metrics], [1, 1, 1]);
+    rec.dispatch_items(&kernel, &params, &[io.logits, io.labels], &writes, (*n, 64))?;
+    record_metrics(rec, "softmax_cross_entropy", &samples, io.metrics);
     Ok(())
+}
+
+/// Records the end of the loss `op`: adds its samples' loss, correct and mse, `[n, 3]`, to the metrics.
+pub(super) fn record_metrics(rec: &mut Recorder<'_>, op: &'static str, samples: &GpuTensor, metrics: &GpuTensor) {
+    let params = Params { n: samples.shape.dims()[0] as u32, classes: 0, padding: [0; 2] };
+    rec.dispatch(&Kernel::new(op, "accumulate", SHADER), &params, &[samples], &[metrics], [1, 1, 1]);
 }
 
 /// One class and many; batches below, at and above a workgroup; logits so large that a naive exponential overflows.

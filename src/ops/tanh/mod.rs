@@ -1,0 +1,79 @@
+//! Hyperbolic tangent (`keras.layers.Activation("tanh")`).
+//!
+//! `y = tanh(x)`; `dx = dy (1 - y^2)`. Any shape; the output has the input's. A NaN stays one, infinities become -1 and 1; no
+//! finite input overflows. Nothing is saved: backward reads `y`. Errors: any
+//! other number of inputs than one.
+
+mod reference;
+
+use super::elementwise::{EXPONENTIAL, Elementwise};
+use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op};
+use super::{Tolerance, single};
+use crate::error::Result;
+use crate::gpu::Recorder;
+use crate::tensor::Shape;
+
+/// The op.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tanh;
+
+const KERNELS: Elementwise = Elementwise { op: "tanh", text: include_str!("../../../shaders/tanh.wgsl") };
+
+impl Op for Tanh {
+    fn name(&self) -> &'static str {
+        "tanh"
+    }
+
+    fn keras_name(&self) -> &'static str {
+        "Activation"
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        single(self.name(), inputs).cloned()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { x: false, y: true }
+    }
+
+    fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
+        reference::forward(io)
+    }
+
+    fn backward_reference(&self, io: &HostBackward<'_>) -> HostGradients {
+        reference::backward(io)
+    }
+
+    fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
+        KERNELS.forward(rec, io)
+    }
+
+    fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
+        KERNELS.backward(rec, io, io.y)
+    }
+}
+
+/// Channels 1, 3, 5 and 7; below, at and above a workgroup of 64 vec4s; counts that 4 does not divide; values near 0, and so large
+/// that a naive exponential overflows; infinities and NaNs; a map of a small network.
+pub(super) fn cases() -> Vec<Case> {
+    let with = |what, input| Case::new(what, Tanh, vec![input], EXPONENTIAL);
+    let case = |what, shape: &[usize]| with(what, Input::new(shape, 1).around(0.0, 8.0));
+    vec![
+        case("one", &[1, 1]),
+        case("c1", &[3, 4, 5, 1]),
+        case("c3", &[2, 7, 3, 3]),
+        case("c5", &[4, 3, 3, 5]),
+        case("c7", &[5, 7]),
+        case("group", &[1, 8, 8, 4]),
+        case("above_group", &[2, 9, 11, 5]),
+        with("large", Input::new([9, 7], 1).around(0.0, 1e4)),
+        Case {
+            tolerance: Tolerance { abs: 1e-9, rel: 2e-6 },
+            ..with("near_0", Input::new([7, 33], 1).around(0.0, 1e-3))
+        },
+        // -inf + inf * fill: NaN where the formula is positive, else minus infinity.
+        with("not_finite", Input::new([5, 9], 1).around(f32::NEG_INFINITY, f32::INFINITY)).kinked(),
+        with("infinite", Input::new([3, 2], 1).around(f32::INFINITY, 1.0)).kinked(),
+        with("fer7_conv1", Input::new([100, 22, 22, 32], 1).around(0.0, 4.0)).benched(),
+    ]
+}
