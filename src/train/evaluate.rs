@@ -7,6 +7,7 @@ use crate::data::{InputSpec, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::{Evaluation, Scorer};
 use crate::formats::checkpoint::{Checkpoint, Meta};
+use crate::formats::export::Network;
 use crate::graph::{Executor, Graph, Snapshot};
 use crate::models;
 use std::path::Path;
@@ -64,6 +65,17 @@ impl Saved {
     /// The images that the network takes.
     pub fn input(&self) -> InputSpec {
         input_of(&self.meta)
+    }
+
+    /// The network for a writer of another program's format.
+    pub fn export(&self, half: bool) -> Network<'_> {
+        Network { graph: &self.graph, parameters: &self.snapshot.parameters, meta: &self.meta, half }
+    }
+
+    /// The network as a checkpoint for inference: without what only training needs.
+    pub fn into_checkpoint(self) -> Checkpoint {
+        let meta = Meta { progress: None, ..self.meta };
+        saved::checkpoint(meta, Snapshot { m: Vec::new(), v: Vec::new(), ..self.snapshot })
     }
 
     /// Puts the network on `device`, for batches of up to `batch`.

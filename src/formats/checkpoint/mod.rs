@@ -139,7 +139,18 @@ impl Checkpoint {
     /// [`Error::Io`] when the system refuses (no space, no right, no folder), [`Error::Checkpoint`] when the checkpoint
     /// contradicts itself; what stood at `path` before is then untouched.
     pub fn save(&self, path: &Path) -> Result<()> {
-        write::save(self, path)
+        write::save(self, path, false)
+    }
+
+    /// [`Checkpoint::save`] with parameters as `F16`: half the size, and 3 decimal digits of each value.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::save`]; a value that is too large for it.
+    pub fn save_half(&self, path: &Path) -> Result<()> {
+        for (name, tensor) in &self.tensors {
+            crate::formats::onnx::to_half(name, &tensor.values)?;
+        }
+        write::save(self, path, true)
     }
 
     /// Loads and checks a file written by [`Checkpoint::save`].

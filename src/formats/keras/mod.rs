@@ -1,11 +1,14 @@
-//! Files of Keras's: whole models (`.h5` of Keras 2 and 3, `.keras`) and weights alone (`keras.applications`, `.weights.h5`).
+//! Files of Keras's, read: whole models (`.h5` of Keras 2 and 3, `.keras`) and weights alone (`keras.applications`, `.weights.h5`).
 //! They are read without a line of Python and without trust: nothing in them is run, followed out of the file or believed
-//! about its size.
+//! about its size. [`to_bytes`] writes a whole model.
 
 mod archive;
 mod config;
 mod h5;
 mod weights;
+mod write;
+
+pub use write::to_bytes;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NamedTensor};
