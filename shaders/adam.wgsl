@@ -8,7 +8,7 @@ struct Params {
     epsilon: f32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> gradients: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> gradients: array<Quad>;
 @group(0) @binding(2) var<storage, read> metrics: array<f32>;               // [8]
 @group(0) @binding(3) var<storage, read_write> weights: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> m: array<vec4<f32>>;
@@ -19,9 +19,11 @@ fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
           @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count && metrics[4] == 0.0 {
-        let g = gradients[i];
-        let m_new = m[i] + (g - m[i]) * (1.0 - params.beta1);
-        let v_new = v[i] + (g * g - v[i]) * (1.0 - params.beta2);
+        let g = quad(gradients[i]);
+        let m_old = m[i];
+        let v_old = v[i];
+        let m_new = m_old + (g - m_old) * (1.0 - params.beta1);
+        let v_new = v_old + (g * g - v_old) * (1.0 - params.beta2);
         m[i] = m_new;
         v[i] = v_new;
         weights[i] -= step.step_size * m_new / (sqrt(v_new) + params.epsilon);

@@ -4,6 +4,9 @@
 // Sums run in two passes: `statistics` and `backward_sums` reduce a strip of rows in a workgroup (8 channel groups x 8 row
 // lanes, a fixed tree), the `finish` passes merge the strips in order. Values are taken relative to the channel's first value,
 // so a large mean costs no precision; the mean is kept as that first value (shift) and a remainder (delta).
+//
+// activate and slope (common/identity.wgsl or an activation's own): `apply` ends in an activation, `backward_input` begins in the
+// one whose output x is.
 
 struct Params {
     groups: u32,        // channel groups: c / LANES
@@ -35,8 +38,8 @@ fn add_row_lanes(local: u32, lane: u32) {
 
 // ---- statistics: partial [strips, 3, c] of (rows, mean - shift, sum of squared differences from that mean)
 
-@group(0) @binding(1) var<storage, read> x: array<F>;                   // [rows, c]
-@group(0) @binding(2) var<storage, read> first_row: array<F>;           // [c]: the batch's first row
+@group(0) @binding(1) var<storage, read> x: array<S>;                   // [rows, c]
+@group(0) @binding(2) var<storage, read> first_row: array<S>;           // [c]: the batch's first row
 @group(0) @binding(3) var<storage, read_write> partial: array<F>;       // [strips, 3, c]
 
 @compute @workgroup_size(8, 8)
@@ -49,9 +52,9 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     var sum = F();
     var squares = F();
     if inside {
-        let shift = first_row[g];
+        let shift = load(first_row[g]);
         for (var row = begin + id.y; row < end; row += 8u) {
-            let d = x[row * params.groups + g] - shift;
+            let d = load(x[row * params.groups + g]) - shift;
             sum += d;
             squares += d * d;
         }
@@ -71,8 +74,8 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 
 // ---- finish_statistics: merges strips (Chan, Golub and LeVeque 1983), one invocation a channel group
 
-@group(0) @binding(1) var<storage, read> strips: array<F>;              // partial
-@group(0) @binding(2) var<storage, read> shift_row: array<F>;           // [c]: the batch's first row
+@group(0) @binding(1) var<storage, read> strips: array<S>;              // partial
+@group(0) @binding(2) var<storage, read> shift_row: array<S>;           // [c]: the batch's first row
 @group(0) @binding(3) var<storage, read_write> saved: array<F>;         // [3, c]: shift, delta, rstd
 @group(0) @binding(4) var<storage, read_write> moving_mean: array<F>;   // [c]
 @group(0) @binding(5) var<storage, read_write> moving_variance: array<F>;   // [c]
@@ -86,67 +89,68 @@ fn finish_statistics(@builtin(global_invocation_id) id: vec3<u32>) {
         var squares = F();
         for (var s = 0u; s < params.strips; s++) {
             let slot = s * 3u * params.groups + g;
-            let n = strips[slot];
+            let n = load(strips[slot]);
             let total = count + n;
-            let d = strips[slot + params.groups] - delta;
-            squares += strips[slot + 2u * params.groups] + d * d * (count * n / total);
+            let d = load(strips[slot + params.groups]) - delta;
+            squares += load(strips[slot + 2u * params.groups]) + d * d * (count * n / total);
             delta += d * (n / total);
             count = total;
         }
         let variance = squares / count;
-        saved[g] = shift_row[g];
+        let shift = load(shift_row[g]);
+        saved[g] = shift;
         saved[params.groups + g] = delta;
         saved[2u * params.groups + g] = F() + 1.0 / sqrt(variance + params.epsilon);
         // Keras: moving = moving * momentum + batch * (1 - momentum), with the biased variance.
         let rate = 1.0 - params.momentum;
-        moving_mean[g] = moving_mean[g] * params.momentum + (shift_row[g] + delta) * rate;
+        moving_mean[g] = moving_mean[g] * params.momentum + (shift + delta) * rate;
         moving_variance[g] = moving_variance[g] * params.momentum + variance * rate;
     }
 }
 
 // ---- use_moving: inference's statistics, in the same form
 
-@group(0) @binding(1) var<storage, read> mean_in: array<F>;             // [c]
-@group(0) @binding(2) var<storage, read> variance_in: array<F>;         // [c]
+@group(0) @binding(1) var<storage, read> mean_in: array<S>;             // [c]
+@group(0) @binding(2) var<storage, read> variance_in: array<S>;         // [c]
 @group(0) @binding(3) var<storage, read_write> saved_out: array<F>;     // [3, c]
 
 @compute @workgroup_size(8)
 fn use_moving(@builtin(global_invocation_id) id: vec3<u32>) {
     let g = id.x;
     if g < params.groups {
-        saved_out[g] = mean_in[g];
+        saved_out[g] = load(mean_in[g]);
         saved_out[params.groups + g] = F();
-        saved_out[2u * params.groups + g] = F() + 1.0 / sqrt(variance_in[g] + params.epsilon);
+        saved_out[2u * params.groups + g] = F() + 1.0 / sqrt(load(variance_in[g]) + params.epsilon);
     }
 }
 
 // ---- apply: y; the grid is that of statistics
 
-@group(0) @binding(2) var<storage, read> stats: array<F>;               // [3, c]
-@group(0) @binding(3) var<storage, read> gamma: array<F>;               // [c]
-@group(0) @binding(4) var<storage, read> beta: array<F>;                // [c]
+@group(0) @binding(2) var<storage, read> stats: array<S>;               // [3, c]
+@group(0) @binding(3) var<storage, read> gamma: array<S>;               // [c]
+@group(0) @binding(4) var<storage, read> beta: array<S>;                // [c]
 @group(0) @binding(5) var<storage, read_write> y: array<F>;             // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let shift = stats[g];
-        let delta = stats[params.groups + g];
-        let scale = stats[2u * params.groups + g] * select(F() + 1.0, gamma[g], params.scaled == 1u);
-        let offset = beta[g];
+        let shift = load(stats[g]);
+        let delta = load(stats[params.groups + g]);
+        let scale = load(stats[2u * params.groups + g]) * select(F() + 1.0, load(gamma[g]), params.scaled == 1u);
+        let offset = load(beta[g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            y[i] = ((x[i] - shift) - delta) * scale + offset;
+            y[i] = activate(((load(x[i]) - shift) - delta) * scale + offset);
         }
     }
 }
 
 // ---- backward_sums: partial [strips, 2, c] of (sum dy, sum dy * xhat)
 
-@group(0) @binding(3) var<storage, read> dy: array<F>;                  // [rows, c]
+@group(0) @binding(3) var<storage, read> dy: array<S>;                  // [rows, c]
 @group(0) @binding(4) var<storage, read_write> partial_sums: array<F>;  // [strips, 2, c]
 
 @compute @workgroup_size(8, 8)
@@ -157,15 +161,16 @@ fn backward_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     var sum = F();
     var products = F();
     if inside {
-        let shift = stats[g];
-        let delta = stats[params.groups + g];
-        let rstd = stats[2u * params.groups + g];
+        let shift = load(stats[g]);
+        let delta = load(stats[params.groups + g]);
+        let rstd = load(stats[2u * params.groups + g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            sum += dy[i];
-            products += dy[i] * (((x[i] - shift) - delta) * rstd);
+            let d = load(dy[i]);
+            sum += d;
+            products += d * (((load(x[i]) - shift) - delta) * rstd);
         }
     }
     first_tile[local] = sum;
@@ -189,15 +194,15 @@ fn finish_sums(@builtin(global_invocation_id) id: vec3<u32>) {
         var sum = F();
         var products = F();
         for (var s = 0u; s < params.strips; s++) {
-            sum += strips[s * 2u * params.groups + g];
-            products += strips[(s * 2u + 1u) * params.groups + g];
+            sum += load(strips[s * 2u * params.groups + g]);
+            products += load(strips[(s * 2u + 1u) * params.groups + g]);
         }
         sums_out[g] = sum;
         sums_out[params.groups + g] = products;
     }
 }
 
-@group(0) @binding(1) var<storage, read> sums_in: array<F>;             // [2, c]
+@group(0) @binding(1) var<storage, read> sums_in: array<S>;             // [2, c]
 @group(0) @binding(2) var<storage, read_write> dgamma: array<F>;        // [c]
 @group(0) @binding(3) var<storage, read_write> dbeta: array<F>;         // [c]
 
@@ -205,51 +210,52 @@ fn finish_sums(@builtin(global_invocation_id) id: vec3<u32>) {
 fn copy_sums(@builtin(global_invocation_id) id: vec3<u32>) {
     let g = id.x;
     if g < params.groups {
-        dbeta[g] = sums_in[g];
-        dgamma[g] = sums_in[params.groups + g];
+        dbeta[g] = load(sums_in[g]);
+        dgamma[g] = load(sums_in[params.groups + g]);
     }
 }
 
 // ---- backward_input, training: dx = gamma * rstd * (dy - (dbeta + xhat * dgamma) / rows);
 //      inference: dx = gamma * rstd * dy. The grid is apply's.
 
-@group(0) @binding(4) var<storage, read> scale_in: array<F>;            // [c]: gamma
-@group(0) @binding(5) var<storage, read> sums: array<F>;                // [2, c]: dbeta, dgamma
+@group(0) @binding(4) var<storage, read> scale_in: array<S>;            // [c]: gamma
+@group(0) @binding(5) var<storage, read> sums: array<S>;                // [2, c]: dbeta, dgamma
 @group(0) @binding(6) var<storage, read_write> dx: array<F>;            // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let shift = stats[g];
-        let delta = stats[params.groups + g];
-        let rstd = stats[2u * params.groups + g];
-        let scale = select(F() + 1.0, scale_in[g], params.scaled == 1u) * rstd;
-        let mean_dy = sums[g] / params.batch_rows;
-        let mean_product = sums[params.groups + g] / params.batch_rows;
+        let shift = load(stats[g]);
+        let delta = load(stats[params.groups + g]);
+        let rstd = load(stats[2u * params.groups + g]);
+        let scale = select(F() + 1.0, load(scale_in[g]), params.scaled == 1u) * rstd;
+        let mean_dy = load(sums[g]) / params.batch_rows;
+        let mean_product = load(sums[params.groups + g]) / params.batch_rows;
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            let xhat = ((x[i] - shift) - delta) * rstd;
-            dx[i] = scale * (dy[i] - mean_dy - xhat * mean_product);
+            let v = load(x[i]);
+            let xhat = ((v - shift) - delta) * rstd;
+            dx[i] = scale * (load(dy[i]) - mean_dy - xhat * mean_product) * slope(v);
         }
     }
 }
 
-@group(0) @binding(1) var<storage, read> dy_in: array<F>;               // [rows, c]
-@group(0) @binding(4) var<storage, read_write> dx_out: array<F>;        // [rows, c]
+@group(0) @binding(4) var<storage, read> dy_in: array<S>;               // [rows, c]
+@group(0) @binding(5) var<storage, read_write> dx_out: array<F>;        // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn backward_input_inference(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let scale = select(F() + 1.0, gamma[g], params.scaled == 1u) * stats[2u * params.groups + g];
+        let scale = select(F() + 1.0, load(gamma[g]), params.scaled == 1u) * load(stats[2u * params.groups + g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            dx_out[i] = scale * dy_in[i];
+            dx_out[i] = scale * load(dy_in[i]) * slope(load(x[i]));
         }
     }
 }

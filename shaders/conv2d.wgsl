@@ -9,7 +9,8 @@
 // Settings: tiling "subgroup" (one subgroup of {{ lanes }} lanes a workgroup; a lane loads the input pixels lane, lane + {{ lanes }},
 // ..., which are broadcast; it owns {{ quads }} times 4 columns of all {{ tile_rows }} rows) or "workgroup" (8 x 8 invocations of 4 rows x
 // 4 columns, tiles of 8 channels in workgroup memory); span: taps of a window's line that share the loaded pixels (subgroup
-// only; 1, or all of them where the horizontal step is 1); x4: the contraction's channels divide by 4; y4: the columns do; bias.
+// only; 1, or all of them where the horizontal step is 1); x4: the contraction's channels divide by 4; y4: the columns do; bias;
+// slope: whether the result is multiplied by the slope of an activation at `at`. activate and slope stand in front.
 //
 // With a span, rows run over lines that are span - 1 pixels wider than the output: row r meets tap t in loaded pixel r + t,
 // and the last span - 1 rows of a line are not stored.
@@ -41,20 +42,22 @@ struct Params {
     padding1: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-{% set XT = "vec4<f32>" if x4 else "f32" %}
 {% set YT = "vec4<f32>" if y4 else "f32" %}
-@group(0) @binding(1) var<storage, read> x: array<{{ XT }}>;            // [n, x_h, x_w, c_x]
-@group(0) @binding(2) var<storage, read> w: array<{{ YT }}>;            // [taps, c_x, c_y]
+@group(0) @binding(1) var<storage, read> x: array<{{ "Quad" if x4 else "f32" }}>;   // [n, x_h, x_w, c_x]
+@group(0) @binding(2) var<storage, read> w: array<{{ "Quad" if y4 else "f32" }}>;   // [taps, c_x, c_y]
 {% if bias %}
-@group(0) @binding(3) var<storage, read> b: array<{{ YT }}>;            // [c_y]
+@group(0) @binding(3) var<storage, read> b: array<{{ "Quad" if y4 else "f32" }}>;   // [c_y]
 {% endif %}
-@group(0) @binding({{ 4 if bias else 3 }}) var<storage, read_write> y: array<{{ YT }}>;     // [n, y_h, y_w, c_y]
+{% if slope %}
+@group(0) @binding(3) var<storage, read> at: array<{{ "Quad" if y4 else "f32" }}>;   // [n, y_h, y_w, c_y], for the slope
+{% endif %}
+@group(0) @binding({{ 4 if bias or slope else 3 }}) var<storage, read_write> y: array<{{ YT }}>;     // [n, y_h, y_w, c_y]
 
 // Four weights of one contraction index.
 fn weights(index: u32, columns: Columns) -> vec4<f32> {
     let row = index * columns.count;
     {% if y4 %}
-    return w[row + columns.at.x];
+    return quad(w[row + columns.at.x]);
     {% else %}
     return vec4(w[row + columns.at.x], w[row + columns.at.y], w[row + columns.at.z], w[row + columns.at.w]);
     {% endif %}
@@ -64,9 +67,24 @@ fn biases(columns: Columns) -> vec4<f32> {
     {% if not bias %}
     return vec4<f32>();
     {% elif y4 %}
-    return b[columns.at.x];
+    return quad(b[columns.at.x]);
     {% else %}
     return vec4(b[columns.at.x], b[columns.at.y], b[columns.at.z], b[columns.at.w]);
+    {% endif %}
+}
+
+// What an output becomes: forward ends in an activation, backward_input begins in the one whose output `at` is.
+alias F = vec4<f32>;
+fn finish(pixel: u32, columns: Columns, value: vec4<f32>) -> vec4<f32> {
+    {% if slope %}
+    let row = pixel * columns.count;
+    {% if y4 %}
+    return value * slope(quad(at[row + columns.at.x]));
+    {% else %}
+    return value * slope(vec4(at[row + columns.at.x], at[row + columns.at.y], at[row + columns.at.z], at[row + columns.at.w]));
+    {% endif %}
+    {% else %}
+    return activate(value);
     {% endif %}
 }
 
@@ -142,7 +160,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             for (var c = 0u; c < c_x; c += {{ 4 if x4 else 1 }}u) {
                 {% for p in range(pixels) %}
                 {% if x4 %}
-                let a{{ p }} = select(vec4<f32>(), x[(start{{ p }} + c) / 4u], base{{ p }} >= 0);
+                let a{{ p }} = select(vec4<f32>(), quad(x[(start{{ p }} + c) / 4u]), base{{ p }} >= 0);
                 {% else %}
                 let a{{ p }} = select(0.0, x[start{{ p }} + c], base{{ p }} >= 0);
                 {% endif %}
@@ -185,7 +203,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let p{{ r }} = subgroupBroadcast(pixel{{ r // lanes }}, {{ r % lanes }}u);
     if p{{ r }} != 0xffffffffu {
         {% for q in range(quads) %}
-        store(p{{ r }}, columns{{ q }}, acc{{ r }}_{{ q }} + bias{{ q }});
+        store(p{{ r }}, columns{{ q }}, finish(p{{ r }}, columns{{ q }}, acc{{ r }}_{{ q }} + bias{{ q }}));
         {% endfor %}
     }
     {% endfor %}
@@ -216,7 +234,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let load_columns = columns_at(first_column + (local % 8u) * 4u);
     // Computing: rows (local / 8) * 4 .. + 3, columns (local % 8) * 4 .. + 3.
     let a_row = (local / 8u) * 4u;
-    let quad = local % 8u;
+    let four = local % 8u;
     var acc0 = vec4<f32>();
     var acc1 = vec4<f32>();
     var acc2 = vec4<f32>();
@@ -231,7 +249,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
                 var a = vec4<f32>();
                 let ca = c + load_c;
                 {% if x4 %}
-                if base >= 0 && ca < c_x { a = x[(start + ca) / 4u]; }
+                if base >= 0 && ca < c_x { a = quad(x[(start + ca) / 4u]); }
                 {% else %}
                 if base >= 0 {
                     if ca < c_x { a.x = x[start + ca]; }
@@ -251,7 +269,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
                 w_tile[local] = weight;
                 workgroupBarrier();
                 {% for k in range(8) %}
-                let w{{ k }} = w_tile[{{ k * 8 }}u + quad];
+                let w{{ k }} = w_tile[{{ k * 8 }}u + four];
                 acc0 += a_tile[{{ k * 36 }}u + a_row] * w{{ k }};
                 acc1 += a_tile[{{ k * 36 + 1 }}u + a_row] * w{{ k }};
                 acc2 += a_tile[{{ k * 36 + 2 }}u + a_row] * w{{ k }};
@@ -261,11 +279,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         }
     }
 
-    let columns = columns_at(first_column + quad * 4u);
+    let columns = columns_at(first_column + four * 4u);
     let bias = biases(columns);
     {% for r in range(4) %}
     let row{{ r }} = row_at(first_row + a_row + {{ r }}u);
-    if row{{ r }}.inside { store(output_pixel(row{{ r }}), columns, acc{{ r }} + bias); }
+    if row{{ r }}.inside {
+        let pixel = output_pixel(row{{ r }});
+        store(pixel, columns, finish(pixel, columns, acc{{ r }} + bias));
+    }
     {% endfor %}
 }
 {% endif %}

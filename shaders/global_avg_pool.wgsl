@@ -9,7 +9,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> x: array<F>;           // [n, h, w, c]
+@group(0) @binding(1) var<storage, read> x: array<S>;           // [n, h, w, c]
 @group(0) @binding(2) var<storage, read_write> y: array<F>;     // [n, c]
 
 // Four sums, added in pairs: a quarter of the trips, and a smaller rounding error than one long sum.
@@ -27,20 +27,21 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
         var sum3 = F();
         for (var k = 0u; k < fours; k++) {
             let at = first + 4u * k * stride;
-            sum0 += x[at];
-            sum1 += x[at + stride];
-            sum2 += x[at + 2u * stride];
-            sum3 += x[at + 3u * stride];
+            sum0 += load(x[at]);
+            sum1 += load(x[at + stride]);
+            sum2 += load(x[at + 2u * stride]);
+            sum3 += load(x[at + 3u * stride]);
         }
         for (var p = 4u * fours; p < params.pixels; p++) {
-            sum0 += x[first + p * stride];
+            sum0 += load(x[first + p * stride]);
         }
         y[i] = ((sum0 + sum1) + (sum2 + sum3)) * params.scale;
     }
 }
 
-@group(0) @binding(1) var<storage, read> dy: array<F>;          // [n, c]
-@group(0) @binding(2) var<storage, read_write> dx: array<F>;    // [n, h, w, c]
+@group(0) @binding(1) var<storage, read> dy: array<S>;          // [n, c]
+@group(0) @binding(2) var<storage, read> at: array<S>;          // x, for the slope; otherwise not read
+@group(0) @binding(3) var<storage, read_write> dx: array<F>;    // [n, h, w, c]
 
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -48,6 +49,6 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
         let sample = i / (params.pixels * params.groups);
-        dx[i] = dy[sample * params.groups + i % params.groups] * params.scale;
+        dx[i] = load(dy[sample * params.groups + i % params.groups]) * params.scale * slope(load(at[i]));
     }
 }

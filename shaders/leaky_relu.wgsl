@@ -1,35 +1,11 @@
-// leaky_relu: y = x where x > 0, else slope * x; dx = dy where y > 0, else slope * dy.
-// One invocation a vec4 (LANES = 4); workgroups are folded over x and y of the grid.
+// leaky_relu: y = x where x > 0, else SLOPE * x; dx = dy where y > 0, else SLOPE * dy. SLOPE is 0 or more, put in front as a constant.
+// Prelude: common/elementwise.wgsl.
 
-struct Params {
-    count: u32,     // vec4s
-    slope: f32,     // 0 or more
-}
-@group(0) @binding(0) var<uniform> params: Params;
-
-@group(0) @binding(1) var<storage, read> x: array<F>;           // any shape
-@group(0) @binding(2) var<storage, read_write> y: array<F>;     // x's
-
-@compute @workgroup_size(64)
-fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-           @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
-    if i < params.count {
-        let v = x[i];
-        y[i] = select(v * params.slope, v, v > F());
-    }
+fn activate(x: F) -> F {
+    return select(x * SLOPE, x, x > F());
 }
 
-@group(0) @binding(1) var<storage, read> y_out: array<F>;       // forward's output
-@group(0) @binding(2) var<storage, read> dy: array<F>;
-@group(0) @binding(3) var<storage, read_write> dx: array<F>;
-
-@compute @workgroup_size(64)
-fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-            @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
-    if i < params.count {
-        let d = dy[i];
-        dx[i] = select(d * params.slope, d, y_out[i] > F());
-    }
+// At the output.
+fn slope(y: F) -> F {
+    return select(F(SLOPE), F(1.0), y > F());
 }

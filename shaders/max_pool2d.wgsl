@@ -14,7 +14,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> x: array<F>;               // [n, h_in, w_in, c]
+@group(0) @binding(1) var<storage, read> x: array<S>;               // [n, h_in, w_in, c]
 @group(0) @binding(2) var<storage, read_write> y: array<F>;         // [n, h_out, w_out, c]
 @group(0) @binding(3) var<storage, read_write> argmax: array<U>;    // y's: i * window_w + j
 
@@ -37,7 +37,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
         for (var h = first.x; h < end.x; h++) {
             let line = (sample * params.in_size.x + corner.x + h - params.pad.x) * params.in_size.y;
             for (var w = first.y; w < end.y; w++) {
-                let v = x[(line + corner.y + w - params.pad.y) * params.groups + i % params.groups];
+                let v = load(x[(line + corner.y + w - params.pad.y) * params.groups + i % params.groups]);
                 // By its bits: a compiler may take it that floats are never NaN.
                 let nan = (bitcast<U>(v) & U(0x7fffffffu)) > U(0x7f800000u);
                 let taken = (nan | (v > best)) & !nan_found;
@@ -51,9 +51,15 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     }
 }
 
-@group(0) @binding(1) var<storage, read> taps: array<U>;            // forward's argmax, [n, h_out, w_out, c]
-@group(0) @binding(2) var<storage, read> dy: array<F>;              // [n, h_out, w_out, c]
-@group(0) @binding(3) var<storage, read_write> dx: array<F>;        // [n, h_in, w_in, c]
+@group(0) @binding(1) var<storage, read> taps: array<SU>;            // forward's argmax, [n, h_out, w_out, c]
+@group(0) @binding(2) var<storage, read> dy: array<S>;              // [n, h_out, w_out, c]
+@group(0) @binding(3) var<storage, read> y_out: array<S>;           // forward's output, for the slope; otherwise not read
+@group(0) @binding(4) var<storage, read_write> dx: array<F>;        // [n, h_in, w_in, c]
+
+// dy through the activation that x came from: where the maximum was, x is y.
+fn gradient_at(o: u32) -> F {
+    return load(dy[o]) * slope(load(y_out[o]));
+}
 
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -74,7 +80,7 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
             for (var w = covered.y; w < end.y; w++) {
                 let o = (line + w) * params.groups + i % params.groups;
                 let tap = at - vec2(h, w) * params.stride;
-                sum += select(F(), dy[o], taps[o] == U(tap.x * params.window.y + tap.y));
+                sum += select(F(), gradient_at(o), load_u(taps[o]) == U(tap.x * params.window.y + tap.y));
             }
         }
         dx[i] = sum;
@@ -113,8 +119,8 @@ fn backward_stride2(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
             let tap_h = (block.x - h) * 2u;
             for (var w = first.y; w < end.y; w++) {
                 let o = (line + w) * channels + g;
-                let gradient = dy[o];
-                let taken = taps[o];
+                let gradient = gradient_at(o);
+                let taken = load_u(taps[o]);
                 let tap_w = (block.y - w) * 2u;
                 let tap = tap_h * window.y + tap_w;
                 sum00 += select(F(), gradient, taken == U(tap));

@@ -1,30 +1,11 @@
 // relu: y = 0 where x < 0, else x (so that a NaN stays one); dx = dy where y > 0, else 0.
-// One invocation a vec4 (LANES = 4); workgroups are folded over x and y of the grid.
+// Prelude: common/elementwise.wgsl.
 
-struct Params { count: u32 }    // vec4s
-@group(0) @binding(0) var<uniform> params: Params;
-
-@group(0) @binding(1) var<storage, read> x: array<F>;           // any shape
-@group(0) @binding(2) var<storage, read_write> y: array<F>;     // x's
-
-@compute @workgroup_size(64)
-fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-           @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
-    if i < params.count {
-        y[i] = select(x[i], F(), x[i] < F());
-    }
+fn activate(x: F) -> F {
+    return select(x, F(), x < F());
 }
 
-@group(0) @binding(1) var<storage, read> y_out: array<F>;       // forward's output
-@group(0) @binding(2) var<storage, read> dy: array<F>;
-@group(0) @binding(3) var<storage, read_write> dx: array<F>;
-
-@compute @workgroup_size(64)
-fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-            @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
-    if i < params.count {
-        dx[i] = select(F(), dy[i], y_out[i] > F());
-    }
+// At the output.
+fn slope(y: F) -> F {
+    return select(F(), F(1.0), y > F());
 }

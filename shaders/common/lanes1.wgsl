@@ -1,5 +1,9 @@
-// Element-wise kernels, one element an invocation.
+// Element-wise kernels, one element an invocation. S and SU are F and U as read-only storage holds them.
 alias F = f32;
 alias U = u32;
 alias B = bool;
+alias S = f32;
+alias SU = u32;
 const LANES = 1u;
+fn load(s: S) -> F { return s; }
+fn load_u(s: SU) -> U { return s; }

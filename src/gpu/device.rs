@@ -15,7 +15,8 @@ pub enum Tiling {
     Subgroup {
         /// Invocations of a subgroup: 4, 8 or 16.
         lanes: u32,
-        /// Whether each lane's load is a loop of its own, so that only very large tiles pay (Mesa 22.3: 18 cycles an element).
+        /// Whether each lane's load is a trip of a loop, so that only very large tiles pay (Mesa 22.3: 140 cycles a vector of 8
+        /// lanes, 83 as half of a 64-bit load). Needs 64-bit integers.
         slow_loads: bool,
     },
     /// Tiles in workgroup memory, 8 x 8 invocations of 4 x 4 outputs. For GPUs.
@@ -63,7 +64,7 @@ impl Gpu {
     /// [`Error::NoAdapter`] without a fitting adapter, [`Error::Gpu`] if its driver refuses a device.
     pub fn open(choice: &DeviceChoice, backends: wgpu::Backends) -> Result<Self> {
         let (adapter, description) = adapter::choose(choice, backends)?;
-        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_INT64;
         let limits = adapter.limits();
         let request = wgpu::DeviceDescriptor {
             label: Some("fer-gpu"),
@@ -92,7 +93,10 @@ impl Gpu {
         let [min, max] = description.subgroup;
         let tiling =
             if description.kind == "software" && description.subgroups && min == max && [4, 8, 16].contains(&min) {
-                Tiling::Subgroup { lanes: min, slow_loads: slow_loads(&description.driver) }
+                {
+                    let wide = adapter.features().contains(wgpu::Features::SHADER_INT64);
+                    Tiling::Subgroup { lanes: min, slow_loads: wide && slow_loads(&description.driver) }
+                }
             } else {
                 Tiling::Workgroup
             };

@@ -1,6 +1,7 @@
 //! A kernel is WGSL text and an entry point; a pipeline is a pure function of it and of how its
 //! bindings are accessed.
 
+use super::device::Tiling;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -81,6 +82,14 @@ impl Kernel {
     #[must_use]
     pub fn with_step(self) -> Self {
         self.with_prelude(include_str!("../../shaders/common/step.wgsl"))
+    }
+
+    /// Puts the adapter's way of loading in front: every kernel may use it.
+    #[must_use]
+    pub(super) fn with_loads(self, tiling: Tiling) -> Self {
+        let wide = matches!(tiling, Tiling::Subgroup { slow_loads: true, .. });
+        let plain = include_str!("../../shaders/common/loads_plain.wgsl");
+        self.with_prelude(if wide { include_str!("../../shaders/common/loads_wide.wgsl") } else { plain })
     }
 
     /// `op.pass`.

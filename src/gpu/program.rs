@@ -80,7 +80,8 @@ impl<'g> Recorder<'g> {
             .chain(writes.iter().map(|t| ((*t).clone(), Access::Write)))
             .collect();
         let params = bytemuck::bytes_of(params).to_vec();
-        self.pending.push(Pending { kernel: kernel.clone(), params, bindings, groups });
+        let kernel = kernel.clone().with_loads(self.gpu.tiling);
+        self.pending.push(Pending { kernel, params, bindings, groups });
     }
 
     /// A dispatch over `items` invocations in workgroups of `size`, folded into x and y.

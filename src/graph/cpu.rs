@@ -26,6 +26,7 @@ pub struct CpuExecutor {
     v: Vec<HostTensor>,
     /// Whether what training moves stays f64.
     exact: bool,
+    fused: bool,
     collected: Metrics,
 }
 
@@ -55,6 +56,7 @@ impl CpuExecutor {
             m: zeros.clone(),
             v: zeros,
             exact: false,
+            fused: true,
             collected: Metrics::default(),
             parameters,
         }
@@ -65,6 +67,13 @@ impl CpuExecutor {
     #[must_use]
     pub fn exact(mut self) -> Self {
         self.exact = true;
+        self
+    }
+
+    /// Plans as fused as on a GPU, or a node at a time. The default is fused: what is planned is what is checked.
+    #[must_use]
+    pub fn fused(mut self, fused: bool) -> Self {
+        self.fused = fused;
         self
     }
 
@@ -117,10 +126,14 @@ impl CpuExecutor {
         };
         for planned in &plan.steps {
             match planned {
-                Step::Forward { node, x, y, saved } => {
+                Step::Forward { node, x, y, saved, activation } => {
                     let x = x.iter().map(|t| view(&plan, &run.tensors, *t)).collect::<Vec<_>>();
                     let io = HostForward { x: x.iter().collect(), params: self.node_values(*node), pass: pass(*node) };
-                    let out = self.graph.nodes[*node].op.forward_reference(&io);
+                    let mut out = self.graph.nodes[*node].op.forward_reference(&io);
+                    if let Some(a) = activation {
+                        let io = HostForward { x: vec![&out.y], params: Vec::new(), pass: pass(*a) };
+                        out.y = self.graph.nodes[*a].op.forward_reference(&io).y;
+                    }
                     seen(&self.graph.nodes[*node].name, &out.y);
                     run.tensors.insert(plan.owner(*y), out.y);
                     run.tensors.extend(saved.iter().copied().zip(out.saved));
@@ -142,9 +155,9 @@ impl CpuExecutor {
                     run.tensors.insert(*probabilities, loss.probabilities);
                     run.tensors.insert(*dlogits, loss.dlogits);
                 }
-                Step::Backward { node, x, y, saved, dy, dx } => {
+                Step::Backward { node, x, y, saved, dy, dx, slopes } => {
                     let at = |t: &usize| view(&plan, &run.tensors, *t);
-                    let needs = self.graph.nodes[*node].op.needs();
+                    let needs = self.graph.nodes[*node].op.needs_with(slopes.iter().any(Option::is_some));
                     // What backward does not ask for has its shape only: NaN shows an op that reads it all the same.
                     let absent = |t: &usize| HostTensor::from_fn(plan.tensors[*t].shape.clone(), |_| f64::NAN);
                     let x: Vec<HostTensor> = x.iter().map(|t| if needs.x { at(t) } else { absent(t) }).collect();
@@ -162,10 +175,14 @@ impl CpuExecutor {
                     let owned = out.dparams.into_iter().enumerate().map(|(i, g)| (first + i, g));
                     let trained = owned.filter(|(slot, _)| self.parameters.slots[*slot].spec.trainable);
                     run.gradients.extend(trained.filter_map(|(slot, g)| Some((slot, g?))));
-                    for (t, value) in dx.iter().zip(out.dx) {
-                        if let Some(t) = t {
-                            run.tensors.insert(plan.owner(*t), value);
-                        }
+                    for ((t, value), slope) in dx.iter().zip(out.dx).zip(slopes) {
+                        let Some(t) = t else { continue };
+                        let value = slope.map_or(value.clone(), |(a, y)| {
+                            let (y, pass) = (&view(&plan, &run.tensors, y), pass(a));
+                            let io = HostBackward { x: vec![y], params: Vec::new(), y, saved: &[], dy: &value, pass };
+                            self.graph.nodes[a].op.backward_reference(&io).dx.swap_remove(0)
+                        });
+                        run.tensors.insert(plan.owner(*t), value);
                     }
                 }
                 Step::Accumulate { into, from, fresh } => {
@@ -246,7 +263,7 @@ impl Executor for CpuExecutor {
             return Err(Error::usage(format!("{n} samples are more than planned for"), ""));
         }
         if !self.plans.contains_key(&(mode, n)) {
-            self.plans.insert((mode, n), Plan::new(&self.graph, n, mode)?);
+            self.plans.insert((mode, n), Plan::with_fusion(&self.graph, n, mode, self.fused)?);
         }
         Ok(())
     }

@@ -44,10 +44,24 @@ impl GpuExecutor {
     /// # Errors
     /// Tensors that the adapter cannot hold.
     pub fn new(gpu: Arc<Gpu>, graph: Arc<Graph>, batch: usize, seed: u64, train: bool) -> Result<Self> {
+        Self::with_fusion(gpu, graph, batch, seed, (train, true))
+    }
+
+    /// The same with a plan that fuses, or with one that does not: the yardstick.
+    ///
+    /// # Errors
+    /// As [`GpuExecutor::new`].
+    pub fn with_fusion(
+        gpu: Arc<Gpu>,
+        graph: Arc<Graph>,
+        batch: usize,
+        seed: u64,
+        (train, fused): (bool, bool),
+    ) -> Result<Self> {
         let parameters = Parameters::new(&graph);
-        let mut plans = HashMap::from([(Mode::Evaluate, Plan::new(&graph, batch, Mode::Evaluate)?)]);
+        let mut plans = HashMap::from([(Mode::Evaluate, Plan::with_fusion(&graph, batch, Mode::Evaluate, fused)?)]);
         if train {
-            plans.insert(Mode::Train, Plan::new(&graph, batch, Mode::Train)?);
+            plans.insert(Mode::Train, Plan::with_fusion(&graph, batch, Mode::Train, fused)?);
         }
         let memory = Memory::new(&gpu, &mut plans, &parameters, batch)?;
         let ring = StagingRing::new(&gpu, METRICS as u64 * 4, 3)?;
@@ -143,9 +157,11 @@ impl GpuExecutor {
         };
         for step in &plan.steps {
             match step {
-                Step::Forward { node, x, y, saved } => {
+                Step::Forward { node, x, y, saved, activation } => {
                     let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
-                    let io = GpuForward { x: &x, params: &params, y: &tensor(*y), saved: &saved, pass: pass(*node) };
+                    let activation = activation.and_then(|a| self.graph.nodes[a].op.activation());
+                    let (y, pass) = (&tensor(*y), pass(*node));
+                    let io = GpuForward { x: &x, params: &params, y, saved: &saved, activation, pass };
                     self.graph.nodes[*node].op.forward(&mut rec, &io)?;
                 }
                 Step::Loss { logits, probabilities, dlogits } => {
@@ -159,9 +175,12 @@ impl GpuExecutor {
                     };
                     softmax_cross_entropy::record(&mut rec, &io)?;
                 }
-                Step::Backward { node, x, y, saved, dy, dx } => {
+                Step::Backward { node, x, y, saved, dy, dx, slopes } => {
                     let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
                     let dx: Vec<Option<GpuTensor>> = dx.iter().map(|t| t.map(&tensor)).collect();
+                    let slope_of =
+                        |s: &Option<(usize, TensorId)>| s.and_then(|(a, _)| self.graph.nodes[a].op.activation());
+                    let slopes: Vec<_> = slopes.iter().map(slope_of).collect();
                     let gradients = |trainable: bool| {
                         self.memory.training.as_ref().filter(|_| trainable).map(|[gradients, ..]| gradients.clone())
                     };
@@ -173,6 +192,7 @@ impl GpuExecutor {
                         dy: &tensor(*dy),
                         dx: &dx,
                         dparams: &self.node_params(*node, gradients)?,
+                        slopes: &slopes,
                         pass: pass(*node),
                     };
                     self.graph.nodes[*node].op.backward(&mut rec, &io)?;

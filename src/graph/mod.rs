@@ -17,12 +17,14 @@ mod builder;
 mod cpu;
 mod description;
 mod executor;
+mod fusion;
 mod gpu;
 mod gpu_memory;
 mod layers;
 mod memory;
 mod parameters;
 mod plan;
+mod planner;
 
 pub use builder::{Builder, Numbered};
 pub use cpu::CpuExecutor;

@@ -1,7 +1,8 @@
 //! The plan: which op runs when, which tensors it reads and writes, and which buffers these share.
 
+use super::Graph;
 use super::memory::{Assignment, Lifetime, assign, lower_bound};
-use super::{Graph, Value};
+use super::planner::Planner;
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 
@@ -30,6 +31,8 @@ pub enum Step {
         y: TensorId,
         /// Saved for backward.
         saved: Vec<TensorId>,
+        /// The activation that the output passes through in the same kernel: `y` is that node's output.
+        activation: Option<usize>,
     },
     /// Loss, metrics and the gradient of the logits.
     Loss {
@@ -54,6 +57,8 @@ pub enum Step {
         dy: TensorId,
         /// Gradient of each input that needs one.
         dx: Vec<Option<TensorId>>,
+        /// The activation by whose slope each of them is multiplied in the same kernel, and its output.
+        slopes: Vec<Option<(usize, TensorId)>>,
     },
     /// `into = from` (fresh) or `into += from`.
     Accumulate {
@@ -74,7 +79,7 @@ pub struct PlannedTensor {
     /// Batch first.
     pub shape: Shape,
     /// The tensor whose bytes it shares under another shape, if it is a view.
-    view_of: Option<TensorId>,
+    pub(super) view_of: Option<TensorId>,
 }
 
 /// Order, tensors and buffers of a graph at one batch size.
@@ -82,6 +87,8 @@ pub struct PlannedTensor {
 pub struct Plan {
     /// What it is for.
     pub mode: Mode,
+    /// Whether kernels take in the activations around them.
+    pub fused: bool,
     /// Samples.
     pub batch: usize,
     /// All tensors; 0 is the input.
@@ -105,10 +112,18 @@ impl Plan {
     /// # Errors
     /// A batch of 0, or tensors whose size overflows.
     pub fn new(graph: &Graph, batch: usize, mode: Mode) -> Result<Self> {
+        Self::with_fusion(graph, batch, mode, true)
+    }
+
+    /// The same, or a step a node: the yardstick of fused plans.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn with_fusion(graph: &Graph, batch: usize, mode: Mode, fused: bool) -> Result<Self> {
         if batch == 0 {
             return Err(Error::usage("a batch needs at least one image", "use --batch 1 or more"));
         }
-        let mut planner = Planner::new(graph, batch, mode);
+        let mut planner = Planner::new(graph, batch, mode, fused);
         planner.forward();
         let (logits, dlogits) = planner.loss();
         if mode == Mode::Train {
@@ -133,7 +148,7 @@ impl Plan {
             buffer_of[t] = buffer_of[owner(&tensors, t)];
         }
         debug_assert_eq!(tensors[logits].shape.dims().len(), 2);
-        Ok(Self { mode, batch, tensors, steps, buffer_of, buffers: sizes, lower_bound: lower_bound(&asked) })
+        Ok(Self { mode, fused, batch, tensors, steps, buffer_of, buffers: sizes, lower_bound: lower_bound(&asked) })
     }
 
     /// The same plan for fewer samples, in the same buffers: for the last, smaller batch of an epoch.
@@ -142,7 +157,7 @@ impl Plan {
     /// As [`Plan::new`].
     pub fn resized(&self, graph: &Graph, batch: usize) -> Result<Self> {
         debug_assert!(batch <= self.batch);
-        let plan = Self::new(graph, batch, self.mode)?;
+        let plan = Self::with_fusion(graph, batch, self.mode, self.fused)?;
         Ok(Self { buffer_of: self.buffer_of.clone(), buffers: self.buffers.clone(), ..plan })
     }
 
@@ -206,134 +221,5 @@ impl Step {
             }
             Self::Accumulate { into, from, .. } => Box::new([*into, *from].into_iter()),
         }
-    }
-}
-
-/// The state of planning.
-struct Planner<'g> {
-    graph: &'g Graph,
-    batch: usize,
-    mode: Mode,
-    tensors: Vec<PlannedTensor>,
-    steps: Vec<Step>,
-    /// Tensor of each value.
-    values: Vec<TensorId>,
-    /// Tensors that each node saved.
-    saved: Vec<Vec<TensorId>>,
-    /// Whether a value's gradient leads to a trained parameter.
-    needs_gradient: Vec<bool>,
-}
-
-impl<'g> Planner<'g> {
-    fn new(graph: &'g Graph, batch: usize, mode: Mode) -> Self {
-        let input = PlannedTensor { name: "input".into(), shape: graph.input().with_batch(batch), view_of: None };
-        let mut needs_gradient = vec![false];
-        for node in &graph.nodes {
-            let trained = node.params.iter().any(|p| p.trainable);
-            needs_gradient.push(trained || node.inputs.iter().any(|v| needs_gradient[*v]));
-        }
-        Self {
-            graph,
-            batch,
-            mode,
-            tensors: vec![input],
-            steps: Vec::new(),
-            values: vec![INPUT],
-            saved: Vec::new(),
-            needs_gradient,
-        }
-    }
-
-    fn tensor(&mut self, name: String, shape: Shape, view_of: Option<TensorId>) -> TensorId {
-        self.tensors.push(PlannedTensor { name, shape, view_of });
-        self.tensors.len() - 1
-    }
-
-    fn forward(&mut self) {
-        for (i, node) in self.graph.nodes.iter().enumerate() {
-            let x: Vec<TensorId> = node.inputs.iter().map(|v| self.values[*v]).collect();
-            let view_of = node.op.is_view().then(|| x[0]);
-            let y = self.tensor(format!("{}.y", node.name), self.graph.shapes[i + 1].with_batch(self.batch), view_of);
-            let shapes = node.op.saved(&self.graph.input_shapes(node), self.batch);
-            let saved: Vec<TensorId> =
-                shapes.into_iter().map(|shape| self.tensor(format!("{}.saved", node.name), shape, None)).collect();
-            self.values.push(y);
-            self.saved.push(saved.clone());
-            if view_of.is_none() {
-                self.steps.push(Step::Forward { node: i, x, y, saved });
-            }
-        }
-    }
-
-    fn loss(&mut self) -> (TensorId, TensorId) {
-        let logits = self.values[self.graph.nodes.len()];
-        let shape = self.tensors[logits].shape.clone();
-        let probabilities = self.tensor("probabilities".into(), shape.clone(), None);
-        let dlogits = self.tensor("dlogits".into(), shape, None);
-        self.steps.push(Step::Loss { logits, probabilities, dlogits });
-        (logits, dlogits)
-    }
-
-    /// Walks the nodes backwards. `gradient[v]` owns the sum over the consumers seen so far of value `v`.
-    fn backward(&mut self, dlogits: TensorId) {
-        debug_assert_eq!(self.mode, Mode::Train);
-        let count = self.graph.nodes.len();
-        let mut gradient: Vec<Option<TensorId>> = vec![None; count + 1];
-        gradient[count] = Some(dlogits);
-        let mut consumers = vec![0usize; count + 1];
-        self.graph.nodes.iter().flat_map(|n| &n.inputs).for_each(|v| consumers[*v] += 1);
-        for (i, node) in self.graph.nodes.iter().enumerate().rev() {
-            // A value that nothing reads has no gradient, and neither has what only leads there.
-            let Some(dy) = gradient[i + 1].filter(|_| self.needs_gradient[i + 1]) else { continue };
-            let shares: Vec<Option<(Value, TensorId)>> = node
-                .inputs
-                .iter()
-                .map(|v| {
-                    let wanted = self.needs_gradient[*v];
-                    wanted.then(|| (*v, self.share(&node.name, *v, node.op.is_view().then_some(dy))))
-                })
-                .collect();
-            if !node.op.is_view() {
-                self.push_backward(i, dy, shares.iter().map(|s| s.map(|(_, t)| t)).collect());
-            }
-            for (v, share) in shares.into_iter().flatten() {
-                self.add_share(&mut gradient[v], share, consumers[v] == 1 || !node.op.is_view());
-            }
-        }
-    }
-
-    /// The tensor in which a node leaves its share of value `v`'s gradient.
-    fn share(&mut self, name: &str, v: Value, view_of: Option<TensorId>) -> TensorId {
-        let shape = self.graph.shapes[v].with_batch(self.batch);
-        self.tensor(format!("{name}.dx"), shape, view_of)
-    }
-
-    /// Hands a share to the value's owner: it becomes the owner, or is added to it. A view of another gradient may not become
-    /// the owner of a sum, or adding to it would change that gradient too.
-    fn add_share(&mut self, owner: &mut Option<TensorId>, share: TensorId, may_own: bool) {
-        match *owner {
-            None if may_own => *owner = Some(share),
-            None => {
-                let shape = self.tensors[share].shape.clone();
-                let into = self.tensor(format!("{}.sum", self.tensors[share].name), shape, None);
-                self.steps.push(Step::Accumulate { into, from: share, fresh: true });
-                *owner = Some(into);
-            }
-            Some(into) => self.steps.push(Step::Accumulate { into, from: share, fresh: false }),
-        }
-    }
-
-    fn push_backward(&mut self, i: usize, dy: TensorId, dx: Vec<Option<TensorId>>) {
-        let node = &self.graph.nodes[i];
-        let needs = node.op.needs();
-        // An activation that backward does not read is named by its gradient, which is alive anyway and of the same shape.
-        let y = if needs.y { self.values[i + 1] } else { dy };
-        let x = node
-            .inputs
-            .iter()
-            .zip(&dx)
-            .map(|(v, dx)| if needs.x { self.values[*v] } else { dx.unwrap_or(self.values[*v]) })
-            .collect();
-        self.steps.push(Step::Backward { node: i, x, y, saved: self.saved[i].clone(), dy, dx });
     }
 }

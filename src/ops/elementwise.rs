@@ -1,4 +1,4 @@
-//! What the smooth activations and relu6 share: each element of the output is a function of one element of the input, and its
+//! What the activations share: each element of the output is a function of one element of the input, and its
 //! slope a function of that input or of the output. An op gives the two functions, here for the reference and in
 //! `shaders/<op>.wgsl` (`activate`, `slope`) for the kernels of `shaders/common/elementwise.wgsl`.
 
@@ -6,6 +6,7 @@ use super::{GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, H
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
 use crate::tensor::HostTensor;
+use std::borrow::Cow;
 
 const KERNELS: &str = include_str!("../../shaders/common/elementwise.wgsl");
 
@@ -21,10 +22,17 @@ struct Params {
     padding: [u32; 3],
 }
 
-/// An op's name and its WGSL text of `activate` and `slope`.
-pub(super) struct Elementwise {
+/// An op's name and its WGSL text of `activate` and `slope`. Where `slope` is taken at the output, other ops' kernels can take the
+/// two in: see [`super::Op::activation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elementwise {
     pub(super) op: &'static str,
-    pub(super) text: &'static str,
+    pub(super) text: Cow<'static, str>,
+}
+
+/// The text of an activation that a kernel takes in, or of none.
+pub(super) fn text_of(activation: Option<&Elementwise>) -> &str {
+    activation.map_or(include_str!("../../shaders/common/identity.wgsl"), |a| &a.text)
 }
 
 impl Elementwise {
@@ -46,7 +54,7 @@ impl Elementwise {
         reads: &[&GpuTensor],
         write: &GpuTensor,
     ) -> Result<()> {
-        let kernel = Kernel::new(self.op, entry, self.text).with_prelude(KERNELS).with_lanes(Lanes::Four);
+        let kernel = Kernel::new(self.op, entry, self.text.clone()).with_prelude(KERNELS).with_lanes(Lanes::Four);
         for s in rec.batch_slices(&[write])? {
             let (reads, write): (Vec<_>, _) = (reads.iter().map(|t| t.samples(&s)).collect(), write.samples(&s));
             let count = write.elements().div_ceil(4);

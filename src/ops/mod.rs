@@ -40,6 +40,7 @@ pub mod window;
 pub mod zero_pad2d;
 
 pub use case::{Case, Input, Subject, Tolerance};
+pub use elementwise::Elementwise;
 
 use crate::error::{Error, Result};
 use crate::gpu::{GpuTensor, Recorder};
@@ -95,6 +96,16 @@ pub struct Needs {
     pub x: bool,
     /// Its output.
     pub y: bool,
+}
+
+/// What an op's kernels can do besides, so that another op needs none of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fuses {
+    /// Forward can end in an activation: `y = activate(f(x))`. Its backward must not read `y` then.
+    pub activation: bool,
+    /// Backward can begin in one: where the input is an activation's output, `dx` is multiplied by that activation's slope. What
+    /// backward reads for it, beside [`Op::needs`]; none if it cannot.
+    pub slope: Option<Needs>,
 }
 
 /// What a pass is: its mode and the counters of its random numbers.
@@ -176,6 +187,8 @@ pub struct GpuForward<'a> {
     pub y: &'a GpuTensor,
     /// Written: as [`Op::saved`] lists them.
     pub saved: &'a [GpuTensor],
+    /// What the output passes through; only for ops that take it ([`Fuses::activation`]).
+    pub activation: Option<Elementwise>,
     /// Mode and layer number.
     pub pass: Pass,
 }
@@ -197,8 +210,18 @@ pub struct GpuBackward<'a> {
     pub dx: &'a [Option<GpuTensor>],
     /// Written: the gradient of each parameter that is trained.
     pub dparams: &'a [Option<GpuTensor>],
+    /// The activation, if any, that each input went through and whose slope `dx` is to be multiplied by; only for ops that take
+    /// it ([`Fuses::slope`]).
+    pub slopes: &'a [Option<Elementwise>],
     /// Mode and layer number.
     pub pass: Pass,
+}
+
+impl GpuBackward<'_> {
+    /// The activation that the only input went through, if `dx` is to be multiplied by its slope.
+    pub fn slope(&self) -> Option<&Elementwise> {
+        self.slopes.first().and_then(Option::as_ref)
+    }
 }
 
 /// One operation with its configuration. ([`Any`] lets [`describe`] tell the ops apart.)
@@ -228,6 +251,22 @@ pub trait Op: Any + Debug + Send + Sync {
     /// What backward reads.
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    /// What its kernels can take in.
+    fn fuses(&self) -> Fuses {
+        Fuses::default()
+    }
+
+    /// What backward reads, with an activation's slope taken in or without.
+    fn needs_with(&self, slope: bool) -> Needs {
+        let (needs, more) = (self.needs(), self.fuses().slope.filter(|_| slope).unwrap_or_default());
+        Needs { x: needs.x || more.x, y: needs.y || more.y }
+    }
+
+    /// Its text for other ops' kernels, if it maps each element by itself and its slope follows from its output.
+    fn activation(&self) -> Option<Elementwise> {
+        None
     }
 
     /// Whether the output is the input under another shape, without any work.

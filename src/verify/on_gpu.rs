@@ -246,7 +246,7 @@ fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[I
     let dx_handles: Vec<Option<GpuTensor>> = handles(&dx).into_iter().map(Some).collect();
     let (xs, ps, ss) = (handles(&x), handles(&p), handles(&saved));
     let mut rec = Recorder::new(gpu);
-    op.forward(&mut rec, &GpuForward { x: &xs, params: &ps, y: &y.tensor, saved: &ss, pass })?;
+    op.forward(&mut rec, &GpuForward { x: &xs, params: &ps, y: &y.tensor, saved: &ss, activation: None, pass })?;
     op.backward(
         &mut rec,
         &GpuBackward {
@@ -257,6 +257,7 @@ fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[I
             dy: &dy.tensor,
             dx: &dx_handles,
             dparams: &dparams,
+            slopes: &[],
             pass,
         },
     )?;

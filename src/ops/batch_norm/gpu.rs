@@ -1,5 +1,6 @@
 //! The dispatches: strips of rows, merged in order.
 
+use super::super::elementwise::{Elementwise, text_of};
 use super::super::{GpuBackward, GpuForward};
 use super::{BatchNorm, split};
 use crate::error::Result;
@@ -68,7 +69,11 @@ impl Cut {
     }
 
     fn kernel(&self, entry: &'static str) -> Kernel {
-        Kernel::new("batch_norm", entry, SHADER).with_lanes(self.lanes)
+        self.kernel_with(entry, None)
+    }
+
+    fn kernel_with(&self, entry: &'static str, activation: Option<&Elementwise>) -> Kernel {
+        Kernel::new("batch_norm", entry, SHADER).with_prelude(text_of(activation)).with_lanes(self.lanes)
     }
 
     /// One workgroup a strip and 8 channel groups.
@@ -102,9 +107,10 @@ pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuFor
         let reads = [moving_mean, moving_variance];
         rec.dispatch(&cut.kernel("use_moving"), &cut.whole, &reads, &[saved], cut.channels());
     }
+    let apply = &cut.kernel_with("apply", io.activation.as_ref());
     for (s, params) in &cut.slices {
         let reads = [&x.samples(s), saved, gamma, beta];
-        rec.dispatch(&cut.kernel("apply"), params, &reads, &[&y.samples(s)], Cut::strips(params));
+        rec.dispatch(&apply, params, &reads, &[&y.samples(s)], Cut::strips(params));
     }
     Ok(())
 }
@@ -137,10 +143,11 @@ pub(super) fn record_backward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuBa
         let (dy, dx) = (dy.samples(s), dx.samples(s));
         if io.pass.training {
             let reads = [&x.samples(s), saved, &dy, gamma, &sums];
-            rec.dispatch(&cut.kernel("backward_input"), params, &reads, &[&dx], Cut::strips(params));
+            let kernel = cut.kernel_with("backward_input", io.slope());
+            rec.dispatch(&kernel, params, &reads, &[&dx], Cut::strips(params));
         } else {
-            let kernel = cut.kernel("backward_input_inference");
-            rec.dispatch(&kernel, params, &[&dy, saved, gamma], &[&dx], Cut::strips(params));
+            let kernel = cut.kernel_with("backward_input_inference", io.slope());
+            rec.dispatch(&kernel, params, &[&x.samples(s), saved, gamma, &dy], &[&dx], Cut::strips(params));
         }
     }
     Ok(())

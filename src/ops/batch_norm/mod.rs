@@ -12,7 +12,9 @@
 mod gpu;
 mod reference;
 
-use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Init, Input, Needs};
+use super::{
+    Case, Fuses, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Init, Input, Needs,
+};
 use super::{Op, ParamSpec, Tolerance, single};
 use crate::error::{Error, Result};
 use crate::gpu::Recorder;
@@ -73,6 +75,10 @@ impl Op for BatchNorm {
 
     fn needs(&self) -> Needs {
         Needs { x: true, y: false }
+    }
+
+    fn fuses(&self) -> Fuses {
+        Fuses { activation: true, slope: Some(Needs::default()) }
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

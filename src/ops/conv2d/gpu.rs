@@ -1,5 +1,6 @@
 //! The convolution's dispatches, shared with the dense layer.
 
+use super::super::elementwise::{Elementwise, text_of};
 use super::super::{GpuBackward, GpuForward};
 use super::geometry::{self, Geometry, Params};
 use crate::error::{Error, Result};
@@ -65,7 +66,7 @@ fn tile(gpu: &Gpu, rows: usize, columns: usize, span: usize, backward_params: bo
 }
 
 /// A template's text for this adapter's tiling.
-fn render(gpu: &Gpu, template: &str, tile: &Tile, [x4, y4, bias]: [bool; 3]) -> Result<String> {
+fn render(gpu: &Gpu, template: &str, tile: &Tile, [x4, y4, bias, slope]: [bool; 4]) -> Result<String> {
     let (tiling, lanes) = match gpu.tiling {
         Tiling::Subgroup { lanes, .. } => ("subgroup", lanes),
         Tiling::Workgroup => ("workgroup", 8),
@@ -75,18 +76,33 @@ fn render(gpu: &Gpu, template: &str, tile: &Tile, [x4, y4, bias]: [bool; 3]) -> 
     Environment::new()
         .render_str(
             &format!("{template}{COLUMNS}"),
-            context! { tiling, lanes, tile_rows, quads, span, x4, y4, bias, target },
+            context! { tiling, lanes, tile_rows, quads, span, x4, y4, bias, slope, target },
         )
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))
 }
 
+/// What the core does to a sum before it stores it.
+#[derive(Default)]
+struct Epilogue<'a> {
+    bias: bool,
+    /// The activation that the result passes through.
+    activation: Option<&'a Elementwise>,
+    /// The activation whose slope the result is multiplied by.
+    slope: Option<&'a Elementwise>,
+}
+
 /// Kernel, grid and final parameters of a pass of the core.
-fn core(rec: &Recorder<'_>, op: &'static str, mut params: Params, bias: bool) -> Result<(Kernel, Params, [u32; 3])> {
+fn core(
+    rec: &Recorder<'_>,
+    op: &'static str,
+    mut params: Params,
+    end: &Epilogue<'_>,
+) -> Result<(Kernel, Params, [u32; 3])> {
     let span = span(rec.gpu, params.x_step[1] as usize, params.taps[1] as usize, false);
     params.widen(span as u32);
     let tile = tile(rec.gpu, params.rows as usize, params.c_y as usize, span, false);
     let four = |c: u32| c.is_multiple_of(4);
-    let source = render(rec.gpu, CORE, &tile, [four(params.c_x), four(params.c_y), bias])?;
+    let source = render(rec.gpu, CORE, &tile, [four(params.c_x), four(params.c_y), end.bias, end.slope.is_some()])?;
     let [x, y, _] = fold((params.rows as usize).div_ceil(tile.rows))?;
     let columns = (params.c_y as usize).div_ceil(tile.columns);
     let steps = (params.c_x as usize).div_ceil(if four(params.c_x) { 4 } else { 1 });
@@ -95,7 +111,8 @@ fn core(rec: &Recorder<'_>, op: &'static str, mut params: Params, bias: bool) ->
         let what = format!("{} inputs to {} outputs are more than a kernel can take", params.c_x, params.c_y);
         return Err(Error::shape(op, what));
     }
-    Ok((Kernel::new(op, "main", source), params, [x, y, columns as u32]))
+    let kernel = Kernel::new(op, "main", source).with_prelude(text_of(end.activation.or(end.slope)));
+    Ok((kernel, params, [x, y, columns as u32]))
 }
 
 /// `n` samples of a batch of `batch` as a geometry of their own. A dense layer's batch is its line of pixels.
@@ -115,12 +132,13 @@ pub(crate) fn record_forward(
     g: &Geometry,
     io: &GpuForward<'_>,
 ) -> Result<()> {
+    let end = Epilogue { bias: io.params.len() > 1, activation: io.activation.as_ref(), slope: None };
     for s in rec.batch_slices(&[&io.x[0], io.y])? {
         let params = geometry::forward(&slice_of(g, s.len(), batch(io.y)));
         let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
         let mut reads = vec![&x];
         reads.extend(io.params);
-        let (kernel, params, groups) = core(rec, op, params, io.params.len() > 1)?;
+        let (kernel, params, groups) = core(rec, op, params, &end)?;
         rec.dispatch(&kernel.named("forward"), &params, &reads, &[&y], groups);
     }
     Ok(())
@@ -140,11 +158,15 @@ pub(crate) fn record_backward_input(
         Rearrange { count: w.elements() as u32, c_in: g.c_in as u32, c_out: g.c_out as u32, ..Default::default() };
     let transpose = Kernel::new(op, "transpose", REARRANGE);
     rec.dispatch_items(&transpose, &params, &[w], &[&transposed], (w.elements(), 64))?;
+    let end = Epilogue { slope: io.slope(), ..Epilogue::default() };
     for s in rec.batch_slices(&[dx, io.dy])? {
         let (dx, dy) = (dx.samples(&s), io.dy.samples(&s));
+        let x = io.x[0].samples(&s);
+        let mut reads = vec![&dy, &transposed];
+        reads.extend(end.slope.map(|_| &x));
         for params in geometry::backward_input(&slice_of(g, s.len(), batch(io.dy))) {
-            let (kernel, params, groups) = core(rec, op, params, false)?;
-            rec.dispatch(&kernel.named("backward_input"), &params, &[&dy, &transposed], &[&dx], groups);
+            let (kernel, params, groups) = core(rec, op, params, &end)?;
+            rec.dispatch(&kernel.named("backward_input"), &params, &reads, &[&dx], groups);
         }
     }
     Ok(())
@@ -201,10 +223,16 @@ pub(crate) fn record_backward_params(
     let rows = weight_rows + usize::from(db.is_some());
     // With a span, a tile row stands for all taps of a window's line.
     let span = span(rec.gpu, g.w.stride, g.w.window, true);
-    let tile_rows = weight_rows / span + usize::from(db.is_some());
+    // In workgroup tiles the bias is a row of its own.
+    let bias_row = usize::from(db.is_some() && rec.gpu.tiling == Tiling::Workgroup);
+    let tile_rows = weight_rows / span + bias_row;
     let tile = tile(rec.gpu, tile_rows, g.c_out, span, true);
+    let x4 = match rec.gpu.tiling {
+        Tiling::Subgroup { lanes, .. } => g.c_in.is_multiple_of(4) && tile.rows.is_multiple_of(4 * lanes as usize),
+        Tiling::Workgroup => false,
+    };
     let tiles = [tile_rows.div_ceil(tile.rows), g.c_out.div_ceil(tile.columns)];
-    let source = render(rec.gpu, BACKWARD_PARAMS, &tile, [false, g.c_out.is_multiple_of(4), false])?;
+    let source = render(rec.gpu, BACKWARD_PARAMS, &tile, [x4, g.c_out.is_multiple_of(4), false, false])?;
     let kernel = Kernel::new(op, "main", source).named("backward_params");
 
     let batches = rec.batch_slices(&[&io.x[0], io.dy])?;

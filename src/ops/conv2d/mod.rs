@@ -15,7 +15,9 @@ pub(crate) use gpu::{record_backward_input, record_backward_params, record_forwa
 pub(crate) use reference::{backward as reference_backward, forward as reference_forward};
 
 use super::window::{Axis, Padding};
-use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Init, Input, Needs};
+use super::{
+    Case, Fuses, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Init, Input, Needs,
+};
 use super::{Op, ParamSpec, Tolerance, image_dims, single};
 use crate::error::{Error, Result};
 use crate::gpu::Recorder;
@@ -90,6 +92,10 @@ impl Op for Conv2d {
 
     fn flops(&self, inputs: &[&Shape]) -> u64 {
         self.geometry(1, inputs[0]).map_or(0, |g| g.flops())
+    }
+
+    fn fuses(&self) -> Fuses {
+        Fuses { activation: true, slope: Some(Needs::default()) }
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

@@ -5,7 +5,9 @@
 //! Errors: an input that is not a vector a sample (put a flatten before it), no units.
 
 use super::conv2d::{self, Geometry};
-use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Init, Input, Needs};
+use super::{
+    Case, Fuses, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Init, Input, Needs,
+};
 use super::{Op, ParamSpec, Tolerance, single};
 use crate::error::{Error, Result};
 use crate::gpu::Recorder;
@@ -67,6 +69,10 @@ impl Op for Dense {
 
     fn flops(&self, inputs: &[&Shape]) -> u64 {
         2 * (inputs[0].elements() * self.units) as u64
+    }
+
+    fn fuses(&self) -> Fuses {
+        Fuses { activation: true, slope: Some(Needs::default()) }
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

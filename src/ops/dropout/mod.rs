@@ -12,10 +12,13 @@ mod reference;
 
 pub(super) use reference::apply as reference;
 
-use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Op, Pass};
+use super::elementwise::{Elementwise, text_of};
+use super::{
+    Case, Fuses, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op, Pass,
+};
 use super::{Tolerance, single};
 use crate::error::{Error, Result};
-use crate::gpu::{GpuTensor, Kernel, Recorder};
+use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
 use crate::tensor::Shape;
 
 /// The op.
@@ -63,19 +66,21 @@ impl Dropout {
         1.0 / (1.0 - f64::from(self.rate))
     }
 
-    /// Forward and backward are the same map.
+    /// Forward and backward are the same map, but for the slope at `at`.
     fn record(
         &self,
         rec: &mut Recorder<'_>,
         pass: Pass,
         name: &'static str,
-        (source, result): (&GpuTensor, &GpuTensor),
+        [source, at, result]: [&GpuTensor; 3],
+        slope: Option<&Elementwise>,
     ) -> Result<()> {
         let entry = if pass.training && self.rate > 0.0 { "drop_elements" } else { "copy" };
         let kernel = Kernel::new("dropout", entry, SHADER).named(name).with_prelude(PHILOX).with_prelude(STEP);
+        let kernel = kernel.with_prelude(text_of(slope)).with_lanes(Lanes::Four);
         let sample = result.elements() / result.shape.dims()[0].max(1);
         for s in rec.batch_slices(&[result])? {
-            let (source, result) = (source.samples(&s), result.samples(&s));
+            let (source, at, result) = (source.samples(&s), at.samples(&s), result.samples(&s));
             let count = result.elements().div_ceil(4);
             let params = Params {
                 count: count as u32,
@@ -86,7 +91,7 @@ impl Dropout {
                 scale: self.scale() as f32,
                 padding: [0; 3],
             };
-            rec.dispatch_items(&kernel, &params, &[&source], &[&result], (count, 64))?;
+            rec.dispatch_items(&kernel, &params, &[&source, &at], &[&result], (count, 64))?;
         }
         Ok(())
     }
@@ -106,6 +111,10 @@ impl Op for Dropout {
         single("dropout", inputs).cloned()
     }
 
+    fn fuses(&self) -> Fuses {
+        Fuses { activation: false, slope: Some(Needs { x: true, y: false }) }
+    }
+
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
         HostOutput::only(reference::apply(self, io.x[0], io.pass))
     }
@@ -115,12 +124,14 @@ impl Op for Dropout {
     }
 
     fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-        self.record(rec, io.pass, "forward", (&io.x[0], io.y))
+        self.record(rec, io.pass, "forward", [&io.x[0], &io.x[0], io.y], None)
     }
 
     fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
         let Some(dx) = &io.dx[0] else { return Ok(()) };
-        self.record(rec, io.pass, "backward", (io.dy, dx))
+        // Without a slope x is not read and may hold anything.
+        let x = if io.slope().is_some() { &io.x[0] } else { io.dy };
+        self.record(rec, io.pass, "backward", [io.dy, x, dx], io.slope())
     }
 }
 

@@ -7,7 +7,10 @@
 
 mod reference;
 
-use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Op};
+use super::elementwise::text_of;
+use super::{
+    Case, Fuses, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op,
+};
 use super::{Tolerance, image_dims, single};
 use crate::error::{Error, Result};
 use crate::gpu::grid::MAX_TRIPS;
@@ -63,6 +66,10 @@ impl Op for GlobalAvgPool {
         }
     }
 
+    fn fuses(&self) -> Fuses {
+        Fuses { activation: false, slope: Some(Needs { x: true, y: false }) }
+    }
+
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
         reference::forward(io)
     }
@@ -73,7 +80,7 @@ impl Op for GlobalAvgPool {
 
     fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
         let (lanes, params) = params(&io.x[0]);
-        let kernel = Kernel::new("global_avg_pool", "forward", SHADER).with_lanes(lanes);
+        let kernel = Kernel::new("global_avg_pool", "forward", SHADER).with_prelude(text_of(None)).with_lanes(lanes);
         for s in rec.batch_slices(&[&io.x[0], io.y])? {
             let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
             let count = y.elements() / lanes.count();
@@ -86,12 +93,15 @@ impl Op for GlobalAvgPool {
     fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
         let Some(dx) = &io.dx[0] else { return Ok(()) };
         let (lanes, params) = params(dx);
-        let kernel = Kernel::new("global_avg_pool", "backward", SHADER).with_lanes(lanes);
+        let kernel =
+            Kernel::new("global_avg_pool", "backward", SHADER).with_prelude(text_of(io.slope())).with_lanes(lanes);
         for s in rec.batch_slices(&[dx, io.dy])? {
             let (dy, dx) = (io.dy.samples(&s), dx.samples(&s));
             let count = dx.elements() / lanes.count();
             let params = Params { count: count as u32, ..params };
-            rec.dispatch_items(&kernel, &params, &[&dy], &[&dx], (count, 64))?;
+            // Without a slope x is not read and may hold anything.
+            let x = if io.slope().is_some() { io.x[0].samples(&s) } else { dy.clone() };
+            rec.dispatch_items(&kernel, &params, &[&dy, &x], &[&dx], (count, 64))?;
         }
         Ok(())
     }

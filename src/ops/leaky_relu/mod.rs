@@ -6,10 +6,11 @@
 
 mod reference;
 
+use super::elementwise::Elementwise;
 use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op};
 use super::{Tolerance, single};
 use crate::error::{Error, Result};
-use crate::gpu::{Kernel, Lanes, Recorder};
+use crate::gpu::Recorder;
 use crate::tensor::Shape;
 
 /// The op.
@@ -28,18 +29,17 @@ impl Default for LeakyRelu {
 
 const SHADER: &str = include_str!("../../../shaders/leaky_relu.wgsl");
 
-/// Vec4s of the slice and the slope; the rest fills the uniform to 16 bytes.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    count: u32,
-    slope: f32,
-    padding: [u32; 2],
-}
-
 impl LeakyRelu {
-    fn params(&self, count: usize) -> Params {
-        Params { count: count as u32, slope: self.slope, padding: [0; 2] }
+    fn kernels(&self) -> Elementwise {
+        Elementwise {
+            op: "leaky_relu",
+            text: format!(
+                "const SLOPE = {:?};
+{SHADER}",
+                self.slope
+            )
+            .into(),
+        }
     }
 }
 
@@ -66,6 +66,10 @@ impl Op for LeakyRelu {
         Needs { x: false, y: true }
     }
 
+    fn activation(&self) -> Option<Elementwise> {
+        Some(self.kernels())
+    }
+
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
         reference::forward(self, io)
     }
@@ -75,24 +79,11 @@ impl Op for LeakyRelu {
     }
 
     fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-        let kernel = Kernel::new("leaky_relu", "forward", SHADER).with_lanes(Lanes::Four);
-        for s in rec.batch_slices(&[io.y])? {
-            let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
-            let count = y.elements().div_ceil(4);
-            rec.dispatch_items(&kernel, &self.params(count), &[&x], &[&y], (count, 64))?;
-        }
-        Ok(())
+        self.kernels().forward(rec, io)
     }
 
     fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
-        let Some(dx) = &io.dx[0] else { return Ok(()) };
-        let kernel = Kernel::new("leaky_relu", "backward", SHADER).with_lanes(Lanes::Four);
-        for s in rec.batch_slices(&[dx])? {
-            let (y, dy, dx) = (io.y.samples(&s), io.dy.samples(&s), dx.samples(&s));
-            let count = dx.elements().div_ceil(4);
-            rec.dispatch_items(&kernel, &self.params(count), &[&y, &dy], &[&dx], (count, 64))?;
-        }
-        Ok(())
+        self.kernels().backward(rec, io, io.y)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The dispatches: an invocation owns an output (forward), and an input or a 2 x 2 block of them (backward).
 
+use super::super::elementwise::text_of;
 use super::super::{GpuBackward, GpuForward};
 use super::Geometry;
 use crate::error::Result;
@@ -44,7 +45,7 @@ impl Geometry {
 }
 
 pub(super) fn record_forward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-    let kernel = Kernel::new("max_pool2d", "forward", SHADER).with_lanes(g.lanes());
+    let kernel = Kernel::new("max_pool2d", "forward", SHADER).with_prelude(text_of(None)).with_lanes(g.lanes());
     for s in rec.batch_slices(&[&io.x[0], io.y, &io.saved[0]])? {
         let (x, y, argmax) = (io.x[0].samples(&s), io.y.samples(&s), io.saved[0].samples(&s));
         let count = y.elements() / g.lanes().count();
@@ -57,16 +58,19 @@ pub(super) fn record_backward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuBack
     let Some(dx) = &io.dx[0] else { return Ok(()) };
     let stride2 = g.h.stride == 2 && g.w.stride == 2;
     let entry = if stride2 { "backward_stride2" } else { "backward" };
-    let kernel = Kernel::new("max_pool2d", entry, SHADER).with_lanes(g.lanes());
+    let kernel = Kernel::new("max_pool2d", entry, SHADER).with_prelude(text_of(io.slope())).with_lanes(g.lanes());
+    // Without a slope its output is not read and may hold anything: dy stands in.
+    let y = if io.slope().is_some() { io.y } else { io.dy };
     for s in rec.batch_slices(&[dx, io.dy, &io.saved[0]])? {
         let (argmax, dy, dx) = (io.saved[0].samples(&s), io.dy.samples(&s), dx.samples(&s));
+        let y = y.samples(&s);
         let pixels = if stride2 {
             s.len() * (g.h.input + g.h.pad).div_ceil(2) * (g.w.input + g.w.pad).div_ceil(2)
         } else {
             s.len() * g.h.input * g.w.input
         };
         let count = pixels * g.c / g.lanes().count();
-        rec.dispatch_items(&kernel, &g.params(count), &[&argmax, &dy], &[&dx], (count, 64))?;
+        rec.dispatch_items(&kernel, &g.params(count), &[&argmax, &dy, &y], &[&dx], (count, 64))?;
     }
     Ok(())
 }

@@ -14,7 +14,9 @@ mod gpu;
 mod reference;
 
 use super::window::{Axis, Padding};
-use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Op};
+use super::{
+    Case, Fuses, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op,
+};
 use super::{Tolerance, image_dims, single};
 use crate::error::{Error, Result};
 use crate::gpu::Recorder;
@@ -85,6 +87,10 @@ impl Op for MaxPool2d {
 
     fn saved(&self, inputs: &[&Shape], n: usize) -> Vec<Shape> {
         self.infer(inputs).map(|y| y.with_batch(n)).into_iter().collect()
+    }
+
+    fn fuses(&self) -> Fuses {
+        Fuses { activation: false, slope: Some(Needs { x: false, y: true }) }
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

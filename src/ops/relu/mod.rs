@@ -5,25 +5,20 @@
 
 mod reference;
 
+use super::elementwise::Elementwise;
 use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op};
 use super::{Tolerance, single};
 use crate::error::Result;
-use crate::gpu::{Kernel, Lanes, Recorder};
+use crate::gpu::Recorder;
 use crate::tensor::Shape;
+use std::borrow::Cow;
 
 /// The op.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Relu;
 
-const SHADER: &str = include_str!("../../../shaders/relu.wgsl");
-
-/// Vec4s of the slice; the rest fills the uniform to 16 bytes.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    count: u32,
-    padding: [u32; 3],
-}
+const KERNELS: Elementwise =
+    Elementwise { op: "relu", text: Cow::Borrowed(include_str!("../../../shaders/relu.wgsl")) };
 
 impl Op for Relu {
     fn name(&self) -> &'static str {
@@ -42,6 +37,10 @@ impl Op for Relu {
         Needs { x: false, y: true }
     }
 
+    fn activation(&self) -> Option<Elementwise> {
+        Some(KERNELS)
+    }
+
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
         reference::forward(io)
     }
@@ -51,26 +50,11 @@ impl Op for Relu {
     }
 
     fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-        let kernel = Kernel::new("relu", "forward", SHADER).with_lanes(Lanes::Four);
-        for s in rec.batch_slices(&[io.y])? {
-            let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
-            let count = y.elements().div_ceil(4);
-            let params = Params { count: count as u32, padding: [0; 3] };
-            rec.dispatch_items(&kernel, &params, &[&x], &[&y], (count, 64))?;
-        }
-        Ok(())
+        KERNELS.forward(rec, io)
     }
 
     fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
-        let Some(dx) = &io.dx[0] else { return Ok(()) };
-        let kernel = Kernel::new("relu", "backward", SHADER).with_lanes(Lanes::Four);
-        for s in rec.batch_slices(&[dx])? {
-            let (y, dy, dx) = (io.y.samples(&s), io.dy.samples(&s), dx.samples(&s));
-            let count = dx.elements().div_ceil(4);
-            let params = Params { count: count as u32, padding: [0; 3] };
-            rec.dispatch_items(&kernel, &params, &[&y, &dy], &[&dx], (count, 64))?;
-        }
-        Ok(())
+        KERNELS.backward(rec, io, io.y)
     }
 }
 

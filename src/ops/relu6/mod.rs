@@ -12,12 +12,14 @@ use super::{Tolerance, single};
 use crate::error::Result;
 use crate::gpu::Recorder;
 use crate::tensor::Shape;
+use std::borrow::Cow;
 
 /// The op.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Relu6;
 
-const KERNELS: Elementwise = Elementwise { op: "relu6", text: include_str!("../../../shaders/relu6.wgsl") };
+const KERNELS: Elementwise =
+    Elementwise { op: "relu6", text: Cow::Borrowed(include_str!("../../../shaders/relu6.wgsl")) };
 
 impl Op for Relu6 {
     fn name(&self) -> &'static str {
@@ -34,6 +36,10 @@ impl Op for Relu6 {
 
     fn needs(&self) -> Needs {
         Needs { x: false, y: true }
+    }
+
+    fn activation(&self) -> Option<Elementwise> {
+        Some(KERNELS)
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

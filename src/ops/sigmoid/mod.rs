@@ -14,6 +14,7 @@ use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradie
 use crate::error::Result;
 use crate::gpu::Recorder;
 use crate::tensor::Shape;
+use std::borrow::Cow;
 
 /// The op.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,7 +22,10 @@ pub struct Sigmoid;
 
 const KERNELS: Elementwise = Elementwise {
     op: "sigmoid",
-    text: concat!(include_str!("../../../shaders/common/sigmoid.wgsl"), include_str!("../../../shaders/sigmoid.wgsl")),
+    text: Cow::Borrowed(concat!(
+        include_str!("../../../shaders/common/sigmoid.wgsl"),
+        include_str!("../../../shaders/sigmoid.wgsl")
+    )),
 };
 
 impl Op for Sigmoid {
@@ -39,6 +43,10 @@ impl Op for Sigmoid {
 
     fn needs(&self) -> Needs {
         Needs { x: false, y: true }
+    }
+
+    fn activation(&self) -> Option<Elementwise> {
+        Some(KERNELS)
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

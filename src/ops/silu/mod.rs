@@ -14,6 +14,7 @@ use super::{Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradie
 use crate::error::Result;
 use crate::gpu::Recorder;
 use crate::tensor::Shape;
+use std::borrow::Cow;
 
 /// The op.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,7 +22,10 @@ pub struct Silu;
 
 const KERNELS: Elementwise = Elementwise {
     op: "silu",
-    text: concat!(include_str!("../../../shaders/common/sigmoid.wgsl"), include_str!("../../../shaders/silu.wgsl")),
+    text: Cow::Borrowed(concat!(
+        include_str!("../../../shaders/common/sigmoid.wgsl"),
+        include_str!("../../../shaders/silu.wgsl")
+    )),
 };
 
 impl Op for Silu {

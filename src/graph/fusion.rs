@@ -1,0 +1,69 @@
+//! Which activations need no steps of their own, because the kernels before and behind them take them in.
+//!
+//! Forward, an activation ends the kernel of the op that produces its input, if nothing else reads that. Backward, its slope is a
+//! factor of the gradient that its consumers write, so each of them multiplies its share by it; what they need for that, the
+//! activation's output, they mostly read anyway. Both follow from what the ops say of themselves ([`Op::fuses`],
+//! [`Op::activation`]); one may hold without the other. Views (flatten) are looked through.
+//!
+//! [`Op::fuses`]: crate::ops::Op::fuses
+//! [`Op::activation`]: crate::ops::Op::activation
+
+use super::{Graph, Value};
+
+/// What a plan fuses.
+pub(super) struct Fusion {
+    /// The activation that ends each node's forward.
+    pub(super) activation: Vec<Option<usize>>,
+    /// Whether a node is an activation whose backward its consumers do.
+    pub(super) folded: Vec<bool>,
+}
+
+impl Fusion {
+    /// Nothing.
+    pub(super) fn none(graph: &Graph) -> Self {
+        Self { activation: vec![None; graph.nodes.len()], folded: vec![false; graph.nodes.len()] }
+    }
+
+    /// All that the ops allow.
+    pub(super) fn of(graph: &Graph) -> Self {
+        let mut fusion = Self::none(graph);
+        let mut consumers: Vec<Vec<usize>> = vec![Vec::new(); graph.shapes.len()];
+        for (i, node) in graph.nodes.iter().enumerate() {
+            node.inputs.iter().for_each(|v| consumers[*v].push(i));
+        }
+        for (i, node) in graph.nodes.iter().enumerate().filter(|(_, n)| n.op.activation().is_some()) {
+            if let Some(producer) = node.inputs[0].checked_sub(1) {
+                let op = &graph.nodes[producer].op;
+                if consumers[producer + 1].len() == 1 && op.fuses().activation && !op.needs().y {
+                    fusion.activation[producer] = Some(i);
+                }
+            }
+            fusion.folded[i] = consumers_fold(graph, &consumers, i + 1);
+        }
+        fusion
+    }
+
+    /// Whether a node's forward is done by its producer's kernel.
+    pub(super) fn is_inside(&self, node: usize) -> bool {
+        self.activation.contains(&Some(node))
+    }
+
+    /// The activation whose output `v` is, perhaps under another shape, and whose backward its consumers do.
+    pub(super) fn folded_before(&self, graph: &Graph, v: Value) -> Option<usize> {
+        let node = v.checked_sub(1)?;
+        if graph.nodes[node].op.is_view() {
+            return self.folded_before(graph, graph.nodes[node].inputs[0]);
+        }
+        self.folded[node].then_some(node)
+    }
+}
+
+/// Whether all that reads a value, at least one node, can multiply its share of the gradient. The network's output is also read
+/// by the loss, which cannot.
+fn consumers_fold(graph: &Graph, consumers: &[Vec<usize>], value: Value) -> bool {
+    let folds = |i: &usize| {
+        let op = &graph.nodes[*i].op;
+        if op.is_view() { consumers_fold(graph, consumers, i + 1) } else { op.fuses().slope.is_some() }
+    };
+    value < graph.nodes.len() && !consumers[value].is_empty() && consumers[value].iter().all(folds)
+}

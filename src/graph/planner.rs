@@ -1,0 +1,148 @@
+//! From a graph to steps: forward in order, the loss, backward in reverse.
+
+use super::fusion::Fusion;
+use super::plan::{INPUT, Mode, PlannedTensor, Step, TensorId};
+use super::{Graph, Value};
+use crate::tensor::Shape;
+
+/// The state of planning.
+pub(super) struct Planner<'g> {
+    graph: &'g Graph,
+    batch: usize,
+    mode: Mode,
+    pub(super) tensors: Vec<PlannedTensor>,
+    pub(super) steps: Vec<Step>,
+    /// Tensor of each value.
+    values: Vec<TensorId>,
+    /// Tensors that each node saved.
+    saved: Vec<Vec<TensorId>>,
+    /// Whether a value's gradient leads to a trained parameter.
+    needs_gradient: Vec<bool>,
+    fusion: Fusion,
+}
+
+impl<'g> Planner<'g> {
+    pub(super) fn new(graph: &'g Graph, batch: usize, mode: Mode, fused: bool) -> Self {
+        let input = PlannedTensor { name: "input".into(), shape: graph.input().with_batch(batch), view_of: None };
+        let mut needs_gradient = vec![false];
+        for node in &graph.nodes {
+            let trained = node.params.iter().any(|p| p.trainable);
+            needs_gradient.push(trained || node.inputs.iter().any(|v| needs_gradient[*v]));
+        }
+        Self {
+            graph,
+            batch,
+            mode,
+            tensors: vec![input],
+            steps: Vec::new(),
+            values: vec![INPUT],
+            saved: Vec::new(),
+            needs_gradient,
+            fusion: if fused { Fusion::of(graph) } else { Fusion::none(graph) },
+        }
+    }
+
+    fn tensor(&mut self, name: String, shape: Shape, view_of: Option<TensorId>) -> TensorId {
+        self.tensors.push(PlannedTensor { name, shape, view_of });
+        self.tensors.len() - 1
+    }
+
+    pub(super) fn forward(&mut self) {
+        for (i, node) in self.graph.nodes.iter().enumerate() {
+            let x: Vec<TensorId> = node.inputs.iter().map(|v| self.values[*v]).collect();
+            if self.fusion.is_inside(i) {
+                // Its producer's step has written it.
+                self.values.push(x[0]);
+                self.saved.push(Vec::new());
+                continue;
+            }
+            let view_of = node.op.is_view().then(|| x[0]);
+            let activation = self.fusion.activation[i];
+            let named = &self.graph.nodes[activation.unwrap_or(i)].name;
+            let y = self.tensor(format!("{named}.y"), self.graph.shapes[i + 1].with_batch(self.batch), view_of);
+            let shapes = node.op.saved(&self.graph.input_shapes(node), self.batch);
+            let saved: Vec<TensorId> =
+                shapes.into_iter().map(|shape| self.tensor(format!("{}.saved", node.name), shape, None)).collect();
+            self.values.push(y);
+            self.saved.push(saved.clone());
+            if view_of.is_none() {
+                self.steps.push(Step::Forward { node: i, x, y, saved, activation });
+            }
+        }
+    }
+
+    pub(super) fn loss(&mut self) -> (TensorId, TensorId) {
+        let logits = self.values[self.graph.nodes.len()];
+        let shape = self.tensors[logits].shape.clone();
+        let probabilities = self.tensor("probabilities".into(), shape.clone(), None);
+        let dlogits = self.tensor("dlogits".into(), shape, None);
+        self.steps.push(Step::Loss { logits, probabilities, dlogits });
+        (logits, dlogits)
+    }
+
+    /// Walks the nodes backwards. `gradient[v]` owns the sum over the consumers seen so far of value `v`.
+    pub(super) fn backward(&mut self, dlogits: TensorId) {
+        debug_assert_eq!(self.mode, Mode::Train);
+        let count = self.graph.nodes.len();
+        let mut gradient: Vec<Option<TensorId>> = vec![None; count + 1];
+        gradient[count] = Some(dlogits);
+        let mut consumers = vec![0usize; count + 1];
+        self.graph.nodes.iter().flat_map(|n| &n.inputs).for_each(|v| consumers[*v] += 1);
+        for (i, node) in self.graph.nodes.iter().enumerate().rev() {
+            // A value that nothing reads has no gradient, and neither has what only leads there.
+            let Some(dy) = gradient[i + 1].filter(|_| self.needs_gradient[i + 1]) else { continue };
+            let passes = node.op.is_view() || self.fusion.folded[i];
+            let shares: Vec<Option<(Value, TensorId)>> = node
+                .inputs
+                .iter()
+                .map(|v| {
+                    let wanted = self.needs_gradient[*v];
+                    wanted.then(|| (*v, self.share(&node.name, *v, passes.then_some(dy))))
+                })
+                .collect();
+            if !passes {
+                self.push_backward(i, dy, shares.iter().map(|s| s.map(|(_, t)| t)).collect());
+            }
+            for (v, share) in shares.into_iter().flatten() {
+                self.add_share(&mut gradient[v], share, consumers[v] == 1 || !passes);
+            }
+        }
+    }
+
+    /// The tensor in which a node leaves its share of value `v`'s gradient.
+    fn share(&mut self, name: &str, v: Value, view_of: Option<TensorId>) -> TensorId {
+        let shape = self.graph.shapes[v].with_batch(self.batch);
+        self.tensor(format!("{name}.dx"), shape, view_of)
+    }
+
+    /// Hands a share to the value's owner: it becomes the owner, or is added to it. A view of another gradient may not become
+    /// the owner of a sum, or adding to it would change that gradient too.
+    fn add_share(&mut self, owner: &mut Option<TensorId>, share: TensorId, may_own: bool) {
+        match *owner {
+            None if may_own => *owner = Some(share),
+            None => {
+                let shape = self.tensors[share].shape.clone();
+                let into = self.tensor(format!("{}.sum", self.tensors[share].name), shape, None);
+                self.steps.push(Step::Accumulate { into, from: share, fresh: true });
+                *owner = Some(into);
+            }
+            Some(into) => self.steps.push(Step::Accumulate { into, from: share, fresh: false }),
+        }
+    }
+
+    fn push_backward(&mut self, i: usize, dy: TensorId, dx: Vec<Option<TensorId>>) {
+        let node = &self.graph.nodes[i];
+        let folded = |v: &Value| self.fusion.folded_before(self.graph, *v).map(|a| (a, self.values[*v]));
+        let slopes: Vec<_> = node.inputs.iter().zip(&dx).map(|(v, dx)| dx.and_then(|_| folded(v))).collect();
+        let needs = node.op.needs_with(slopes.iter().any(Option::is_some));
+        // An activation that backward does not read is named by its gradient, which is alive anyway and of the same shape.
+        let y = if needs.y { self.values[i + 1] } else { dy };
+        let x = node
+            .inputs
+            .iter()
+            .zip(&dx)
+            .map(|(v, dx)| if needs.x { self.values[*v] } else { dx.unwrap_or(self.values[*v]) })
+            .collect();
+        self.steps.push(Step::Backward { node: i, x, y, saved: self.saved[i].clone(), dy, dx, slopes });
+    }
+}

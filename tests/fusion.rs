@@ -1,0 +1,164 @@
+//! A plan that fuses computes what the same plan does a node at a time.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{fan_out, noise};
+use fer_gpu::graph::{Builder, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Plan, Step, Value};
+use fer_gpu::models;
+use fer_gpu::ops::batch_norm::BatchNorm;
+use fer_gpu::ops::conv2d::Conv2d;
+use fer_gpu::ops::dense::Dense;
+use fer_gpu::ops::dropout::Dropout;
+use fer_gpu::ops::flatten::Flatten;
+use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
+use fer_gpu::ops::leaky_relu::LeakyRelu;
+use fer_gpu::ops::max_pool2d::MaxPool2d;
+use fer_gpu::ops::relu::Relu;
+use fer_gpu::ops::tanh::Tanh;
+use fer_gpu::ops::window::Padding;
+use std::sync::Arc;
+
+const IMAGE: [usize; 3] = [9, 7, 3];
+
+fn same(filters: usize) -> Conv2d {
+    Conv2d::new(filters, 3, Padding::Same)
+}
+
+/// Every op that ends in an activation before every op that begins in one, with channels that 4 does and does not divide; an
+/// activation with two consumers, and one behind a view.
+fn chains() -> Vec<Graph> {
+    let build = |name: &str, layers: &dyn Fn(&mut Builder) -> Value| {
+        let mut b = Builder::new(name, IMAGE).expect("an image");
+        let last = layers(&mut b);
+        let flat = if b.shape(last).dims().len() == 3 { b.add(Flatten, &[last]).expect("flattens") } else { last };
+        b.add(Dense::new(4), &[flat]).expect("a head");
+        b.finish().expect("a network")
+    };
+    vec![
+        build("conv_relu_conv", &|b| {
+            let c = b.add(same(8), &[0]).expect("fits");
+            let r = b.add(Relu, &[c]).expect("fits");
+            b.add(same(5), &[r]).expect("fits")
+        }),
+        build("conv_tanh_strided_conv", &|b| {
+            let c = b.add(same(5), &[0]).expect("fits");
+            let r = b.add(Tanh, &[c]).expect("fits");
+            b.add(Conv2d { stride: [2, 2], ..same(4) }, &[r]).expect("fits")
+        }),
+        build("conv_relu_norm_leaky_pool", &|b| {
+            let c = b.add(same(8), &[0]).expect("fits");
+            let r = b.add(Relu, &[c]).expect("fits");
+            let n = b.add(BatchNorm::default(), &[r]).expect("fits");
+            let l = b.add(LeakyRelu { slope: 0.2 }, &[n]).expect("fits");
+            b.add(MaxPool2d::new(2), &[l]).expect("fits")
+        }),
+        build("norm_leaky_overlapping_pool", &|b| {
+            let n = b.add(BatchNorm::default(), &[0]).expect("fits");
+            let l = b.add(LeakyRelu { slope: 0.2 }, &[n]).expect("fits");
+            let pool = MaxPool2d { window: [3, 3], stride: [1, 1], padding: Padding::Same };
+            b.add(pool, &[l]).expect("fits")
+        }),
+        build("conv_relu_average", &|b| {
+            let c = b.add(same(8), &[0]).expect("fits");
+            let r = b.add(Relu, &[c]).expect("fits");
+            b.add(GlobalAvgPool, &[r]).expect("fits")
+        }),
+        build("two_consumers_and_a_view", &|b| {
+            let c = b.add(same(8), &[0]).expect("fits");
+            let r = b.add(Relu, &[c]).expect("fits");
+            let p = b.add(MaxPool2d::new(2), &[r]).expect("fits");
+            let a = b.add(GlobalAvgPool, &[r]).expect("fits");
+            let a = b.add(Dense::new(3 * 4 * 8), &[a]).expect("fits");
+            let a = b.add(Tanh, &[a]).expect("fits");
+            let f = b.add(Flatten, &[p]).expect("fits");
+            let sum = b.add(fer_gpu::ops::add::Add, &[a, f]).expect("fits");
+            let r = b.add(Relu, &[sum]).expect("fits");
+            b.add(Dropout { rate: 0.25 }, &[r]).expect("fits")
+        }),
+        build("dense_relu_norm_and_dropout", &|b| {
+            let f = b.add(Flatten, &[0]).expect("fits");
+            let d = b.add(Dense::new(10), &[f]).expect("fits");
+            let r = b.add(Relu, &[d]).expect("fits");
+            let n = b.add(BatchNorm::default(), &[r]).expect("fits");
+            let d = b.add(Dense::new(7), &[n]).expect("fits");
+            let t = b.add(Tanh, &[d]).expect("fits");
+            b.add(Dropout { rate: 0.25 }, &[t]).expect("fits")
+        }),
+    ]
+}
+
+/// The steps that a graph's activations still have of their own: forward and backward.
+fn own_steps(graph: &Graph, fused: bool) -> [usize; 2] {
+    let plan = Plan::with_fusion(graph, 3, Mode::Train, fused).expect("plans");
+    let activation = |node: &usize| graph.nodes[*node].op.activation().is_some();
+    let count = |wanted: &dyn Fn(&Step) -> bool| plan.steps.iter().filter(|s| wanted(s)).count();
+    [
+        count(&|s| matches!(s, Step::Forward { node, .. } if activation(node))),
+        count(&|s| matches!(s, Step::Backward { node, .. } if activation(node))),
+    ]
+}
+
+#[test]
+fn the_reference_agrees_with_itself() {
+    for graph in chains().into_iter().chain([fan_out::graph(true), fan_out::graph(false)]) {
+        let (x, labels) = noise(1, 5, graph.input().elements(), graph.output().elements());
+        let graph = Arc::new(graph);
+        let [fused, plain] = [true, false].map(|fused| {
+            let mut executor = CpuExecutor::new(Arc::clone(&graph), 5, 3).fused(fused);
+            executor.gradients(&x, &labels, 4).expect("gradients")
+        });
+        assert_eq!(fused.0, plain.0, "{}", graph.name);
+        assert_eq!(fused.1.len(), plain.1.len());
+        for (a, b) in fused.1.iter().flatten().zip(plain.1.iter().flatten()) {
+            assert_eq!(a.data, b.data, "{}", graph.name);
+        }
+    }
+}
+
+#[test]
+fn kernels_that_fuse_agree_with_those_that_do_not() {
+    let gpu = Arc::new(common::gpu());
+    for graph in chains() {
+        let graph = Arc::new(graph);
+        let (x, labels) = noise(1, 5, graph.input().elements(), graph.output().elements());
+        let [fused, plain] = [true, false].map(|fused| {
+            let build = GpuExecutor::with_fusion(Arc::clone(&gpu), Arc::clone(&graph), 5, 3, (true, fused));
+            let mut executor = build.expect("fits");
+            executor.evaluate(&x, &labels).expect("evaluates");
+            let evaluated = executor.flush().expect("metrics");
+            executor.train(&x, &labels, 0, 0.001).expect("trains");
+            let trained = executor.flush().expect("metrics");
+            (evaluated.loss, trained.loss, executor.gradients().expect("gradients"))
+        });
+        let mut reference = CpuExecutor::new(Arc::clone(&graph), 5, 3).fused(false);
+        let (_, exact) = reference.gradients(&x, &labels, 0).expect("gradients");
+        assert!((fused.0 - plain.0).abs() <= 1e-5 * plain.0, "{}: {} {}", graph.name, fused.0, plain.0);
+        assert!((fused.1 - plain.1).abs() <= 1e-5 * plain.1, "{}: {} {}", graph.name, fused.1, plain.1);
+        let exact: Vec<_> = exact.into_iter().flatten().collect();
+        assert_eq!(exact.len(), fused.2.len(), "{}", graph.name);
+        for ((a, b), r) in fused.2.iter().zip(&plain.2).zip(&exact) {
+            let norm = r.data.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-4);
+            for (found, which) in [(a, "fused"), (b, "plain")] {
+                let error =
+                    found.values.iter().zip(&r.data).map(|(f, r)| (f64::from(*f) - r).powi(2)).sum::<f64>().sqrt();
+                assert!(error <= 2e-5 * norm, "{}, {}, {which}: {error} of {norm}", graph.name, a.name);
+            }
+        }
+    }
+}
+
+/// Chains leave no step to an activation but where the op before or behind it cannot take it in; the nine networks none at all.
+#[test]
+fn activations_are_taken_in() {
+    for graph in chains() {
+        let steps = own_steps(&graph, true);
+        let expected = if graph.name == "two_consumers_and_a_view" { [1, 1] } else { [0, 0] };
+        assert_eq!(steps, expected, "{}", graph.name);
+        assert_ne!(own_steps(&graph, false), steps, "{}", graph.name);
+    }
+    for model in models::MODELS.iter().filter(|m| m.name.contains("cnn")) {
+        let graph = model.graph(model.classes).expect("builds");
+        assert_eq!(own_steps(&graph, true), [0, 0], "{}", graph.name);
+    }
+}
