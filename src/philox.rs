@@ -89,6 +89,16 @@ impl Philox {
         (radius * angle.cos()) as f32
     }
 
+    /// Standard normal, drawn again until it lies within two deviations.
+    pub fn truncated_normal(&mut self) -> f32 {
+        loop {
+            let value = self.normal();
+            if value.abs() < 2.0 {
+                return value;
+            }
+        }
+    }
+
     /// Uniform in 0..n without bias (Lemire's multiply and reject, on 64 bits). `below(0)` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         let n = n as u64;

@@ -10,7 +10,13 @@ use fer_gpu::ops::dense::Dense;
 use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
 use fer_gpu::ops::leaky_relu::LeakyRelu;
 use fer_gpu::ops::max_pool2d::MaxPool2d;
+use fer_gpu::ops::normalization::Normalization;
 use fer_gpu::ops::relu::Relu;
+use fer_gpu::ops::relu6::Relu6;
+use fer_gpu::ops::rescaling::Rescaling;
+use fer_gpu::ops::sigmoid::Sigmoid;
+use fer_gpu::ops::silu::Silu;
+use fer_gpu::ops::tanh::Tanh;
 use fer_gpu::ops::window::Padding;
 use fer_gpu::ops::{self, Case, Input, Op, Subject, Tolerance};
 use fer_gpu::tensor::Shape;
@@ -19,8 +25,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Ops that Keras has no answer to: its dropout draws other masks, and flattening and reshaping move nothing (their own tests check them).
-const WITHOUT_GOLDENS: [&str; 3] = ["dropout", "flatten", "reshape"];
+/// Ops that Keras has no answer to: its dropouts draw other masks, and flattening and reshaping move nothing (their own tests check
+/// them).
+const WITHOUT_GOLDENS: [&str; 4] = ["dropout", "flatten", "reshape", "stochastic_depth"];
 
 #[derive(Deserialize)]
 struct File {
@@ -77,6 +84,10 @@ impl Golden {
         self.config[key].as_f64().unwrap_or_else(|| panic!("{}: no number `{key}`", self.name))
     }
 
+    fn numbers(&self, key: &str) -> Vec<f32> {
+        serde_json::from_value(self.config[key].clone()).expect(key)
+    }
+
     fn size(&self, key: &str) -> usize {
         self.number(key) as usize
     }
@@ -118,7 +129,16 @@ impl Golden {
             "max_pool2d" => {
                 self.of(MaxPool2d { window: self.pair("window"), stride: self.pair("stride"), padding: self.padding() })
             }
+            "mean_squared_error" => Case {
+                subject: Subject::Regression { predictions: self.input("predictions"), targets: self.input("targets") },
+                ..self.of(Relu)
+            },
+            "normalization" => self.of(Normalization),
             "relu" => self.of(Relu),
+            "relu6" => self.of(Relu6),
+            "rescaling" => self.of(Rescaling { scale: self.numbers("scale"), offset: self.numbers("offset") }),
+            "sigmoid" => self.of(Sigmoid),
+            "silu" => self.of(Silu),
             "softmax_cross_entropy" => Case {
                 subject: Subject::Loss {
                     logits: self.input("logits"),
@@ -126,18 +146,28 @@ impl Golden {
                 },
                 ..self.of(Relu)
             },
+            "tanh" => self.of(Tanh),
             _ => panic!("{op}: say here how its golden cases are built"),
         }
     }
 
     /// An op on the golden's inputs, parameters and cotangent.
     fn of(&self, op: impl Op + 'static) -> Case {
-        // The loss has logits instead of x, and makes its own cotangent.
-        let x = if self.inputs.contains_key("x") { "x" } else { "logits" };
+        // A loss has logits or predictions instead of x, and makes its own cotangent.
+        let x = ["x", "logits", "predictions"].into_iter().find(|name| self.inputs.contains_key(*name));
+        let x = x.unwrap_or_else(|| panic!("{}: no input", self.name));
         let mut case = Case::new(&self.name, op, vec![self.input(x)], Tolerance::EXACT);
         if let Subject::Op { op, inputs, params, .. } = &mut case.subject {
             let sample = Shape::new(&inputs[0].shape.dims()[1..]);
-            *params = op.params(&[&sample]).iter().map(|spec| self.input(golden_name(spec.name))).collect();
+            let params_of = op.params(&[&sample]);
+            *params = params_of
+                .iter()
+                .map(|spec| match spec.name {
+                    // Counted and stored, never read: Keras's files of cases do without it.
+                    "count" => Input::new(spec.shape.clone(), 0),
+                    name => self.input(golden_name(name)),
+                })
+                .collect();
         }
         if let Some(dy) = self.inputs.get("dy") {
             assert_eq!((dy.scale, dy.shift, dy.quantize), (1.0, 0.0, None), "{}: a plain cotangent", self.name);
@@ -148,7 +178,7 @@ impl Golden {
 
     /// Compares every golden output with ours: `|ours - golden| <= absolute + relative * max |golden|`, over a tensor.
     fn check(&self, op: &str, ours: &Outputs, absolute: f64, relative: f64, failures: &mut Vec<String>) {
-        assert!(self.outputs.contains_key("y") || op == "softmax_cross_entropy", "{op}/{}: no y", self.name);
+        assert!(self.outputs.contains_key("y") || self.outputs.contains_key("loss"), "{op}/{}: no y", self.name);
         for (name, golden) in &self.outputs {
             let (shape, values) = self.find(ours, name);
             assert_eq!(shape, golden.shape, "{op}/{}: shape of {name}", self.name);

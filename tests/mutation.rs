@@ -67,8 +67,21 @@ const MUTATIONS: &[Mutation] = &[
     ("max_pool2d", "backward", "sum += select(", "sum -= select("),
     ("max_pool2d", "backward_stride2", "sum00 += select(", "sum00 -= select("),
     ("max_pool2d", "backward_stride2", "sum11 += select(", "sum11 -= select("),
+    ("mean_squared_error", "forward", "dpredictions[i] = difference", "dpredictions[i] = -difference"),
+    ("normalization", "backward", "dx[i] = dy[i]", "dx[i] = -dy[i]"),
     ("relu", "backward", "select(F(), dy[i],", "select(F(), -dy[i],"),
+    ("relu6", "backward", "dx[i] = dy[i]", "dx[i] = -dy[i]"),
+    ("relu6", "backward", "select(F(), F(1.0), (y >", "select(F(), F(-1.0), (y >"),
+    ("rescaling", "backward", "dx[i] = dy[i]", "dx[i] = -dy[i]"),
+    ("sigmoid", "backward", "dx[i] = dy[i]", "dx[i] = -dy[i]"),
+    ("sigmoid", "backward", "y * (1.0 - y)", "y * (1.0 + y)"),
+    ("silu", "backward", "dx[i] = dy[i]", "dx[i] = -dy[i]"),
+    ("silu", "backward", "(1.0 + x * logistic(-x))", "(1.0 - x * logistic(-x))"),
+    ("silu", "backward", "logistic(-x))", "logistic(x))"),
     ("softmax_cross_entropy", "forward", "dlogits[row + c] = difference", "dlogits[row + c] = -difference"),
+    ("stochastic_depth", "backward", "source[i] * params.scale", "source[i] * -params.scale"),
+    ("tanh", "backward", "dx[i] = dy[i]", "dx[i] = -dy[i]"),
+    ("tanh", "backward", "(1.0 - y) * (1.0 + y)", "(1.0 + y) * (1.0 + y)"),
     ("graph", "accumulate", "+ other[i]", "- other[i]"),
     ("graph", "accumulate", "params.keep == 1u", "params.keep == 0u"),
     ("adam", "update", "(g - m[i])", "(g + m[i])"),
@@ -99,8 +112,16 @@ const FORWARD: &[(&str, &str)] = &[
     ("global_avg_pool", "forward"),
     ("leaky_relu", "forward"),
     ("max_pool2d", "forward"),
+    ("mean_squared_error", "accumulate"), // metrics
+    ("normalization", "forward"),
     ("relu", "forward"),
+    ("relu6", "forward"),
+    ("rescaling", "forward"),
+    ("sigmoid", "forward"),
+    ("silu", "forward"),
     ("softmax_cross_entropy", "accumulate"), // metrics
+    ("stochastic_depth", "forward"),
+    ("tanh", "forward"),
 ];
 
 /// Whether the suite's check of an op passes on an adapter.

@@ -3,6 +3,7 @@
 use super::out::say;
 use crate::data::OnBadFile;
 use crate::error::Result;
+use crate::models::Variant;
 use crate::train::Device;
 use clap::Args;
 
@@ -32,6 +33,28 @@ pub(super) fn open_device(device: &str, backend: Option<&str>) -> Result<Device>
     }
     say!("device: {device}");
     Ok(device)
+}
+
+/// Where a network differs from its report's.
+#[derive(Clone, Debug, Args)]
+pub(super) struct VariantArgs {
+    /// Side of the input, or height and width as 96x128 [default: the network's own]
+    #[arg(long, value_name = "N|HxW")]
+    pub(super) size: Option<String>,
+    /// Layers not to train: none, the body, the first N, or all to the one of a name, in Keras's order [default: as in
+    /// the network's report]
+    #[arg(long, value_name = "none|body|N|NAME")]
+    pub(super) freeze: Option<String>,
+    /// Freeze the body but for its last N layers
+    #[arg(long, value_name = "N", conflicts_with = "freeze")]
+    pub(super) unfreeze_last: Option<usize>,
+}
+
+impl VariantArgs {
+    /// What the flags say.
+    pub(super) fn variant(&self) -> Result<Variant> {
+        Variant::parse(self.size.as_deref(), self.freeze.as_deref(), self.unfreeze_last)
+    }
 }
 
 /// What to do about images that cannot be read.

@@ -1,6 +1,6 @@
 //! `fer-gpu bench`: whole training steps of a network, and where their time goes.
 
-use super::args::DeviceArgs;
+use super::args::{DeviceArgs, VariantArgs};
 use super::out::{print, print_json, say};
 use crate::error::{Error, Result};
 use crate::graph::{Executor, GpuExecutor, Mode};
@@ -23,6 +23,8 @@ pub(super) struct BenchArgs {
     /// A name that `fer-gpu models` lists
     #[arg(long, default_value = models::DEFAULT)]
     model: String,
+    #[command(flatten)]
+    variant: VariantArgs,
     /// Images a step
     #[arg(long, default_value_t = 32)]
     batch: usize,
@@ -63,7 +65,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
         return Err(Error::usage("--steps and --batch must be at least 1", "such as --steps 20 --batch 32"));
     }
     let model = models::find(&args.model)?;
-    let graph = Arc::new(model.graph(model.classes)?);
+    let graph = Arc::new(model.variant(model.classes, &args.variant.variant()?)?);
     let choice = args.device.device.as_deref().unwrap_or("auto");
     let (device, _) = Device::open(choice, args.device.backend.as_deref())?;
     let Device::Gpu(gpu) = device else {

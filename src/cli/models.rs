@@ -1,5 +1,6 @@
 //! `fer-gpu models` and `fer-gpu summary`.
 
+use super::args::VariantArgs;
 use super::out::{print, print_json, table};
 use crate::error::Result;
 use crate::models::{self, MODELS, Summary};
@@ -22,7 +23,9 @@ pub(super) struct ModelsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fer-gpu summary fer7-small
-  fer-gpu summary fer7-cnn3-bn --classes 4 --json")]
+  fer-gpu summary fer7-cnn3-bn --classes 4 --json
+  fer-gpu summary fer8-vgg19 --unfreeze-last 10
+  fer-gpu summary fer8-inceptionv3 --size 75")]
 pub(super) struct SummaryArgs {
     /// A name that `fer-gpu models` lists
     model: String,
@@ -30,6 +33,8 @@ pub(super) struct SummaryArgs {
     // Ten thousand is far over any data of faces, and far under what would overflow a tensor's size.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     classes: Option<u16>,
+    #[command(flatten)]
+    variant: VariantArgs,
     /// {name, input, layers, total, trainable, non_trainable}
     #[arg(long)]
     json: bool,
@@ -68,7 +73,8 @@ pub(super) fn list(args: &ModelsArgs) -> Result<ExitCode> {
 
 pub(super) fn summary(args: &SummaryArgs) -> Result<ExitCode> {
     let model = models::find(&args.model)?;
-    let summary = Summary::new(&model.graph(args.classes.map_or(model.classes, usize::from))?);
+    let classes = args.classes.map_or(model.classes, usize::from);
+    let summary = Summary::new(&model.variant(classes, &args.variant.variant()?)?);
     if args.json {
         print_json(&summary)?;
     } else {

@@ -1,6 +1,6 @@
 //! `fer-gpu train`.
 
-use super::args::{BadFile, DeviceArgs, open_device};
+use super::args::{BadFile, DeviceArgs, VariantArgs, open_device};
 use super::out::{print, say};
 use super::progress::Progress;
 use crate::data::{self, Dataset, OnBadFile, Preprocess};
@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
   fer-gpu train
   fer-gpu train --data fer2013.csv.gz --model fer7-cnn3-bn --epochs 30 --batch 100
   fer-gpu train --data faces/ --model fer4-cnn4-bn --classes happy,sad,surprise,neutral
+  fer-gpu train --data faces/ --model fer8-vgg19 --size 64 --unfreeze-last 10
   fer-gpu train --resume runs/train/1 --epochs 60
   fer-gpu train --lr 0.0003 --print-config > settings.toml")]
 pub(super) struct TrainArgs {
@@ -38,6 +39,8 @@ pub(super) struct TrainArgs {
     /// What is made of pixels: unit (x/255), tf (x/127.5 - 1), caffe, torch or none [default: the weights', or unit]
     #[arg(long, value_name = "NAME")]
     preprocess: Option<Preprocess>,
+    #[command(flatten)]
+    variant: VariantArgs,
     /// Epochs in all, also when resuming [default: 10]
     #[arg(long)]
     epochs: Option<usize>,
@@ -107,6 +110,11 @@ impl TrainArgs {
         set(&mut c.device, &self.device.device);
         c.validation_split = self.validation_split.or(c.validation_split);
         c.backend = self.device.backend.clone().or(c.backend);
+        c.size = self.variant.size.clone().or(c.size);
+        if self.variant.freeze.is_some() || self.variant.unfreeze_last.is_some() {
+            c.freeze.clone_from(&self.variant.freeze);
+            c.unfreeze_last = self.variant.unfreeze_last;
+        }
         c.on_bad_file = self.on_bad_file.map_or(c.on_bad_file, OnBadFile::from);
         c.check()?;
         Ok(c)

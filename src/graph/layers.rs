@@ -6,15 +6,18 @@
 
 use super::{Graph, Node, Value};
 use crate::error::{Error, Result, nearest};
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
 /// Which layers the optimizer leaves alone. Layers are counted as Keras counts `model.layers`: the input is the first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Freeze {
     /// None.
     Nothing,
-    /// The whole body.
+    /// The whole body, and what is before it.
     Body,
     /// The first ones of the network, this many.
     First(usize),
@@ -35,6 +38,19 @@ impl FromStr for Freeze {
             ("body", _) => Ok(Self::Body),
             (_, Ok(count)) => Ok(Self::First(count)),
             _ => Ok(Self::Through(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Freeze {
+    /// As it is written on the command line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => write!(f, "--freeze none"),
+            Self::Body => write!(f, "--freeze body"),
+            Self::First(count) => write!(f, "--freeze {count}"),
+            Self::Through(name) => write!(f, "--freeze {name}"),
+            Self::BodyBut(count) => write!(f, "--unfreeze-last {count}"),
         }
     }
 }
@@ -136,7 +152,8 @@ impl Graph {
     /// The first node that is not frozen.
     fn frozen_end(&self, what: &Freeze) -> Result<usize> {
         let layers = self.layers();
-        let body = layers.iter().take_while(|l| self.nodes[l.start].body).count();
+        let body = layers.iter().filter(|l| self.nodes[l.start].body).count();
+        let body_end = layers.iter().rposition(|l| self.nodes[l.start].body).map_or(0, |last| last + 1);
         // The input is a layer too, the first.
         let end_of = |count: usize| count.checked_sub(2).map_or(0, |l| layers[l].end);
         match what {
@@ -145,13 +162,13 @@ impl Graph {
                 format!("{} has no pretrained body that could be frozen", self.name),
                 "--freeze takes a number of layers or a layer's name as well",
             )),
-            Freeze::Body => Ok(end_of(body + 1)),
+            Freeze::Body => Ok(end_of(body_end + 1)),
             Freeze::First(count) if *count <= layers.len() + 1 => Ok(end_of(*count)),
             Freeze::First(count) => Err(Error::usage(
                 format!("--freeze {count}: {} has {} layers", self.name, layers.len() + 1),
                 "`fer-gpu summary` lists them",
             )),
-            Freeze::BodyBut(count) if *count <= body + 1 => Ok(end_of(body + 1 - count)),
+            Freeze::BodyBut(count) if *count <= body + 1 => Ok(end_of(body_end + 1 - count)),
             Freeze::BodyBut(count) => Err(Error::usage(
                 format!("--unfreeze-last {count}: the body of {} has {} layers", self.name, body + 1),
                 "`fer-gpu summary` lists them",

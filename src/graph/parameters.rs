@@ -3,7 +3,7 @@
 use super::Graph;
 use super::executor::{NamedTensor, Snapshot};
 use crate::error::{Error, Result};
-use crate::ops::{Init, ParamSpec};
+use crate::ops::ParamSpec;
 use crate::philox::Philox;
 
 /// Elements to which every tensor's start in an arena is rounded up: 256 bytes, any adapter's binding alignment.
@@ -61,16 +61,7 @@ impl Parameters {
     /// The starting value of slot `index` for a seed: each slot has its own stream of random numbers.
     pub fn initial(&self, index: usize, seed: u64) -> Vec<f32> {
         let spec = &self.slots[index].spec;
-        let n = spec.shape.elements();
-        match spec.init {
-            Init::Zeros => vec![0.0; n],
-            Init::Ones => vec![1.0; n],
-            Init::GlorotUniform { fan_in, fan_out } => {
-                let limit = (6.0 / (fan_in + fan_out) as f64).sqrt() as f32;
-                let mut random = Philox::new(seed, index as u64);
-                (0..n).map(|_| random.uniform(-limit, limit)).collect()
-            }
-        }
+        spec.init.draw(spec.shape.elements(), Philox::new(seed, index as u64))
     }
 }
 

@@ -6,10 +6,12 @@ mod scratch;
 mod stack;
 mod summary;
 mod transfer;
+mod variant;
 
 pub use list::MODELS;
 pub use stack::Stack;
 pub use summary::Summary;
+pub use variant::Variant;
 
 use crate::error::{Error, Result, nearest};
 use crate::graph::{Freeze, Graph};
@@ -28,15 +30,6 @@ pub struct Model {
     /// Whether its report begins with the body frozen.
     pub frozen: bool,
     build: fn(Stack, usize) -> Stack,
-}
-
-/// Where a network differs from its report's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Variant {
-    /// Height and width of the input.
-    pub size: Option<[usize; 2]>,
-    /// Which layers are frozen.
-    pub freeze: Option<Freeze>,
 }
 
 /// The network of plain `fer-gpu train`.
@@ -102,7 +95,28 @@ mod tests {
             ("fer3-cnn6-bn", 1_184_323, 1_183_427),
             ("fer3-cnn6-tuned", 1_938_979, 1_937_891),
             ("fer8-cnn5", 1_999_400, 1_999_400),
+            ("fer4-vgg16", 14_887_684, 172_868),
+            ("fer4-resnet101", 44_797_252, 2_138_948),
+            ("fer7-resnet50", 23_602_055, 23_548_935),
+            ("fer7-efficientnetv2l", 117_755_815, 8_967),
+            // The body and its means have 14,714,688 (ResNet50: 23,587,712), frozen at first.
+            ("fer3-vgg16", 14_714_688 + 69_891, 69_891),
+            ("fer3-vggface", 14_714_688 + 69_891, 69_891),
+            ("fer3-resnet50", 23_587_712 + 266_499, 266_499),
+            ("fer8-efficientnetb0", 4_059_819, 4_017_796),
+            ("fer8-efficientnetb3", 10_795_831, 10_708_528),
+            ("fer8-efficientnetb5", 28_529_919, 28_357_176),
+            ("fer8-efficientnetb7", 64_118_175, 63_807_448),
+            ("fer8-inceptionv3", 21_819_176, 21_784_744),
+            ("fer8-inceptionresnetv2", 54_349_032, 54_288_488),
+            ("fer8-vgg16", 14_718_792, 14_718_792),
+            ("fer8-vgg19", 20_028_488, 20_028_488),
+            ("fer8-resnet50v2", 23_581_192, 23_535_752),
+            ("fer8-resnet101v2", 42_642_952, 42_545_288),
+            ("fer8-resnet152v2", 58_348_040, 58_204_296),
+            ("mini-xception", 58_423, 56_951),
         ];
+        assert_eq!(counts.len() + 1, MODELS.len(), "all but our own");
         for (name, total, trainable) in counts {
             let model = find(name).expect("listed");
             let summary = Summary::new(&model.graph(model.classes).expect("builds"));

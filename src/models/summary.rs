@@ -38,14 +38,13 @@ impl Summary {
     /// Summarises a graph.
     pub fn new(graph: &Graph) -> Self {
         let layers = graph
-            .nodes
-            .iter()
-            .enumerate()
-            .map(|(i, node)| Layer {
-                name: node.name.clone(),
-                class: node.op.keras_name(),
-                output: graph.shapes[i + 1].dims().to_vec(),
-                parameters: node.params.iter().map(|p| p.shape.elements()).sum(),
+            .layers()
+            .into_iter()
+            .map(|nodes| Layer {
+                name: graph.nodes[nodes.start].name.clone(),
+                class: graph.nodes[nodes.start].class,
+                output: graph.shapes[nodes.end].dims().to_vec(),
+                parameters: graph.nodes[nodes].iter().flat_map(|n| &n.params).map(|p| p.shape.elements()).sum(),
             })
             .collect();
         let count = |trainable: bool| -> usize {

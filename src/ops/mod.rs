@@ -22,6 +22,7 @@ mod elementwise;
 pub mod flatten;
 pub mod global_avg_pool;
 pub mod global_max_pool;
+mod init;
 pub mod leaky_relu;
 pub mod max_pool2d;
 pub mod mean_squared_error;
@@ -41,28 +42,13 @@ pub mod zero_pad2d;
 
 pub use case::{Case, Input, Subject, Tolerance};
 pub use elementwise::Elementwise;
+pub use init::Init;
 
 use crate::error::{Error, Result};
 use crate::gpu::{GpuTensor, Recorder};
 use crate::tensor::{HostTensor, Shape};
 use std::any::Any;
 use std::fmt::Debug;
-
-/// How a parameter starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Init {
-    /// Uniform on +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010; Keras's default kernel).
-    GlorotUniform {
-        /// Inputs of one output.
-        fan_in: usize,
-        /// Outputs of one input.
-        fan_out: usize,
-    },
-    /// All 0.
-    Zeros,
-    /// All 1.
-    Ones,
-}
 
 /// A parameter or a running statistic of an op.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,6 +2,7 @@
 
 use crate::data::{OnBadFile, Preprocess};
 use crate::error::{Error, Result};
+use crate::models::Variant;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,15 @@ pub struct Config {
     /// What is made of the pixels; what the weights say, or `unit`, if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preprocess: Option<Preprocess>,
+    /// Side of the input, or height and width as `96x128`; the network's own if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+    /// `none`, `body`, a number of layers or a layer's name; what the network's report freezes if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<String>,
+    /// The body's last layers that are trained, the rest of it being frozen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfreeze_last: Option<usize>,
     /// Epochs in all.
     pub epochs: usize,
     /// Images a step.
@@ -51,6 +61,9 @@ impl Default for Config {
             model: crate::models::DEFAULT.into(),
             weights: None,
             preprocess: None,
+            size: None,
+            freeze: None,
+            unfreeze_last: None,
             epochs: 10,
             batch: 32,
             lr: 0.001,
@@ -84,6 +97,14 @@ impl Config {
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string_pretty(self)
             .map_err(|e| Error::usage(format!("the settings cannot be written as TOML: {e}"), ""))
+    }
+
+    /// Where the network differs from its report's.
+    ///
+    /// # Errors
+    /// As [`Variant::parse`].
+    pub fn variant(&self) -> Result<Variant> {
+        Variant::parse(self.size.as_deref(), self.freeze.as_deref(), self.unfreeze_last)
     }
 
     /// Refuses a batch that is more than the `n` training images.
@@ -120,6 +141,6 @@ impl Config {
         {
             return refuse("validation-split", share.to_string(), "between 0 and 1, such as 0.2");
         }
-        Ok(())
+        self.variant().map(|_| ())
     }
 }

@@ -9,7 +9,7 @@ use crate::eval::metrics::{Evaluation, Scorer};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::export::Network;
 use crate::graph::{Executor, Graph, Snapshot};
-use crate::models;
+use crate::models::{self, Variant};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -134,9 +134,11 @@ pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
         return Ok(graph);
     }
     let model = models::find(&meta.model).map_err(|e| refuse(e.to_string()))?;
-    if meta.input != model.input {
+    let [height, width, _] = meta.input;
+    let variant = Variant { size: Some([height, width]), freeze: meta.freeze.clone() };
+    if meta.input != model.input_of(&variant) || height.max(width) > Variant::MAX_SIDE {
         let what = format!("input {:?}, {} takes {:?}", meta.input, model.name, model.input);
         return Err(refuse(what));
     }
-    model.graph(meta.classes.len())
+    model.variant(meta.classes.len(), &variant)
 }

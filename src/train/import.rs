@@ -108,6 +108,6 @@ fn meta(graph: &Graph, options: &Import, notes: &mut Vec<String>) -> Result<Meta
         guess
     });
     preprocessing.check(channels)?;
-    let (model, network) = (graph.name.clone(), description_of(graph)?);
-    Ok(Meta { model, network, classes, input: [height, width, channels], preprocessing, progress: None })
+    let (model, freeze, network) = (graph.name.clone(), None, description_of(graph, None)?);
+    Ok(Meta { model, network, freeze, classes, input: [height, width, channels], preprocessing, progress: None })
 }

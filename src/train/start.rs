@@ -6,8 +6,8 @@ use crate::data::{InputSpec, Preprocess};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::keras::{self, Contents, Imported, Loose};
-use crate::graph::{Description, Executor, Graph, NamedTensor};
-use crate::models::{self, Model};
+use crate::graph::{Description, Executor, Freeze, Graph, NamedTensor};
+use crate::models::{self, Model, Variant};
 use std::path::{Path, PathBuf};
 
 /// The network of a run before it is built for the data's classes.
@@ -23,8 +23,8 @@ pub struct Start {
 }
 
 enum Network {
-    Named(&'static Model),
-    Described(Description),
+    Named(&'static Model, Variant),
+    Described(Description, Option<Freeze>),
 }
 
 /// Parameters of a file.
@@ -50,16 +50,25 @@ impl Start {
     pub fn read(config: &Config) -> Result<Self> {
         let Some(path) = &config.weights else {
             let model = models::find(&config.model)?;
-            return Self::of_model(model, config.preprocess.unwrap_or_default(), None);
+            return Self::of_model(model, config.variant()?, config.preprocess.unwrap_or_default(), None);
         };
         let Weights { network, preprocess, source } = read_weights(path)?;
         let preprocess = config.preprocess.or(preprocess).unwrap_or_default();
         let weights = Some((path.clone(), source));
         let named = models::find(&config.model);
         match (named, network) {
-            (Ok(model), _) => Self::of_model(model, preprocess, weights),
+            (Ok(model), _) => Self::of_model(model, config.variant()?, preprocess, weights),
             (Err(_), Some((name, graph))) if config.model.is_empty() || config.model == name => {
-                Self::of_graph(name, &graph, preprocess, weights)
+                let Variant { size, freeze } = config.variant()?;
+                if let Some([height, width]) = size {
+                    let what = format!("--size {height}x{width}: the network in {} has its own", path.display());
+                    return Err(Error::usage(what, "--size goes with a --model that `fer-gpu models` lists"));
+                }
+                let mut start = Self::of_graph(name, &graph, preprocess, weights)?;
+                if let Network::Described(_, frozen) = &mut start.network {
+                    *frozen = freeze;
+                }
+                Ok(start)
             }
             (Err(_), None) if config.model.is_empty() => {
                 let what = format!("{} holds parameters, but not the network that they belong to", path.display());
@@ -77,11 +86,16 @@ impl Start {
         Self::of_graph(meta.model.clone(), &graph_of(meta, path)?, meta.preprocessing, None)
     }
 
-    fn of_model(model: &'static Model, preprocess: Preprocess, weights: Option<(PathBuf, Source)>) -> Result<Self> {
-        let [height, width, channels] = model.input;
+    fn of_model(
+        model: &'static Model,
+        variant: Variant,
+        preprocess: Preprocess,
+        weights: Option<(PathBuf, Source)>,
+    ) -> Result<Self> {
+        let [height, width, channels] = model.input_of(&variant);
         preprocess.check(channels)?;
         let (name, input) = (model.name.to_owned(), InputSpec { height, width, channels });
-        Ok(Self { name, input, preprocess, network: Network::Named(model), weights })
+        Ok(Self { name, input, preprocess, network: Network::Named(model, variant), weights })
     }
 
     fn of_graph(
@@ -92,7 +106,7 @@ impl Start {
     ) -> Result<Self> {
         let input = InputSpec::of(graph.input())?;
         preprocess.check(input.channels)?;
-        let network = Network::Described(Description::of(graph)?);
+        let network = Network::Described(Description::of(graph)?, None);
         Ok(Self { name, input, preprocess, network, weights })
     }
 
@@ -102,8 +116,12 @@ impl Start {
     /// Shapes that do not fit.
     pub fn graph(&self, classes: usize) -> Result<Graph> {
         match &self.network {
-            Network::Named(model) => model.graph(classes),
-            Network::Described(description) => description.with_classes(classes)?.graph(&self.name),
+            Network::Named(model, variant) => model.variant(classes, variant),
+            Network::Described(description, freeze) => {
+                let mut graph = description.with_classes(classes)?.graph(&self.name)?;
+                freeze.as_ref().map_or(Ok(()), |freeze| graph.freeze(freeze))?;
+                Ok(graph)
+            }
         }
     }
 
@@ -136,14 +154,16 @@ impl Start {
     }
 }
 
-/// The description of a network, unless the registry builds the very same under its name.
+/// The description of a network, unless the registry builds the very same by its name, size and frozen layers.
 ///
 /// # Errors
 /// An op that no file can hold.
-pub(super) fn description_of(graph: &Graph) -> Result<Option<Description>> {
+pub(super) fn description_of(graph: &Graph, freeze: Option<&Freeze>) -> Result<Option<Description>> {
     let description = Description::of(graph)?;
+    let size = graph.input().dims().get(..2).and_then(|side| side.try_into().ok());
+    let variant = Variant { size, freeze: freeze.cloned() };
     let same = models::find(&graph.name)
-        .and_then(|model| model.graph(graph.output().elements()))
+        .and_then(|model| model.variant(graph.output().elements(), &variant))
         .and_then(|built| Description::of(&built));
     Ok(if same.is_ok_and(|built| built == description) { None } else { Some(description) })
 }

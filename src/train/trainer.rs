@@ -12,7 +12,7 @@ use crate::data::{Dataset, InputSpec, Preprocess, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::Evaluation;
 use crate::formats::checkpoint::{Best, Checkpoint, Meta, PartialEpoch, Progress};
-use crate::graph::{CpuExecutor, Description, Executor, Graph, Metrics, Mode};
+use crate::graph::{CpuExecutor, Description, Executor, Freeze, Graph, Metrics, Mode};
 use crate::philox::Philox;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,8 +68,10 @@ pub struct Trainer<'a> {
     executor: Box<dyn Executor>,
     progress: Progress,
     preprocess: Preprocess,
-    /// The network's layers, if its name does not say it all.
+    /// The network's layers, if name, size and frozen layers do not say it all.
     network: Option<Description>,
+    /// What was asked to be frozen.
+    freeze: Option<Freeze>,
     /// What came of `weights`.
     note: Option<String>,
     waited: Duration,
@@ -128,6 +130,16 @@ impl<'a> Trainer<'a> {
         if checkpoint.meta.model != config.model {
             return refuse(format!("is of the network {}, not {}", checkpoint.meta.model, config.model));
         }
+        let variant = config.variant()?;
+        if checkpoint.meta.freeze != variant.freeze {
+            let said = checkpoint.meta.freeze.as_ref().map_or("no --freeze".to_owned(), ToString::to_string);
+            return refuse(format!("was trained with {said}"));
+        }
+        let [height, width, _] = checkpoint.meta.input;
+        let InputSpec { height: rows, width: columns, .. } = dataset.train.input();
+        if [rows, columns] != [height, width] || variant.size.is_some_and(|size| size != [height, width]) {
+            return refuse(format!("was trained on images of {height}x{width}"));
+        }
         let Some(progress) = checkpoint.meta.progress.clone() else {
             return Err(Error::checkpoint(&path, "holds no training state", "it can be evaluated, not resumed"));
         };
@@ -163,8 +175,22 @@ impl<'a> Trainer<'a> {
                 }
             }
         }
-        let (network, waited) = (description_of(&graph)?, Duration::ZERO);
-        Ok(Self { config, dataset, run, graph, device, executor, progress, preprocess, network, note: None, waited })
+        let freeze = config.variant()?.freeze;
+        let network = description_of(&graph, freeze.as_ref())?;
+        Ok(Self {
+            config,
+            dataset,
+            run,
+            graph,
+            device,
+            executor,
+            progress,
+            preprocess,
+            freeze,
+            network,
+            note: None,
+            waited: Duration::ZERO,
+        })
     }
 
     /// What to tell about the parameters that the run starts from.
@@ -319,6 +345,7 @@ impl<'a> Trainer<'a> {
             network: self.network.clone(),
             classes: self.dataset.classes.clone(),
             input: [height, width, channels],
+            freeze: self.freeze.clone(),
             preprocessing: self.preprocess,
             progress: Some(self.progress.clone()),
         };

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::Preprocess;
 use crate::error::{Error, Result};
 use crate::formats::exact_float;
-use crate::graph::Description;
+use crate::graph::{Description, Freeze};
 use crate::train::history::EpochRow;
 
 /// Value of the `format` key of `__metadata__`; the number grows when an older program could misread the file.
@@ -58,6 +58,9 @@ pub struct Meta {
     pub classes: Vec<String>,
     /// Height, width and channels of the input.
     pub input: [usize; 3],
+    /// Which layers are frozen; what the network's report freezes if absent. `network`, if there, says it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<Freeze>,
     /// How pixels become inputs.
     pub preprocessing: Preprocess,
     /// Where training stands; absent in a file that is only for inference.

@@ -41,6 +41,7 @@ fn sample(step: u64, width: usize) -> Checkpoint {
         network: None,
         classes: ["angry", "happy \"quoted\"", "traurig \u{1F622}"].map(String::from).to_vec(),
         input: [48, 48, 1],
+        freeze: Some(Freeze::Through("pool".into())),
         preprocessing: Preprocess::Unit,
         progress: Some(progress),
     };

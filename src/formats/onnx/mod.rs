@@ -31,7 +31,7 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
     let Network { graph, meta, .. } = network;
     let mut writer = Writer::new(&graph.name, network.half);
     let first = preprocess(&mut writer, meta.preprocessing, graph.input())?;
-    let mut translator = Translator { writer: &mut writer, graph, tensors: network.by_name() };
+    let mut translator = Translator { writer: &mut writer, tensors: network.by_name() };
     let mut values: Vec<Value> = vec![first];
     for (node, output) in graph.nodes.iter().zip(&graph.shapes[1..]) {
         let inputs: Vec<&Value> = node.inputs.iter().map(|v| &values[*v]).collect();

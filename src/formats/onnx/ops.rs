@@ -2,7 +2,7 @@
 
 use super::writer::{Attribute, Writer};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NamedTensor, Node};
+use crate::graph::{NamedTensor, Node};
 use crate::ops::avg_pool2d::AvgPool2d;
 use crate::ops::batch_norm::BatchNorm;
 use crate::ops::conv2d::Conv2d;
@@ -27,7 +27,6 @@ pub(super) struct Value {
 /// Writes the nodes of a graph.
 pub(super) struct Translator<'a> {
     pub writer: &'a mut Writer,
-    pub graph: &'a Graph,
     pub tensors: HashMap<&'a str, &'a NamedTensor>,
 }
 

@@ -22,7 +22,7 @@ pub(super) const DROP: f64 = 0.2;
 /// A layer with a kernel that starts from a truncated normal of variance `2 / fan_out`.
 pub(super) fn add_kernel(net: &mut Builder, name: &str, op: impl Op + 'static, x: Value) -> Result<Value> {
     let value = net.add_named(name, op, &[x])?;
-    // INIT
+    net.start_kernel(Init::he_fan_out);
     Ok(value)
 }
 

@@ -2,9 +2,9 @@
 //!
 //! `y = (x - mean) / max(sqrt(variance), 1e-7)`; `dx = dy / max(sqrt(variance), 1e-7)`.
 //!
-//! Shapes: `x`, `y` `[n, ..., c]`; `mean variance [c]`, statistics that no step moves: they come from a weight file (or start as
-//! 0 and 1). Keras's files hold a third weight of the layer after these two, a 64-bit integer scalar `count`, which nothing
-//! reads any more and which is no parameter here: a reader of such files skips it. Nothing is saved; backward reads `variance`.
+//! Shapes: `x`, `y` `[n, ..., c]`; `mean variance [c]` and `count []`, statistics that no step moves: they come from a weight file
+//! (or start as 0, 1 and 0). Nothing reads `count`, a 64-bit integer scalar in Keras's files: it is here because Keras counts it
+//! among the layer's parameters. Nothing is saved; backward reads `variance`.
 //! Errors: a sample without a channel.
 
 mod reference;
@@ -69,7 +69,11 @@ impl Op for Normalization {
 
     fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
         let c = inputs[0].dims()[inputs[0].dims().len() - 1];
-        vec![ParamSpec::statistic("mean", [c], Init::Zeros), ParamSpec::statistic("variance", [c], Init::Ones)]
+        vec![
+            ParamSpec::statistic("mean", [c], Init::Zeros),
+            ParamSpec::statistic("variance", [c], Init::Ones),
+            ParamSpec::statistic("count", [], Init::Zeros),
+        ]
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

@@ -8,7 +8,7 @@ const FLOOR: f64 = 1e-7;
 
 pub(super) fn forward(io: &HostForward<'_>) -> HostOutput {
     let x = io.x[0];
-    let [mean, variance] = io.params[..] else { unreachable!("two parameters") };
+    let [mean, variance, _count] = io.params[..] else { unreachable!("three parameters") };
     let c = mean.data.len();
     HostOutput::only(HostTensor::from_fn(x.shape.clone(), |i| {
         (x.data[i] - mean.data[i % c]) / variance.data[i % c].sqrt().max(FLOOR)
@@ -19,5 +19,5 @@ pub(super) fn backward(io: &HostBackward<'_>) -> HostGradients {
     let (dy, variance) = (io.dy, io.params[1]);
     let c = variance.data.len();
     let dx = HostTensor::from_fn(dy.shape.clone(), |i| dy.data[i] / variance.data[i % c].sqrt().max(FLOOR));
-    HostGradients { dx: vec![dx], dparams: vec![None, None] }
+    HostGradients { dx: vec![dx], dparams: vec![None; 3] }
 }

@@ -109,7 +109,7 @@ impl Op for Rescaling {
         for (what, values) in [("scale", &self.scale), ("offset", &self.offset)] {
             let count = values.len();
             if count != 1 && (count != channels || count > MAX_CHANNELS) {
-                let expected = if channels > MAX_CHANNELS || channels < 2 { "1" } else { "1, or one a channel" };
+                let expected = if (2..=MAX_CHANNELS).contains(&channels) { "1, or one a channel" } else { "1" };
                 return Err(Error::shape(
                     "rescaling",
                     format!("{count} values of {what} for {x}, expected {expected}"),
