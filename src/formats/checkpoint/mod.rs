@@ -150,7 +150,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::save`]; a value that is too large for it.
     pub fn save_half(&self, path: &Path) -> Result<()> {
-        for (name, tensor) in &self.tensors {
+        for (name, tensor) in self.tensors.iter().filter(|(_, t)| !t.shape.is_empty()) {
             crate::formats::onnx::to_half(name, &tensor.values)?;
         }
         write::save(self, path, true)

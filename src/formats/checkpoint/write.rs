@@ -72,7 +72,6 @@ fn header<'a>(
     tensors: impl Iterator<Item = (&'a str, &'a TensorData)>,
     half: bool,
 ) -> Result<Vec<u8>, String> {
-    let (dtype, size) = if half { (Dtype::F16, size_of::<f16>()) } else { (Dtype::F32, size_of::<f32>()) };
     let meta = serde_json::to_string(&checkpoint.meta).map_err(|e| e.to_string())?;
     let mut crc = Crc::new();
     crc.update(meta.as_bytes());
@@ -82,6 +81,8 @@ fn header<'a>(
             crc.update(bytes);
             Ok(())
         });
+        let (dtype, size) =
+            if is_half(tensor, half) { (Dtype::F16, size_of::<f16>()) } else { (Dtype::F32, size_of::<f32>()) };
         let end = offset + tensor.values.len() * size;
         infos.insert(name, TensorInfo { dtype, shape: tensor.shape.clone(), data_offsets: (offset, end) });
         offset = end;
@@ -100,11 +101,16 @@ fn header<'a>(
     Ok(bytes)
 }
 
+/// A scalar is a count, which may be large and is worth no saving.
+fn is_half(tensor: &TensorData, half: bool) -> bool {
+    half && !tensor.shape.is_empty()
+}
+
 fn each_chunk(tensor: &TensorData, half: bool, mut give: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(CHUNK.min(tensor.values.len()) * size_of::<f32>());
     for values in tensor.values.chunks(CHUNK) {
         bytes.clear();
-        if half {
+        if is_half(tensor, half) {
             bytes.extend(values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()));
         } else {
             bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));

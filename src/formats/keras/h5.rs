@@ -40,6 +40,10 @@ impl H5 {
 
     fn checked(file: Result<Hdf5File, hdf5_reader::error::Error>, size: u64) -> Result<Self, String> {
         let file = file.map_err(|e| format!("it cannot be read as HDF5 ({e})"))?;
+        let expected = file.superblock().base_address.saturating_add(file.superblock().eof_address);
+        if size < expected {
+            return Err(format!("it was cut short: it has {size} of its {expected} bytes"));
+        }
         Ok(Self { file, budget: Cell::new(budget(size)) })
     }
 
@@ -127,6 +131,10 @@ fn values(dataset: &Dataset) -> Result<Vec<f32>, hdf5_reader::error::Error> {
 }
 
 fn texts_of(attribute: &Attribute) -> Result<Vec<String>, String> {
+    // h5py gives an empty list the type of a number.
+    if attribute.num_elements().is_ok_and(|n| n == 0) {
+        return Ok(Vec::new());
+    }
     let texts = attribute.read_strings().or_else(|_| attribute.read_string().map(|text| vec![text]));
     texts.map_err(|e| format!("the attribute `{}` is no text ({e})", attribute.name))
 }

@@ -1,7 +1,7 @@
 //! The tensors of Keras's files, and which layer each belongs to.
 //!
 //! * Legacy `.h5` (and `keras.applications`): a group a layer, with the attribute `weight_names` in Keras's order; the layers
-//!   in the attribute `layer_names`. Tensors of a model inside a model are under that model's layer.
+//!   in the attribute `layer_names`. A model inside a model is one of its layers, with all tensors: the trained ones first.
 //! * `.weights.h5` of Keras 3: `layers/<class in snake_case, numbered>/vars/<place in Keras's order>`; a model inside a model
 //!   has `layers` of its own. Later versions of Keras 3 put the layer's name beside them: `vars` has the attribute `name`.
 
@@ -30,8 +30,6 @@ pub(super) struct Entry {
 struct Stored {
     /// Its path in the file, for errors.
     path: String,
-    /// For a legacy file: the name of the layer that owns it, as its weight's name has it.
-    owner: Option<String>,
     data: TensorData,
 }
 
@@ -72,8 +70,7 @@ fn legacy(h5: &H5, root: &str, layers: &[String]) -> Result<Weights, String> {
         for name in names {
             let path = format!("{group}/{name}");
             let data = h5.tensor(&path)?;
-            let owner = name.rsplit('/').nth(1).map(str::to_owned);
-            tensors.push(Stored { path, owner, data });
+            tensors.push(Stored { path, data });
         }
         if entries.insert(layer.clone(), Entry { name: Some(layer.clone()), tensors }).is_some() {
             return Err(format!("it has the layer `{layer}` twice"));
@@ -132,9 +129,25 @@ fn variables(h5: &H5, path: &str, count: &mut usize) -> Result<Option<Entry>, St
     for number in numbers {
         let path = format!("{path}/{number}");
         let data = h5.tensor(&path)?;
-        tensors.push(Stored { path, owner: None, data });
+        tensors.push(Stored { path, data });
     }
     Ok(Some(Entry { name, tensors }))
+}
+
+/// Where the tensors of some layers go, in Keras's order: (node, parameter), what is trained first.
+fn places(graph: &Graph, owners: &[&Owner]) -> Vec<(usize, usize)> {
+    let (mut trained, mut rest) = (Vec::new(), Vec::new());
+    for node in owners.iter().flat_map(|o| &o.nodes) {
+        for (i, spec) in graph.nodes[*node].params.iter().enumerate() {
+            if spec.trainable { &mut trained } else { &mut rest }.push((*node, i));
+        }
+    }
+    [trained, rest].concat()
+}
+
+fn name_of(graph: &Graph, (node, parameter): (usize, usize)) -> String {
+    let node = &graph.nodes[node];
+    format!("{}/{}", node.name, node.params[parameter].name)
 }
 
 /// What came of matching a file's tensors with a network's.
@@ -169,69 +182,47 @@ impl Weights {
     /// Hands each layer its tensors.
     pub(super) fn give(mut self, graph: &Graph, owners: &[Owner]) -> Matched {
         let mut matched = Matched::default();
-        let mut found: HashMap<usize, Vec<NamedTensor>> = HashMap::new();
-        for owner in owners {
-            self.give_one(graph, owner, &mut matched, &mut found);
+        let mut found: HashMap<(usize, usize), NamedTensor> = HashMap::new();
+        for (key, owners) in self.groups(owners) {
+            let places = places(graph, &owners);
+            let stored = self.entries.remove(&key).unwrap_or_default().tensors;
+            if stored.is_empty() {
+                matched.missing.extend(places.iter().map(|place| name_of(graph, *place)));
+            } else if stored.len() != places.len() {
+                let what = format!("layer {key} has {} tensors, expected {}", stored.len(), places.len());
+                matched.wrong.push(what);
+            } else {
+                for (place, tensor) in places.into_iter().zip(stored) {
+                    let shape = &graph.nodes[place.0].params[place.1].shape;
+                    if tensor.data.shape != shape.dims() {
+                        matched.wrong.push(format!("{} is {:?}, expected {shape}", tensor.path, tensor.data.shape));
+                        continue;
+                    }
+                    let (name, values) = (name_of(graph, place), tensor.data.values);
+                    found.insert(place, NamedTensor { name, shape: shape.clone(), values });
+                }
+            }
         }
-        matched.tensors = (0..graph.nodes.len()).filter_map(|node| found.remove(&node)).flatten().collect();
+        let all = graph.nodes.iter().enumerate().flat_map(|(n, node)| (0..node.params.len()).map(move |p| (n, p)));
+        matched.tensors = all.filter_map(|place| found.remove(&place)).collect();
         let rest = self.entries.into_values().flat_map(|e| e.tensors);
         matched.left_over = rest.map(|t| t.path).collect();
         matched
     }
 
-    fn give_one(
-        &mut self,
-        graph: &Graph,
-        owner: &Owner,
-        matched: &mut Matched,
-        found: &mut HashMap<usize, Vec<NamedTensor>>,
-    ) {
-        let expected: Vec<_> =
-            owner.nodes.iter().flat_map(|node| graph.nodes[*node].params.iter().map(move |p| (*node, p))).collect();
-        let name =
-            |&(node, spec): &(usize, &crate::ops::ParamSpec)| format!("{}/{}", graph.nodes[node].name, spec.name);
-        let mut stored = self.take(owner);
-        if graph.nodes[owner.nodes[0]].op.name() == "normalization" {
-            // The third is a count that only its `adapt` uses.
-            stored.truncate(expected.len());
-        }
-        if expected.is_empty() && stored.is_empty() {
-            return;
-        }
-        if stored.is_empty() {
-            matched.missing.extend(expected.iter().map(name));
-            return;
-        }
-        if stored.len() != expected.len() {
-            let what =
-                format!("layer {} has {} tensors, expected {}", owner.path.join("/"), stored.len(), expected.len());
-            matched.wrong.push(what);
-            return;
-        }
-        for (expected, tensor) in expected.iter().zip(stored) {
-            let shape = &expected.1.shape;
-            if tensor.data.shape != shape.dims() {
-                matched.wrong.push(format!("{} is {:?}, expected {shape}", tensor.path, tensor.data.shape));
-                continue;
+    /// The layers that share a list of tensors: in a legacy file all of a model that is a layer of the outermost model.
+    fn groups<'a>(&self, owners: &'a [Owner]) -> Vec<(String, Vec<&'a Owner>)> {
+        let mut groups: Vec<(String, Vec<&Owner>)> = Vec::new();
+        let mut at: HashMap<&str, usize> = HashMap::new();
+        for owner in owners.iter().filter(|o| !o.nodes.is_empty()) {
+            let key = if self.legacy { owner.path[0].as_str() } else { owner.key.as_str() };
+            let group = *at.entry(key).or_insert(groups.len());
+            if group == groups.len() {
+                groups.push((key.to_owned(), Vec::new()));
             }
-            let named = NamedTensor { name: name(expected), shape: shape.clone(), values: tensor.data.values };
-            found.entry(expected.0).or_default().push(named);
+            groups[group].1.push(owner);
         }
-    }
-
-    /// Moves the tensors of a layer out.
-    fn take(&mut self, owner: &Owner) -> Vec<Stored> {
-        if !self.legacy {
-            return self.entries.remove(&owner.key).unwrap_or_default().tensors;
-        }
-        let Some(entry) = owner.path.first().and_then(|outer| self.entries.get_mut(outer)) else { return Vec::new() };
-        if owner.path.len() == 1 {
-            return std::mem::take(&mut entry.tensors);
-        }
-        let inner = owner.path.last();
-        let (own, rest) = std::mem::take(&mut entry.tensors).into_iter().partition(|t| t.owner.as_ref() == inner);
-        entry.tensors = rest;
-        own
+        groups
     }
 
     /// The layers of a graph as this file would know them: by name, or by class and number if it has no names.

@@ -44,13 +44,6 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
             file = file.dataset(dataset(&format!("{ROOT}/{layer}/{weight}"), tensor).map_err(refuse)?);
             weights.push(weight);
         }
-        if node.op.name() == "normalization" {
-            // Keras's `adapt` counts here; inference does not read it.
-            let weight = format!("{layer}/count");
-            let count = DatasetBuilder::typed_data(format!("{ROOT}/{layer}/{weight}"), Vec::new(), &[0i32]);
-            file = file.dataset(count.map_err(refuse)?);
-            weights.push(weight);
-        }
         let weights = AttributeBuilder::fixed_string_vector("weight_names", &weights).map_err(refuse)?;
         file = file.group_attribute(format!("{ROOT}/{layer}"), weights);
         layers.push(layer);
