@@ -51,7 +51,7 @@ struct Row { h: u32, w: u32, c: u32, is_weight: bool, otherwise: f32 }
 fn row_at(row: u32) -> Row {
     let tap = row / params.c_x;
     return Row(tap / params.kernel_w, tap % params.kernel_w, row % params.c_x, row < params.weight_rows,
-               select(0.0, 1.0, row == params.weight_rows));
+               {{ "select(0.0, 1.0, row == params.weight_rows)" if tiling == "workgroup" else "0.0" }});
 }
 
 {% if span > 1 %}

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{fan_out, noise};
-use fer_gpu::graph::{Builder, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Plan, Step, Value};
+use fer_gpu::graph::{Builder, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Options, Plan, Step, Value};
 use fer_gpu::models;
 use fer_gpu::ops::batch_norm::BatchNorm;
 use fer_gpu::ops::conv2d::Conv2d;
@@ -90,7 +90,7 @@ fn chains() -> Vec<Graph> {
 
 /// The steps that a graph's activations still have of their own: forward and backward.
 fn own_steps(graph: &Graph, fused: bool) -> [usize; 2] {
-    let plan = Plan::with_fusion(graph, 3, Mode::Train, fused).expect("plans");
+    let plan = Plan::with(graph, 3, Mode::Train, Options { fused, ..Options::default() }).expect("plans");
     let activation = |node: &usize| graph.nodes[*node].op.activation().is_some();
     let count = |wanted: &dyn Fn(&Step) -> bool| plan.steps.iter().filter(|s| wanted(s)).count();
     [
@@ -123,7 +123,8 @@ fn kernels_that_fuse_agree_with_those_that_do_not() {
         let graph = Arc::new(graph);
         let (x, labels) = noise(1, 5, graph.input().elements(), graph.output().elements());
         let [fused, plain] = [true, false].map(|fused| {
-            let build = GpuExecutor::with_fusion(Arc::clone(&gpu), Arc::clone(&graph), 5, 3, (true, fused));
+            let options = Options { fused, ..Options::default() };
+            let build = GpuExecutor::with(Arc::clone(&gpu), Arc::clone(&graph), 5, 3, (true, options));
             let mut executor = build.expect("fits");
             executor.evaluate(&x, &labels).expect("evaluates");
             let evaluated = executor.flush().expect("metrics");

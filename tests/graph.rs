@@ -115,17 +115,15 @@ fn a_smaller_batch_is_as_in_a_fresh_executor() {
     }
 }
 
-/// The networks' bytes of shared buffers over the least that any sharing could need. The bound counts bytes alive at once, as one
-/// arena could hold them; buffers that are shared whole cannot reach it while they train: a buffer of the largest activation is
-/// half empty under a tensor of half the size. At inference, where few tensors live at once, they nearly do.
+/// The networks' bytes of arenas over the least that any sharing could need: the bytes alive at once.
 #[test]
-fn buffers_are_near_the_bound() {
-    println!("| network | batch | mode | tensors | buffers, MiB | bound, MiB | ratio |\n|---|---|---|---|---|---|---|");
+fn arenas_are_near_the_bound() {
+    println!("| network | batch | mode | tensors | arenas, MiB | bound, MiB | ratio |\n|---|---|---|---|---|---|---|");
     for model in models::MODELS {
         let graph = model.graph(model.classes).expect("builds");
         for (mode, batch) in [(Mode::Train, 8), (Mode::Train, 32), (Mode::Evaluate, 32)] {
             let plan = Plan::new(&graph, batch, mode).expect("plans");
-            let bytes: u64 = plan.buffers.iter().sum();
+            let bytes: u64 = plan.arenas.iter().sum();
             let ratio = bytes as f64 / plan.lower_bound as f64;
             let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
             println!(
@@ -135,7 +133,8 @@ fn buffers_are_near_the_bound() {
                 mib(bytes),
                 mib(plan.lower_bound)
             );
-            let most = if mode == Mode::Train { 1.6 } else { 1.13 };
+            // At inference few tensors live at once, and those of a gate are in the way of larger ones.
+            let most = if mode == Mode::Train { 1.15 } else { 1.25 };
             assert!((1.0..=most).contains(&ratio), "{}, {mode:?}: {ratio}", model.name);
         }
     }

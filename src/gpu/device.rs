@@ -162,6 +162,11 @@ impl Gpu {
         self.buffer_with(label, bytes, usage)
     }
 
+    /// Bytes that a buffer may have.
+    pub fn max_buffer(&self) -> u64 {
+        self.limits.max_buffer_size
+    }
+
     /// A buffer of `bytes` (at least 16) for `usage`; errors as [`Gpu::buffer`].
     pub(crate) fn buffer_with(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
         let size = bytes.next_multiple_of(16).max(16);

@@ -86,10 +86,18 @@ impl Kernel {
 
     /// Puts the adapter's way of loading in front: every kernel may use it.
     #[must_use]
-    pub(super) fn with_loads(self, tiling: Tiling) -> Self {
+    pub(crate) fn with_loads(self, tiling: Tiling) -> Self {
         let wide = matches!(tiling, Tiling::Subgroup { slow_loads: true, .. });
         let plain = include_str!("../../shaders/common/loads_plain.wgsl");
         self.with_prelude(if wide { include_str!("../../shaders/common/loads_wide.wgsl") } else { plain })
+    }
+
+    /// Declares what is bound at `binding` read-write instead of read-only.
+    #[must_use]
+    pub(super) fn with_writable(mut self, binding: usize) -> Self {
+        let declaration = |access| format!("@binding({binding}) var<storage, {access}> ");
+        self.source = self.source.replace(&declaration("read"), &declaration("read_write")).into();
+        self
     }
 
     /// `op.pass`.
@@ -102,6 +110,8 @@ impl Kernel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Access {
     Read,
+    /// Read, from a buffer in which the same dispatch writes another range.
+    ReadBesideWrite,
     Write,
 }
 

@@ -41,6 +41,15 @@ impl GpuTensor {
         }
     }
 
+    /// Whether it lies in the same buffer as another.
+    pub(super) fn shares_buffer_with(&self, other: &Self) -> bool {
+        match (&self.storage, &other.storage) {
+            (Storage::Buffer(a), Storage::Buffer(b)) => a == b,
+            (Storage::Scratch(a), Storage::Scratch(b)) => a == b,
+            _ => false,
+        }
+    }
+
     /// Number of elements.
     pub fn elements(&self) -> usize {
         self.shape.elements()

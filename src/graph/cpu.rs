@@ -4,7 +4,7 @@
 //! with the same bits. [`CpuExecutor::exact`] turns that off.
 
 use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
-use super::plan::{INPUT, Mode, Plan, Step};
+use super::plan::{INPUT, Mode, Options, Plan, Step};
 use super::{Graph, Parameters};
 use crate::error::{Error, Result};
 use crate::ops::{HostBackward, HostForward, Pass, softmax_cross_entropy};
@@ -263,7 +263,10 @@ impl Executor for CpuExecutor {
             return Err(Error::usage(format!("{n} samples are more than planned for"), ""));
         }
         if !self.plans.contains_key(&(mode, n)) {
-            self.plans.insert((mode, n), Plan::with_fusion(&self.graph, n, mode, self.fused)?);
+            self.plans.insert(
+                (mode, n),
+                Plan::with(&self.graph, n, mode, Options { fused: self.fused, ..Options::default() })?,
+            );
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
 use super::gpu_memory::Memory;
-use super::plan::{INPUT, Mode, Plan, Step, TensorId};
-use super::{Graph, Parameters};
+use super::plan::{INPUT, Mode, Options, Plan, Step, TensorId};
+use super::{Graph, Parameters, Profile};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuTensor, Kernel, Program, Recorder, ScratchPool, StagingRing, StepParams};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss, METRICS};
@@ -11,6 +11,8 @@ use crate::ops::{GpuBackward, GpuForward, Pass};
 use crate::optim::{Adam, Arenas};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+
+mod profile;
 
 const ACCUMULATE: &str = include_str!("../../shaders/accumulate.wgsl");
 
@@ -44,26 +46,27 @@ impl GpuExecutor {
     /// # Errors
     /// Tensors that the adapter cannot hold.
     pub fn new(gpu: Arc<Gpu>, graph: Arc<Graph>, batch: usize, seed: u64, train: bool) -> Result<Self> {
-        Self::with_fusion(gpu, graph, batch, seed, (train, true))
+        Self::with(gpu, graph, batch, seed, (train, Options::default()))
     }
 
-    /// The same with a plan that fuses, or with one that does not: the yardstick.
+    /// The same with options for its plans; arenas are never larger than the adapter's buffers.
     ///
     /// # Errors
     /// As [`GpuExecutor::new`].
-    pub fn with_fusion(
+    pub fn with(
         gpu: Arc<Gpu>,
         graph: Arc<Graph>,
         batch: usize,
         seed: u64,
-        (train, fused): (bool, bool),
+        (train, options): (bool, Options),
     ) -> Result<Self> {
+        let options = Options { largest_arena: options.largest_arena.min(gpu.max_buffer()), ..options };
         let parameters = Parameters::new(&graph);
-        let mut plans = HashMap::from([(Mode::Evaluate, Plan::with_fusion(&graph, batch, Mode::Evaluate, fused)?)]);
+        let mut plans = HashMap::from([(Mode::Evaluate, Plan::with(&graph, batch, Mode::Evaluate, options)?)]);
         if train {
-            plans.insert(Mode::Train, Plan::with_fusion(&graph, batch, Mode::Train, fused)?);
+            plans.insert(Mode::Train, Plan::with(&graph, batch, Mode::Train, options)?);
         }
-        let memory = Memory::new(&gpu, &mut plans, &parameters, batch)?;
+        let memory = Memory::new(&gpu, &plans, &parameters, batch)?;
         let ring = StagingRing::new(&gpu, METRICS as u64 * 4, 3)?;
         let executor = Self {
             gpu,
@@ -112,15 +115,6 @@ impl GpuExecutor {
         }
     }
 
-    /// Times every kernel of a prepared program by itself: label and seconds, in order.
-    ///
-    /// # Errors
-    /// A program that is not prepared, or whatever the driver reports.
-    pub fn time_each(&self, mode: Mode, n: usize) -> Result<Vec<(String, f64)>> {
-        let program = self.programs.get(&(mode, n));
-        program.ok_or_else(|| Error::gpu(format!("no {mode:?} program for {n} samples"), ""))?.time_each(&self.gpu)
-    }
-
     fn arena(&self, trainable: bool) -> &GpuTensor {
         if trainable { &self.memory.weights } else { &self.memory.statistics }
     }
@@ -145,8 +139,7 @@ impl GpuExecutor {
     fn record(&self, plan: &Plan) -> Result<Recorder<'_>> {
         let mut rec = Recorder::new(&self.gpu);
         let training = plan.mode == Mode::Train;
-        let tensor =
-            |t: TensorId| GpuTensor::new(&self.memory.buffers[plan.buffer_of[t]], 0, plan.tensors[t].shape.clone());
+        let tensor = |t: TensorId| self.memory.tensor(plan, t);
         let tensors = |list: &[TensorId]| list.iter().map(|t| tensor(*t)).collect::<Vec<_>>();
         let pass = |node: usize| {
             let training = training && self.graph.nodes[node].in_training_mode();
@@ -211,7 +204,7 @@ impl GpuExecutor {
         let n = labels.len();
         self.prepare(mode, n)?;
         let plan = &self.plans[&mode];
-        let input = GpuTensor::new(&self.memory.buffers[plan.buffer_of[INPUT]], 0, [x.len()]);
+        let input = self.memory.tensor(plan, INPUT).flat(0..x.len());
         self.gpu.write(&input, x);
         self.gpu.write(&self.memory.labels, labels);
         self.gpu.queue.write_buffer(&self.memory.step, 0, bytemuck::bytes_of(&step));
@@ -269,6 +262,9 @@ fn accumulate(rec: &mut Recorder<'_>, from: &GpuTensor, into: &GpuTensor, fresh:
         let count = into.elements().div_ceil(4);
         let params = AccumulateParams { count: count as u32, keep: u32::from(!fresh), padding: [0; 2] };
         rec.dispatch_items(&kernel, &params, &[&from], &[&into], (count, 64))?;
+        if !fresh {
+            rec.updates();
+        }
     }
     Ok(())
 }
@@ -307,14 +303,17 @@ impl Executor for GpuExecutor {
         self.submit(Mode::Evaluate, x, labels, StepParams::default(), true)
     }
 
+    fn profile(&mut self, x: &[f32], labels: &[u32]) -> Result<Profile> {
+        self.measure(x, labels)
+    }
+
     fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
         let before: Vec<f32> = self.gpu.read(&self.memory.metrics)?;
         self.submit(Mode::Evaluate, x, &vec![0; n], StepParams::default(), false)?;
         self.since_read -= 1;
         let plan = self.plans[&Mode::Evaluate].resized(&self.graph, n)?;
         let [_, probabilities, _] = plan.loss();
-        let shape = plan.tensors[probabilities].shape.clone();
-        let values = self.gpu.read(&GpuTensor::new(&self.memory.buffers[plan.buffer_of[probabilities]], 0, shape))?;
+        let values = self.gpu.read(&self.memory.tensor(&plan, probabilities))?;
         self.gpu.write(&self.memory.metrics, &before);
         Ok(values)
     }

@@ -1,7 +1,7 @@
 //! The buffers of a graph on a GPU, all made before the first step.
 
 use super::Parameters;
-use super::plan::{Mode, Plan};
+use super::plan::{Mode, Plan, TensorId};
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuTensor};
 use crate::ops::softmax_cross_entropy::METRICS;
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 /// Every buffer but scratch and staging.
 pub(super) struct Memory {
-    pub(super) buffers: Vec<wgpu::Buffer>,
+    arenas: Vec<wgpu::Buffer>,
     pub(super) weights: GpuTensor,
     pub(super) statistics: GpuTensor,
     /// Gradients and Adam's moments; none where nothing is trained.
@@ -20,28 +20,14 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Buffers for the plans: as many as the larger has, each as large as the larger asks, by rank of size.
-    pub(super) fn new(
-        gpu: &Gpu,
-        plans: &mut HashMap<Mode, Plan>,
-        parameters: &Parameters,
-        batch: usize,
-    ) -> Result<Self> {
+    /// Buffers for the plans: as many arenas as the larger has, each as large as the larger asks.
+    pub(super) fn new(gpu: &Gpu, plans: &HashMap<Mode, Plan>, parameters: &Parameters, batch: usize) -> Result<Self> {
         let mut sizes: Vec<u64> = Vec::new();
-        for plan in plans.values_mut() {
-            let mut order: Vec<usize> = (0..plan.buffers.len()).collect();
-            order.sort_by_key(|b| std::cmp::Reverse(plan.buffers[*b]));
-            let mut rank = vec![0; order.len()];
-            for (r, b) in order.iter().enumerate() {
-                rank[*b] = r;
-                if r == sizes.len() {
-                    sizes.push(0);
-                }
-                sizes[r] = sizes[r].max(plan.buffers[*b]);
-            }
-            plan.buffer_of.iter_mut().for_each(|b| *b = rank[*b]);
+        for arenas in plans.values().map(|plan| &plan.arenas) {
+            sizes.resize(sizes.len().max(arenas.len()), 0);
+            sizes.iter_mut().zip(arenas).for_each(|(size, asked)| *size = (*size).max(*asked));
         }
-        let buffers =
+        let arenas =
             sizes.iter().enumerate().map(|(i, s)| gpu.buffer(&format!("tensors {i}"), *s)).collect::<Result<_>>()?;
         let flat = |label: &str, elements: usize| -> Result<GpuTensor> {
             Ok(GpuTensor::new(&gpu.buffer(label, elements as u64 * 4)?, 0, [elements]))
@@ -53,7 +39,7 @@ impl Memory {
             None
         };
         Ok(Self {
-            buffers,
+            arenas,
             weights: flat("weights", parameters.weights)?,
             statistics: flat("statistics", parameters.statistics)?,
             training,
@@ -63,8 +49,14 @@ impl Memory {
         })
     }
 
+    /// A planned tensor.
+    pub(super) fn tensor(&self, plan: &Plan, t: TensorId) -> GpuTensor {
+        let place = plan.places[t];
+        GpuTensor::new(&self.arenas[place.arena], place.offset, plan.tensors[t].shape.clone())
+    }
+
     pub(super) fn bytes(&self) -> u64 {
-        let tensors: u64 = self.buffers.iter().map(wgpu::Buffer::size).sum();
+        let tensors: u64 = self.arenas.iter().map(wgpu::Buffer::size).sum();
         let arenas = [&self.weights, &self.statistics, &self.labels, &self.metrics];
         let arenas: u64 = arenas.into_iter().chain(self.training.iter().flatten()).map(|t| t.buffer().size()).sum();
         tensors + arenas + self.step.size()

@@ -1,5 +1,6 @@
-//! Which tensors share a buffer: none of those that live at the same time.
+//! Where tensors lie in the arenas: none of those that live at the same time overlap.
 
+use std::cmp::Reverse;
 use std::ops::RangeInclusive;
 
 /// What is asked for: bytes, over which steps.
@@ -9,10 +10,19 @@ pub(super) struct Lifetime {
     pub(super) steps: RangeInclusive<usize>,
 }
 
-/// What is given: a buffer for each lifetime, and the buffers' sizes.
+/// A tensor's place: its arena, and its first byte there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The arena.
+    pub arena: usize,
+    /// The first byte, a multiple of 256 if all asked for are.
+    pub offset: u64,
+}
+
+/// What is given: a place for each lifetime, and the arenas' sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Assignment {
-    pub(super) buffer_of: Vec<usize>,
+    pub(super) places: Vec<Place>,
     pub(super) sizes: Vec<u64>,
 }
 
@@ -20,27 +30,61 @@ fn overlap(a: &RangeInclusive<usize>, b: &RangeInclusive<usize>) -> bool {
     a.start() <= b.end() && b.start() <= a.end()
 }
 
-/// Greedy by size (Pisarchyk and Lee 2020): the largest first, each into the smallest buffer that is free over its steps, or
-/// a new one.
-pub(super) fn assign(lifetimes: &[Lifetime]) -> Assignment {
-    let mut order: Vec<usize> = (0..lifetimes.len()).collect();
-    order.sort_by_key(|i| (std::cmp::Reverse(lifetimes[*i].bytes), *i));
-    let mut tenants: Vec<Vec<usize>> = Vec::new();
-    let mut sizes: Vec<u64> = Vec::new();
-    let mut buffer_of = vec![0; lifetimes.len()];
-    for i in order {
-        let free = |b: &usize| !tenants[*b].iter().any(|t| overlap(&lifetimes[*t].steps, &lifetimes[i].steps));
-        let buffer = (0..sizes.len()).filter(free).min_by_key(|b| sizes[*b]).unwrap_or_else(|| {
-            sizes.push(lifetimes[i].bytes);
-            sizes.len() - 1
-        });
-        if buffer == tenants.len() {
-            tenants.push(Vec::new());
-        }
-        tenants[buffer].push(i);
-        buffer_of[i] = buffer;
+/// Greedy (Pisarchyk and Lee 2020): one after the other, each into the tightest gap that its contemporaries leave, or behind them. The
+/// best of three orders: the largest first, the largest product of bytes and steps first, the first born first. Arenas are of
+/// `largest` bytes at most, unless a single tensor is larger, and no tensor straddles two.
+pub(super) fn assign(lifetimes: &[Lifetime], largest: u64) -> Assignment {
+    let largest = lifetimes.iter().map(|l| l.bytes).max().unwrap_or(0).max(largest).max(1);
+    let length = |l: &Lifetime| (l.steps.end() - l.steps.start() + 1) as u64;
+    let orders: [&dyn Fn(&Lifetime) -> u64; 3] =
+        [&|l| l.bytes, &|l| l.bytes.saturating_mul(length(l)), &|l| u64::MAX - *l.steps.start() as u64];
+    let in_order = |key: &dyn Fn(&Lifetime) -> u64| {
+        let mut order: Vec<usize> = (0..lifetimes.len()).collect();
+        order.sort_by_key(|i| (Reverse(key(&lifetimes[*i])), *i));
+        assign_in(lifetimes, &order, largest)
+    };
+    let tried = orders.into_iter().map(in_order);
+    tried.min_by_key(|a| a.sizes.iter().sum::<u64>()).expect("three were tried")
+}
+
+fn assign_in(lifetimes: &[Lifetime], order: &[usize], largest: u64) -> Assignment {
+    // Offsets over all arenas, one behind the other.
+    let mut starts: Vec<u64> = vec![0; lifetimes.len()];
+    let mut placed: Vec<usize> = Vec::new();
+    for i in order.iter().copied() {
+        let contemporaries = placed.iter().filter(|p| overlap(&lifetimes[**p].steps, &lifetimes[i].steps));
+        let mut taken: Vec<(u64, u64)> =
+            contemporaries.map(|p| (starts[*p], starts[*p] + lifetimes[*p].bytes)).collect();
+        taken.sort_unstable();
+        starts[i] = tightest(&taken, lifetimes[i].bytes, largest);
+        placed.push(i);
     }
-    Assignment { buffer_of, sizes }
+    let mut sizes: Vec<u64> = Vec::new();
+    let places = starts.iter().zip(lifetimes).map(|(start, life)| {
+        let place = Place { arena: (start / largest) as usize, offset: start % largest };
+        sizes.resize(sizes.len().max(place.arena + 1), 0);
+        sizes[place.arena] = sizes[place.arena].max(place.offset + life.bytes);
+        place
+    });
+    Assignment { places: places.collect(), sizes }
+}
+
+/// The start of the smallest gap between `taken` ranges (sorted) that holds `bytes` within one arena, or the first place behind.
+fn tightest(taken: &[(u64, u64)], bytes: u64, largest: u64) -> u64 {
+    let within = |start: u64| {
+        let straddles = bytes > 0 && start / largest != (start + bytes - 1) / largest;
+        if straddles { start.next_multiple_of(largest) } else { start }
+    };
+    let mut end = 0;
+    let mut best: Option<(u64, u64)> = None;
+    for (start, stop) in taken {
+        let at = within(end);
+        if at + bytes <= *start && best.is_none_or(|(room, _)| start - end < room) {
+            best = Some((start - end, at));
+        }
+        end = end.max(*stop);
+    }
+    best.map_or_else(|| within(end), |(_, at)| at)
 }
 
 /// The least that any sharing could need: the largest sum of bytes alive in one step.
@@ -53,20 +97,42 @@ pub(super) fn lower_bound(lifetimes: &[Lifetime]) -> u64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn sharing_is_disjoint_and_within_sight_of_the_bound() {
-        let life = |bytes, steps| Lifetime { bytes, steps };
-        let lifetimes = [life(100, 0..=9), life(50, 1..=3), life(40, 4..=6), life(50, 5..=9), life(10, 0..=1)];
-        let a = assign(&lifetimes);
-        for i in 0..lifetimes.len() {
-            assert!(a.sizes[a.buffer_of[i]] >= lifetimes[i].bytes);
-            for j in 0..i {
-                let together = overlap(&lifetimes[i].steps, &lifetimes[j].steps);
-                assert!(!together || a.buffer_of[i] != a.buffer_of[j], "{i} and {j} share a buffer");
+    fn life(bytes: u64, steps: RangeInclusive<usize>) -> Lifetime {
+        Lifetime { bytes, steps }
+    }
+
+    /// No two contemporaries overlap, and each lies inside its arena.
+    fn check(lifetimes: &[Lifetime], a: &Assignment) {
+        for (i, (life, place)) in lifetimes.iter().zip(&a.places).enumerate() {
+            assert!(place.offset + life.bytes <= a.sizes[place.arena]);
+            for (j, (other, at)) in lifetimes.iter().zip(&a.places).enumerate().take(i) {
+                let apart = at.arena != place.arena
+                    || at.offset + other.bytes <= place.offset
+                    || place.offset + life.bytes <= at.offset;
+                assert!(apart || !overlap(&life.steps, &other.steps), "{i} and {j} overlap");
             }
         }
+    }
+
+    #[test]
+    fn places_are_disjoint_and_at_the_bound() {
+        let lifetimes = [life(100, 0..=9), life(50, 1..=3), life(40, 4..=6), life(50, 5..=9), life(10, 0..=1)];
+        let a = assign(&lifetimes, 1 << 30);
+        check(&lifetimes, &a);
         assert_eq!(lower_bound(&lifetimes), 190);
-        assert!(a.sizes.iter().sum::<u64>() <= 200);
-        assert_eq!(assign(&[]), Assignment { buffer_of: vec![], sizes: vec![] });
+        assert_eq!(a.sizes, [190]);
+        assert_eq!(assign(&[], 1), Assignment { places: vec![], sizes: vec![] });
+    }
+
+    #[test]
+    fn arenas_have_a_limit_but_for_a_larger_tensor() {
+        let lifetimes = [life(60, 0..=9), life(60, 1..=3), life(40, 2..=6), life(30, 5..=9)];
+        let a = assign(&lifetimes, 100);
+        check(&lifetimes, &a);
+        assert!(a.sizes.len() == 2 && a.sizes.iter().all(|s| *s <= 100), "{:?}", a.sizes);
+        let larger = [life(300, 0..=9), life(60, 1..=3)];
+        let a = assign(&larger, 100);
+        check(&larger, &a);
+        assert_eq!(a.sizes, [300, 60]);
     }
 }

@@ -1,7 +1,7 @@
-//! The plan: which op runs when, which tensors it reads and writes, and which buffers these share.
+//! The plan: which op runs when, which tensors it reads and writes, and where these lie.
 
 use super::Graph;
-use super::memory::{Assignment, Lifetime, assign, lower_bound};
+use super::memory::{Assignment, Lifetime, Place, assign, lower_bound};
 use super::planner::Planner;
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
@@ -82,24 +82,40 @@ pub struct PlannedTensor {
     pub(super) view_of: Option<TensorId>,
 }
 
-/// Order, tensors and buffers of a graph at one batch size.
+/// How to plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether kernels take in the activations around them; without, a step a node: the yardstick.
+    pub fused: bool,
+    /// Bytes that an arena may have; a single tensor may have more.
+    pub largest_arena: u64,
+}
+
+impl Default for Options {
+    /// Fused, arenas of 1 GiB: what nearly every adapter's buffers may have.
+    fn default() -> Self {
+        Self { fused: true, largest_arena: 1 << 30 }
+    }
+}
+
+/// Order, tensors and memory of a graph at one batch size.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// What it is for.
     pub mode: Mode,
-    /// Whether kernels take in the activations around them.
-    pub fused: bool,
+    /// How it was planned.
+    pub options: Options,
     /// Samples.
     pub batch: usize,
     /// All tensors; 0 is the input.
     pub tensors: Vec<PlannedTensor>,
     /// In order.
     pub steps: Vec<Step>,
-    /// Buffer of each tensor. The input and what is read after the program (probabilities) have buffers of their own.
-    pub buffer_of: Vec<usize>,
-    /// Bytes of each buffer.
-    pub buffers: Vec<u64>,
-    /// The least bytes that any sharing of buffers could need.
+    /// Place of each tensor. The input and what is read after the program (probabilities) share theirs with nothing.
+    pub places: Vec<Place>,
+    /// Bytes of each arena.
+    pub arenas: Vec<u64>,
+    /// The least bytes that any sharing could need.
     pub lower_bound: u64,
 }
 
@@ -112,18 +128,18 @@ impl Plan {
     /// # Errors
     /// A batch of 0, or tensors whose size overflows.
     pub fn new(graph: &Graph, batch: usize, mode: Mode) -> Result<Self> {
-        Self::with_fusion(graph, batch, mode, true)
+        Self::with(graph, batch, mode, Options::default())
     }
 
-    /// The same, or a step a node: the yardstick of fused plans.
+    /// The same with options.
     ///
     /// # Errors
     /// As [`Plan::new`].
-    pub fn with_fusion(graph: &Graph, batch: usize, mode: Mode, fused: bool) -> Result<Self> {
+    pub fn with(graph: &Graph, batch: usize, mode: Mode, options: Options) -> Result<Self> {
         if batch == 0 {
             return Err(Error::usage("a batch needs at least one image", "use --batch 1 or more"));
         }
-        let mut planner = Planner::new(graph, batch, mode, fused);
+        let mut planner = Planner::new(graph, batch, mode, options.fused);
         planner.forward();
         let (logits, dlogits) = planner.loss();
         if mode == Mode::Train {
@@ -139,26 +155,26 @@ impl Plan {
         let lifetimes = lifetimes(&tensors, &steps);
         let owners: Vec<TensorId> = (0..tensors.len()).filter(|t| tensors[*t].view_of.is_none()).collect();
         let asked: Vec<Lifetime> = owners.iter().map(|t| lifetimes[*t].clone()).collect();
-        let Assignment { buffer_of: given, sizes } = assign(&asked);
-        let mut buffer_of = vec![0; tensors.len()];
-        for (owner, buffer) in owners.iter().zip(given) {
-            buffer_of[*owner] = buffer;
+        let Assignment { places: given, sizes } = assign(&asked, options.largest_arena);
+        let mut places = vec![Place::default(); tensors.len()];
+        for (owner, place) in owners.iter().zip(given) {
+            places[*owner] = place;
         }
         for t in 0..tensors.len() {
-            buffer_of[t] = buffer_of[owner(&tensors, t)];
+            places[t] = places[owner(&tensors, t)];
         }
         debug_assert_eq!(tensors[logits].shape.dims().len(), 2);
-        Ok(Self { mode, fused, batch, tensors, steps, buffer_of, buffers: sizes, lower_bound: lower_bound(&asked) })
+        Ok(Self { mode, options, batch, tensors, steps, places, arenas: sizes, lower_bound: lower_bound(&asked) })
     }
 
-    /// The same plan for fewer samples, in the same buffers: for the last, smaller batch of an epoch.
+    /// The same plan for fewer samples, in the same places: for the last, smaller batch of an epoch.
     ///
     /// # Errors
     /// As [`Plan::new`].
     pub fn resized(&self, graph: &Graph, batch: usize) -> Result<Self> {
         debug_assert!(batch <= self.batch);
-        let plan = Self::with_fusion(graph, batch, self.mode, self.fused)?;
-        Ok(Self { buffer_of: self.buffer_of.clone(), buffers: self.buffers.clone(), ..plan })
+        let plan = Self::with(graph, batch, self.mode, self.options)?;
+        Ok(Self { places: self.places.clone(), arenas: self.arenas.clone(), ..plan })
     }
 
     /// The tensor that owns the bytes of `t`: itself, unless it is a view.

@@ -138,8 +138,10 @@ pub(crate) fn record_forward(
         let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
         let mut reads = vec![&x];
         reads.extend(io.params);
+        let flops = params.flops();
         let (kernel, params, groups) = core(rec, op, params, &end)?;
         rec.dispatch(&kernel.named("forward"), &params, &reads, &[&y], groups);
+        rec.flops(flops);
     }
     Ok(())
 }
@@ -165,8 +167,10 @@ pub(crate) fn record_backward_input(
         let mut reads = vec![&dy, &transposed];
         reads.extend(end.slope.map(|_| &x));
         for params in geometry::backward_input(&slice_of(g, s.len(), batch(io.dy))) {
+            let flops = params.flops();
             let (kernel, params, groups) = core(rec, op, params, &end)?;
             rec.dispatch(&kernel.named("backward_input"), &params, &reads, &[&dx], groups);
+            rec.flops(flops);
         }
     }
     Ok(())
@@ -267,6 +271,7 @@ pub(crate) fn record_backward_params(
         let (x, dy) = (io.x[0].samples(&s), io.dy.samples(&s));
         let groups = [tiles[0] as u32, tiles[1] as u32, count as u32];
         rec.dispatch(&kernel, &params, &[&x, &dy], &[&partial], groups);
+        rec.flops(g.flops());
         first_slice += count;
     }
     let params = Rearrange {
