@@ -42,6 +42,11 @@ fn kernels(c: &mut Criterion) {
         prepared.bind_contents(&gpu);
         group.bench_function(&case.name, |b| b.iter(|| prepared.run(&gpu).expect("runs")));
     }
+    // fer7-cnn3-bn's parameters; a parameter moves 28 bytes.
+    let parameters = 1_048_583;
+    group.throughput(Throughput::Bytes(parameters as u64 * 28));
+    let prepared = verify::prepare_adam(&gpu, parameters).expect("fits");
+    group.bench_function("adam/fer7", |b| b.iter(|| prepared.run(&gpu).expect("runs")));
     group.finish();
 }
 
@@ -49,7 +54,9 @@ fn steps(c: &mut Criterion) {
     let gpu = Arc::new(gpu());
     let mut group = c.benchmark_group("step");
     group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(2));
-    for (name, batch) in [("fer7-small", 32), ("fer7-cnn4-bn", 32)] {
+    for (name, batch) in
+        [("fer7-small", 32), ("fer7-cnn4-bn", 32), ("fer7-cnn3-bn", 100), ("fer4-cnn4-bn", 64), ("fer3-cnn6-bn", 32)]
+    {
         let model = models::find(name).expect("listed");
         let graph = Arc::new(model.graph(model.classes).expect("builds"));
         let x: Vec<f32> = (0..graph.input().elements() * batch).map(|i| fill(1, i as u32)).collect();

@@ -4,7 +4,8 @@
 // the bias; its columns are output channels; its contraction runs over output pixels, cut into slices of whole output lines
 // (group z). Each slice writes partial sums; `reduce` adds them in slice order, so the result has the same bits every time.
 //
-// Settings: tiling, lanes, tile_rows, quads, span as in conv2d.wgsl; y4: the output channels divide by 4.
+// Settings: tiling, lanes, tile_rows, quads, span as in conv2d.wgsl; x4: the input channels divide by 4 and a tile takes four
+// at a time (subgroup only); y4: the output channels divide by 4.
 
 struct Params {
     rows: u32,              // kh * kw * c_x, plus 1 with a bias
@@ -26,7 +27,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 {% set YT = "vec4<f32>" if y4 else "f32" %}
-@group(0) @binding(1) var<storage, read> x: array<f32>;                     // [n, x_h, x_w, c_x]
+@group(0) @binding(1) var<storage, read> x: array<{{ "Quad" if x4 else "f32" }}>;      // [n, x_h, x_w, c_x]
 @group(0) @binding(2) var<storage, read> dy: array<{{ "Quad" if y4 else "f32" }}>;      // [n, y_h, y_w, c_y]
 @group(0) @binding(3) var<storage, read_write> partial: array<{{ YT }}>;    // [slices, rows, c_y]
 
@@ -56,16 +57,14 @@ fn row_at(row: u32) -> Row {
 {% if span > 1 %}
 // The first tap of tile row `row`: a (tap line, channel) pair, or the bias.
 fn span_row_at(row: u32) -> Row {
-    let pairs = params.weight_rows / {{ span }}u;
-    return Row(row / params.c_x, 0u, row % params.c_x, row < pairs, select(0.0, 1.0, row == pairs));
+    return Row(row / params.c_x, 0u, row % params.c_x, row < params.weight_rows / {{ span }}u, 0.0);
 }
 
-// Row of the weight matrix that holds the first tap of tile row `row`; taps follow at distances of c_x. The bias has one tap:
-// what its others would store lies past the end, as do rows past it.
+// Row of the weight matrix that holds the first tap of tile row `row`; taps follow at distances of c_x. Past the end for rows
+// past it.
 fn weight_row(row: u32) -> u32 {
-    let pairs = params.weight_rows / {{ span }}u;
     let at = row / params.c_x * {{ span }}u * params.c_x + row % params.c_x;
-    return select(select(params.rows, params.weight_rows, row == pairs), at, row < pairs);
+    return select(params.rows, at, row < params.weight_rows / {{ span }}u);
 }
 {% else %}
 fn span_row_at(row: u32) -> Row {
@@ -73,7 +72,7 @@ fn span_row_at(row: u32) -> Row {
 }
 
 fn weight_row(row: u32) -> u32 {
-    return row;
+    return select(params.rows, row, row < params.weight_rows);
 }
 {% endif %}
 
@@ -91,17 +90,30 @@ fn line_base(r: Row, view: View, line: u32) -> i32 {
     return select(-1, base, r.is_weight && h < view.x_h);
 }
 
-// A row's factor at output column `w_out`; `first_w` is its tap's column less the padding, wrapped if negative.
-fn input(r: Row, first_w: u32, view: View, base: i32, w_out: u32) -> f32 {
+{% if x4 %}
+{% set XF = "vec4<f32>" %}
+{% set width = 4 %}
+{% else %}
+{% set XF = "f32" %}
+{% set width = 1 %}
+{% endif %}
+// A row's factor at output column `w_out`; `first_w` is its tap's column less the padding, wrapped if negative. With
+// x4 those of four rows.
+fn input(r: Row, first_w: u32, view: View, base: i32, w_out: u32) -> {{ XF }} {
     let w = w_out * view.stride_w + first_w;
     let there = base >= 0 && w < view.x_w;
-    return select(r.otherwise, x[select(0u, u32(base) + w * view.c_x, there)], there);
+    let at = select(0u, u32(base) + w * view.c_x, there);
+    {% if x4 %}
+    return select(vec4<f32>(), quad(x[at / 4u]), there);
+    {% else %}
+    return select(r.otherwise, x[at], there);
+    {% endif %}
 }
 {% if tiling == "subgroup" %}
-{% set per_lane = tile_rows // lanes %}
+{% set per_lane = tile_rows // lanes // width %}
 
-// Tile rows are (tap line, channel) pairs, and the bias; each stands for the `span` taps of its line (all of them, or 1, in
-// which case rows are taps and channels). The factors of the taps but the last are those that the pixel to the left had one
+// Tile rows are (tap line, channel) pairs; each stands for the `span` taps of its line (all of them, or 1, in which case rows are
+// taps and channels). The bias has no row: the first tile of rows adds dy up beside its own work. The factors of the taps but the last are those that the pixel to the left had one
 // tap further, so a pixel costs one load a tile row.
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -114,8 +126,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end_line = min(first_line + params.slice_lines, params.lines);
     let y_w = params.y_w;
     {% for j in range(per_lane) %}
-    let row{{ j }} = span_row_at(first_row + {{ j * lanes }}u + lane);
+    let row{{ j }} = span_row_at(first_row + ({{ j * lanes }}u + lane) * {{ width }}u);
     let first_w{{ j }} = row{{ j }}.w - params.pad_w;
+    {% endfor %}
+    {% for q in range(quads) %}
+    var bias{{ q }} = vec4<f32>();
     {% endfor %}
     {% for r in range(tile_rows) %}
     {% for t in range(span) %}
@@ -135,13 +150,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var w = 0u; w < y_w; w++) {
             {% for q in range(quads) %}
             let g{{ q }} = gradients(line * y_w + w, columns{{ q }});
+            bias{{ q }} += g{{ q }};
             {% endfor %}
             {% for j in range(per_lane) %}
             let a{{ j }}_{{ span - 1 }} = input(row{{ j }}, first_w{{ j }} + {{ span - 1 }}u, view, base{{ j }}, w);
             {% endfor %}
             {% for r in range(tile_rows) %}
             {% for t in range(span) %}
-            let r{{ r }}_{{ t }} = subgroupBroadcast(a{{ r // lanes }}_{{ t }}, {{ r % lanes }}u);
+            {% set part = "." ~ "xyzw"[r % 4] if x4 else "" %}
+            let r{{ r }}_{{ t }} = subgroupBroadcast(a{{ r // width // lanes }}_{{ t }}{{ part }}, {{ r // width % lanes }}u);
             {% for q in range(quads) %}
             acc{{ r }}_{{ t }}_{{ q }} += r{{ r }}_{{ t }} * g{{ q }};
             {% endfor %}
@@ -153,6 +170,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             {% endfor %}
             {% endfor %}
         }
+    }
+    if group.x == 0u {
+        {% for q in range(quads) %}
+        store_partial(group.z, params.weight_rows, columns{{ q }}, bias{{ q }});
+        {% endfor %}
     }
     {% for r in range(tile_rows) %}
     {

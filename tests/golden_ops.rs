@@ -4,13 +4,19 @@
 
 use fer_gpu::gpu::Gpu;
 use fer_gpu::gpu::adapter::DeviceChoice;
+use fer_gpu::ops::add::Add;
+use fer_gpu::ops::avg_pool2d::AvgPool2d;
 use fer_gpu::ops::batch_norm::BatchNorm;
+use fer_gpu::ops::concat::Concat;
 use fer_gpu::ops::conv2d::Conv2d;
 use fer_gpu::ops::dense::Dense;
+use fer_gpu::ops::depthwise_conv2d::DepthwiseConv2d;
 use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
+use fer_gpu::ops::global_max_pool::GlobalMaxPool;
 use fer_gpu::ops::leaky_relu::LeakyRelu;
 use fer_gpu::ops::max_pool2d::MaxPool2d;
 use fer_gpu::ops::normalization::Normalization;
+use fer_gpu::ops::mul::Mul;
 use fer_gpu::ops::relu::Relu;
 use fer_gpu::ops::relu6::Relu6;
 use fer_gpu::ops::rescaling::Rescaling;
@@ -18,6 +24,7 @@ use fer_gpu::ops::sigmoid::Sigmoid;
 use fer_gpu::ops::silu::Silu;
 use fer_gpu::ops::tanh::Tanh;
 use fer_gpu::ops::window::Padding;
+use fer_gpu::ops::zero_pad2d::ZeroPad2d;
 use fer_gpu::ops::{self, Case, Input, Op, Subject, Tolerance};
 use fer_gpu::tensor::Shape;
 use fer_gpu::verify::{self, Outputs};
@@ -111,11 +118,16 @@ impl Golden {
     /// The case that runs the same thing here.
     fn case(&self, op: &str) -> Case {
         match op {
+            "add" => self.of(Add),
+            "avg_pool2d" => {
+                self.of(AvgPool2d { window: self.pair("window"), stride: self.pair("stride"), padding: self.padding() })
+            }
             "batch_norm" => {
                 let (momentum, epsilon) = (self.number("momentum") as f32, self.number("epsilon") as f32);
                 let case = self.of(BatchNorm { momentum, epsilon, ..BatchNorm::default() });
                 if self.flag("training") { case } else { case.inference() }
             }
+            "concat" => self.of(Concat),
             "conv2d" => self.of(Conv2d {
                 filters: self.size("filters"),
                 kernel: self.pair("kernel"),
@@ -124,7 +136,15 @@ impl Golden {
                 bias: self.flag("bias"),
             }),
             "dense" => self.of(Dense { units: self.size("units"), bias: self.flag("bias") }),
+            "depthwise_conv2d" => self.of(DepthwiseConv2d {
+                kernel: self.pair("kernel"),
+                stride: self.pair("stride"),
+                padding: self.padding(),
+                multiplier: self.size("multiplier"),
+                bias: self.flag("bias"),
+            }),
             "global_avg_pool" => self.of(GlobalAvgPool),
+            "global_max_pool" => self.of(GlobalMaxPool),
             "leaky_relu" => self.of(LeakyRelu { slope: self.number("slope") as f32 }),
             "max_pool2d" => {
                 self.of(MaxPool2d { window: self.pair("window"), stride: self.pair("stride"), padding: self.padding() })
@@ -134,6 +154,7 @@ impl Golden {
                 ..self.of(Relu)
             },
             "normalization" => self.of(Normalization),
+            "mul" => self.of(Mul),
             "relu" => self.of(Relu),
             "relu6" => self.of(Relu6),
             "rescaling" => self.of(Rescaling { scale: self.numbers("scale"), offset: self.numbers("offset") }),
@@ -147,20 +168,25 @@ impl Golden {
                 ..self.of(Relu)
             },
             "tanh" => self.of(Tanh),
+            "zero_pad2d" => self.of(ZeroPad2d { rows: self.pair("rows"), columns: self.pair("columns") }),
             _ => panic!("{op}: say here how its golden cases are built"),
         }
     }
 
     /// An op on the golden's inputs, parameters and cotangent.
     fn of(&self, op: impl Op + 'static) -> Case {
-        // A loss has logits or predictions instead of x, and makes its own cotangent.
-        let x = ["x", "logits", "predictions"].into_iter().find(|name| self.inputs.contains_key(*name));
-        let x = x.unwrap_or_else(|| panic!("{}: no input", self.name));
-        let mut case = Case::new(&self.name, op, vec![self.input(x)], Tolerance::EXACT);
+        // An op of several inputs has x0, x1 ...; a loss has logits or predictions instead of x, and makes its own cotangent.
+        let several = (0..).map(|i| format!("x{i}")).take_while(|name| self.inputs.contains_key(name));
+        let mut inputs: Vec<Input> = several.map(|name| self.input(&name)).collect();
+        if inputs.is_empty() {
+            let x = ["x", "logits", "predictions"].into_iter().find(|name| self.inputs.contains_key(*name));
+            inputs.push(self.input(x.unwrap_or_else(|| panic!("{}: no input", self.name))));
+        }
+        let mut case = Case::new(&self.name, op, inputs, Tolerance::EXACT);
         if let Subject::Op { op, inputs, params, .. } = &mut case.subject {
-            let sample = Shape::new(&inputs[0].shape.dims()[1..]);
-            let params_of = op.params(&[&sample]);
-            *params = params_of
+            let samples: Vec<Shape> = inputs.iter().map(|i| Shape::new(&i.shape.dims()[1..])).collect();
+            *params = op
+                .params(&samples.iter().collect::<Vec<_>>())
                 .iter()
                 .map(|spec| match spec.name {
                     // Counted and stored, never read: Keras's files of cases do without it.

@@ -25,6 +25,8 @@ const STORE_PARTIAL: &str = "params.rows + row, columns, value)";
 type Mutation = (&'static str, &'static str, &'static str, &'static str);
 
 const MUTATIONS: &[Mutation] = &[
+    ("add", "backward", "dx[i] = dy[i]", "dx[i] = -dy[i]"),
+    ("avg_pool2d", "backward", "sum += dy[", "sum -= dy["),
     ("batch_norm", "backward_sums", "sum += dy[i]", "sum -= dy[i]"),
     ("batch_norm", "backward_sums", "products += dy[i]", "products -= dy[i]"),
     ("batch_norm", "finish_sums", "sum += strips[s * 2u", "sum -= strips[s * 2u"),
@@ -35,6 +37,7 @@ const MUTATIONS: &[Mutation] = &[
     ("batch_norm", "backward_input", "(dy[i] - mean_dy", "(dy[i] + mean_dy"),
     ("batch_norm", "backward_input", "- xhat * mean_product", "+ xhat * mean_product"),
     ("batch_norm", "backward_input_inference", "dx_out[i] = scale", "dx_out[i] = -scale"),
+    ("concat", "backward", "dx[i] = dy[", "dx[i] = -dy["),
     ("conv2d", "transpose", "transposed[i] = w[", "transposed[i] = -w["),
     ("conv2d", "backward_input", STORE, "flipped: vec4<f32>) { let value = -flipped;"),
     ("conv2d", "backward_params", STORE_PARTIAL, "params.rows + row, columns, -value)"),
@@ -58,10 +61,23 @@ const MUTATIONS: &[Mutation] = &[
     ),
     ("dense", "reduce", "dw[i] = sum(i)", "dw[i] = -sum(i)"),
     ("dense", "reduce", "db[i - params.count] = sum(i)", "db[i - params.count] = -sum(i)"),
+    // One pass, two entry points: any stride's and that of unit strides.
+    ("depthwise_conv2d", "backward_input", "sum += dy[", "sum -= dy["),
+    ("depthwise_conv2d", "backward_input", "y0 += x0", "y0 -= x0"),
+    ("depthwise_conv2d", "backward_input", "y3 += x3", "y3 -= x3"),
+    ("depthwise_conv2d", "backward_params", "sum0 += d;", "sum0 -= d;"),
+    ("depthwise_conv2d", "backward_params", "sum0 += d * x0", "sum0 -= d * x0"),
+    ("depthwise_conv2d", "backward_params", "sum1 += d * x1", "sum1 -= d * x1"),
+    ("depthwise_conv2d", "backward_params", "sum2 += d * x2", "sum2 -= d * x2"),
+    ("depthwise_conv2d", "backward_params", "sum3 += d * x3", "sum3 -= d * x3"),
+    ("depthwise_conv2d", "reduce", "dw[i] = sum(i)", "dw[i] = -sum(i)"),
+    ("depthwise_conv2d", "reduce", "db[i - params.count] = sum(i)", "db[i - params.count] = -sum(i)"),
+    ("depthwise_conv2d", "reduce_without_bias", "dw[i] = sum(i)", "dw[i] = -sum(i)"),
     // One pass, two entry points: training's and inference's.
     ("dropout", "backward", "source[i] * params.scale", "source[i] * -params.scale"),
     ("dropout", "backward", "result[i] = source[i];", "result[i] = -source[i];"),
     ("global_avg_pool", "backward", "dx[i] = dy[", "dx[i] = -dy["),
+    ("global_max_pool", "backward", "select(F(), dy[slot] /", "select(F(), -dy[slot] /"),
     ("leaky_relu", "backward", "select(d * params.slope, d,", "select(-d * params.slope, d,"),
     ("leaky_relu", "backward", "select(d * params.slope, d,", "select(d * params.slope, -d,"),
     ("max_pool2d", "backward", "sum += select(", "sum -= select("),
@@ -69,6 +85,10 @@ const MUTATIONS: &[Mutation] = &[
     ("max_pool2d", "backward_stride2", "sum11 += select(", "sum11 -= select("),
     ("mean_squared_error", "forward", "dpredictions[i] = difference", "dpredictions[i] = -difference"),
     ("normalization", "backward", "dx[i] = dy[i]", "dx[i] = -dy[i]"),
+    // One pass, two entry points: of equal shapes and under a gate.
+    ("mul", "backward", "y[i] = a[i] * b[i];", "y[i] = -a[i] * b[i];"),
+    ("mul", "backward", "y[i] = a[i] * b[sample", "y[i] = -a[i] * b[sample"),
+    ("mul", "backward_gate", "sum += dy[i]", "sum -= dy[i]"),
     ("relu", "backward", "select(F(), dy[i],", "select(F(), -dy[i],"),
     ("relu6", "backward", "dx[i] = dy[i]", "dx[i] = -dy[i]"),
     ("relu6", "backward", "select(F(), F(1.0), (y >", "select(F(), F(-1.0), (y >"),
@@ -82,6 +102,7 @@ const MUTATIONS: &[Mutation] = &[
     ("stochastic_depth", "backward", "source[i] * params.scale", "source[i] * -params.scale"),
     ("tanh", "backward", "dx[i] = dy[i]", "dx[i] = -dy[i]"),
     ("tanh", "backward", "(1.0 - y) * (1.0 + y)", "(1.0 + y) * (1.0 + y)"),
+    ("zero_pad2d", "backward", "dx[i] = dy[", "dx[i] = -dy["),
     ("graph", "accumulate", "+ other[i]", "- other[i]"),
     ("graph", "accumulate", "params.keep == 1u", "params.keep == 0u"),
     ("adam", "update", "(g - m[i])", "(g + m[i])"),
@@ -101,19 +122,24 @@ const IN_WORKGROUP_TILING: &[Mutation] =
 /// Passes without a gradient in them.
 const FORWARD: &[(&str, &str)] = &[
     ("add", "forward"),
-    ("add", "backward"), // the tests' own op
+    ("add", "forward_more"),
+    ("avg_pool2d", "forward"),
     ("batch_norm", "apply"),
     ("batch_norm", "finish_statistics"),
     ("batch_norm", "statistics"),
     ("batch_norm", "use_moving"),
+    ("concat", "forward"),
     ("conv2d", "forward"),
     ("dense", "forward"),
+    ("depthwise_conv2d", "forward"),
     ("dropout", "forward"),
     ("global_avg_pool", "forward"),
+    ("global_max_pool", "forward"),
     ("leaky_relu", "forward"),
     ("max_pool2d", "forward"),
     ("mean_squared_error", "accumulate"), // metrics
     ("normalization", "forward"),
+    ("mul", "forward"),
     ("relu", "forward"),
     ("relu6", "forward"),
     ("rescaling", "forward"),
@@ -122,6 +148,7 @@ const FORWARD: &[(&str, &str)] = &[
     ("softmax_cross_entropy", "accumulate"), // metrics
     ("stochastic_depth", "forward"),
     ("tanh", "forward"),
+    ("zero_pad2d", "forward"),
 ];
 
 /// Whether the suite's check of an op passes on an adapter.

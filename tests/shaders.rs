@@ -1,37 +1,11 @@
-//! Every kernel that any case renders, in every tiling, is valid WGSL within the WebGPU default limits and translates to what
-//! Vulkan (SPIR-V), Metal (MSL) and DX12 (HLSL) take.
+//! Every kernel that any case or network renders, in every tiling, is valid WGSL within the WebGPU default limits and
+//! translates to what Vulkan (SPIR-V), Metal (MSL) and DX12 (HLSL) take.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use fer_gpu::gpu::adapter::DeviceChoice;
 use fer_gpu::gpu::{Gpu, Tiling};
-use fer_gpu::{ops, verify};
+use fer_gpu::verify;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-
-type Sources = BTreeMap<String, String>;
-
-/// The text of every kernel of every case under a tiling, by a label that tells variants apart.
-fn sources(tiling: Tiling) -> Sources {
-    let mut gpu =
-        Gpu::open(&DeviceChoice::Auto, wgpu::Backends::all()).expect("an adapter: tools/test.sh installs one");
-    gpu.tiling = tiling;
-    let found = Arc::new(Mutex::new(Sources::new()));
-    let note = Arc::clone(&found);
-    gpu.rewrite_shaders(move |kernel| {
-        let mut found = note.lock().expect("no thread panics with it");
-        let text = kernel.source.to_string();
-        let number = found.values().position(|known| *known == text).unwrap_or(found.len());
-        found.insert(format!("{} in {tiling:?}, text {number}", kernel.label()), text.clone());
-        // What is compiled matters not: an empty kernel is quick, and this test runs nothing.
-        Some(format!("@compute @workgroup_size(1) fn {}() {{}}", kernel.entry))
-    });
-    for case in ops::cases(None).expect("all") {
-        verify::prepare(&gpu, &case).expect(&case.name);
-    }
-    let found = found.lock().expect("no thread panics with it");
-    found.clone()
-}
 
 fn translate(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
@@ -57,18 +31,27 @@ fn translate(module: &naga::Module, info: &ModuleInfo) -> Result<(), String> {
 }
 
 /// What is wrong with a kernel's text.
-fn check(source: &str) -> Result<(), String> {
+fn check(source: &str, optional: Capabilities) -> Result<(), String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP | Capabilities::SHADER_INT64);
+    let mut validator = Validator::new(ValidationFlags::all(), optional);
     let info = validator
         .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
         .subgroup_operations(naga::valid::SubgroupOperationSet::all())
         .validate(&module)
         .map_err(|e| e.emit_to_string(source))?;
     for entry in &module.entry_points {
-        let size: u32 = entry.workgroup_size.iter().product();
-        if size > 256 {
-            return Err(format!("{} invocations in a workgroup of {}", size, entry.name));
+        let [x, y, z] = entry.workgroup_size;
+        if x * y * z > 256 || x > 256 || y > 256 || z > 64 {
+            return Err(format!("a workgroup of {x} x {y} x {z} in {}", entry.name));
+        }
+    }
+    let is_storage = |v: &naga::GlobalVariable| matches!(v.space, naga::AddressSpace::Storage { .. });
+    // A module may hold several entry points, each with some of its buffers.
+    for (number, entry) in module.entry_points.iter().enumerate() {
+        let used = info.get_entry_point(number);
+        let buffers = module.global_variables.iter().filter(|(v, var)| is_storage(var) && !used[*v].is_empty()).count();
+        if buffers > 8 {
+            return Err(format!("{buffers} storage buffers in {}", entry.name));
         }
     }
     let mut layouter = naga::proc::Layouter::default();
@@ -87,8 +70,18 @@ fn every_kernel_is_valid_and_translates() {
         [4, 8, 16].into_iter().flat_map(|lanes| [true, false].map(|slow_loads| Tiling::Subgroup { lanes, slow_loads }));
     let mut count = 0;
     for tiling in subgroups.chain([Tiling::Workgroup]) {
-        for (label, source) in sources(tiling) {
-            check(&source).unwrap_or_else(|e| panic!("{label}: {e}"));
+        // What a tiling is only chosen with; the GPUs' own has nothing that WebGPU does not guarantee.
+        let optional = match tiling {
+            Tiling::Subgroup { slow_loads: true, .. } => Capabilities::SUBGROUP | Capabilities::SHADER_INT64,
+            Tiling::Subgroup { .. } => Capabilities::SUBGROUP,
+            Tiling::Workgroup => Capabilities::empty(),
+        };
+        let mut gpu =
+            Gpu::open(&DeviceChoice::Auto, wgpu::Backends::all()).expect("an adapter: tools/test.sh installs one");
+        gpu.tiling = tiling;
+        for (number, kernel) in verify::kernels(gpu).expect("renders").iter().enumerate() {
+            let label = kernel.label();
+            check(&kernel.source, optional).unwrap_or_else(|e| panic!("{label}, number {number} in {tiling:?}: {e}"));
             count += 1;
         }
     }

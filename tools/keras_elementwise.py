@@ -1,7 +1,6 @@
 """Golden cases of the smooth activations, of the layers of a network's stem, and of the loss of regression."""
 
-from keras_case import Case
-from keras_common import keras, np, single, tf
+from keras_common import Case, keras, np, single, tf
 
 
 def activation(seed, layer):

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import keras_elementwise
 import keras_networks
-from keras_case import Case
-from keras_common import keras, np, single, tf, use_dtype
+from keras_common import Case, keras, np, single, tf, use_dtype
 
 
 def conv2d():
@@ -53,6 +52,34 @@ def conv2d():
             weights.append(case.input("b", (filters,), 0.5))
         layer = keras.layers.Conv2D(filters, kernel, strides=stride, padding=padding, use_bias=bias)
         grads = case.through(layer, x, weights)
+        case.output(**dict(zip(("dw", "db"), grads)))
+        yield case
+
+
+def depthwise_conv2d():
+    """DepthwiseConv2D: paddings, strides and depth multipliers (TensorFlow wants one stride for both axes)."""
+    rows = [  # name, x, kernel, stride, padding, multiplier, bias
+        ("3x3 same", (2, 5, 6, 8), (3, 3), 1, "same", 1, True),
+        ("3x3 valid, one channel", (2, 6, 7, 1), (3, 3), 1, "valid", 1, True),
+        ("3x3 same, multiplier 2", (1, 6, 5, 3), (3, 3), 1, "same", 2, True),
+        ("3x3 same, multiplier 4, no bias", (1, 4, 5, 4), (3, 3), 1, "same", 4, False),
+        ("3x3 stride 2 same, even map", (2, 8, 8, 5), (3, 3), 2, "same", 1, True),
+        ("3x3 stride 2 same, odd map, multiplier 3", (1, 7, 9, 3), (3, 3), 2, "same", 3, True),
+        ("3x3 stride 2 valid", (2, 9, 8, 7), (3, 3), 2, "valid", 1, True),
+        ("5x5 stride 2 same, no bias", (1, 9, 10, 4), (5, 5), 2, "same", 1, False),
+        ("1x7 same", (1, 5, 9, 3), (1, 7), 1, "same", 1, False),
+        ("2x1 stride 3 valid, window below the stride", (1, 9, 10, 4), (2, 1), 3, "valid", 1, True),
+        ("5x5 same, window above the map", (2, 2, 3, 3), (5, 5), 1, "same", 1, True),
+    ]
+    for number, (name, shape, kernel, stride, padding, multiplier, bias) in enumerate(rows):
+        config = {"kernel": list(kernel), "stride": [stride] * 2, "padding": padding}
+        case = Case(10000 + 10 * number, name, **config, multiplier=multiplier, bias=bias)
+        x = case.input("x", shape)
+        weights = [case.input("w", (*kernel, shape[-1], multiplier), 0.5)]
+        if bias:
+            weights.append(case.input("b", (shape[-1] * multiplier,), 0.5))
+        options = {"strides": stride, "padding": padding, "depth_multiplier": multiplier, "use_bias": bias}
+        grads = case.through(keras.layers.DepthwiseConv2D(kernel, **options), x, weights)
         case.output(**dict(zip(("dw", "db"), grads)))
         yield case
 
@@ -150,6 +177,78 @@ def max_pool2d():
         yield case
 
 
+def avg_pool2d():
+    """AveragePooling2D: padding does not count in the mean."""
+    rows = [  # name, x, window, stride, padding
+        ("2x2", (2, 6, 6, 3), (2, 2), (2, 2), "valid"),
+        ("2x2, odd map", (1, 5, 7, 5), (2, 2), (2, 2), "valid"),
+        ("2x2 same, odd map", (1, 5, 7, 4), (2, 2), (2, 2), "same"),
+        ("3x3 stride 2 same, even map", (1, 8, 8, 3), (3, 3), (2, 2), "same"),
+        ("3x3 stride 1 same", (2, 5, 6, 1), (3, 3), (1, 1), "same"),
+        ("3x2 stride 2x1 same, unequal axes", (1, 7, 6, 3), (3, 2), (2, 1), "same"),
+        ("1x1 stride 2, window below the stride", (1, 6, 5, 7), (1, 1), (2, 2), "valid"),
+        ("window above the map, same", (1, 2, 3, 3), (5, 5), (1, 1), "same"),
+    ]
+    for number, (name, shape, window, stride, padding) in enumerate(rows):
+        case = Case(11000 + 10 * number, name, window=list(window), stride=list(stride), padding=padding)
+        x = case.input("x", shape)
+        case.through(keras.layers.AveragePooling2D(window, strides=stride, padding=padding), x)
+        yield case
+
+
+def global_max_pool():
+    """GlobalMaxPooling2D: [n, h, w, c] to [n, c]; ties share the gradient."""
+    rows = [((2, 3, 3, 32), 1.0, 0.0, None), ((3, 5, 4, 7), 1.0, -3.0, None), ((1, 1, 1, 5), 1.0, 0.0, None)]
+    rows += [((2, 9, 7, 1), 1.0, 0.0, 2), ((2, 4, 5, 3), 1.0, 0.0, 1), ((1, 3, 4, 4), 0.0, 0.0, None)]
+    for number, (shape, scale, shift, quantize) in enumerate(rows):
+        ties = ", all equal" if scale == 0.0 else ", ties" if quantize else ""
+        case = Case(12000 + 10 * number, "x".join(map(str, shape)) + ties)
+        case.through(keras.layers.GlobalMaxPooling2D(), case.input("x", shape, scale, shift, quantize))
+        yield case
+
+
+def zero_pad2d():
+    """ZeroPadding2D: rows are (top, bottom), columns are (left, right)."""
+    rows = [((2, 3, 4, 3), (1, 1), (1, 1)), ((1, 4, 3, 4), (0, 1), (0, 1)), ((1, 2, 3, 5), (3, 0), (1, 4))]
+    for number, (shape, lines, columns) in enumerate(rows):
+        case = Case(13000 + 10 * number, "x".join(map(str, shape)), rows=list(lines), columns=list(columns))
+        case.through(keras.layers.ZeroPadding2D((lines, columns)), case.input("x", shape))
+        yield case
+
+
+def concat():
+    """Concatenate on the last axis."""
+    yield from joins(14000, keras.layers.Concatenate, [
+        ((2, 3, 4, 3), (2, 3, 4, 5)),
+        ((1, 3, 2, 4), (1, 3, 2, 8), (1, 3, 2, 1)),
+        ((3, 4), (3, 7)),
+    ])
+
+
+def add():
+    """Add, of two and three tensors."""
+    yield from joins(15000, keras.layers.Add, [[(2, 3, 4, 3)] * 2, [(3, 5)] * 3])
+
+
+def mul():
+    """Multiply: equal shapes, and an image with a factor a channel of either rank, on either side."""
+    yield from joins(16000, keras.layers.Multiply, [
+        [(2, 3, 4, 3)] * 2,
+        ((2, 3, 4, 8), (2, 1, 1, 8)),
+        ((2, 1, 1, 5), (2, 4, 3, 5)),
+        ((3, 2, 5, 7), (3, 7)),
+        ((3, 4), (3, 2, 5, 4)),
+    ])
+
+
+def joins(seed, layer, rows):
+    """The cases of a layer without settings that joins the tensors of each row."""
+    for number, shapes in enumerate(rows):
+        case = Case(seed + 10 * number, " and ".join("x".join(map(str, shape)) for shape in shapes))
+        case.through(layer(), [case.input(f"x{i}", shape) for i, shape in enumerate(shapes)])
+        yield case
+
+
 def global_avg_pool():
     """GlobalAveragePooling2D: [n, h, w, c] to [n, c]."""
     for number, shape in enumerate([(2, 3, 3, 32), (3, 5, 4, 7), (1, 1, 1, 5), (2, 9, 7, 1)]):
@@ -201,7 +300,8 @@ def adam():
         yield case
 
 
-OPS = [conv2d, dense, batch_norm, relu, leaky_relu, max_pool2d, global_avg_pool, softmax_cross_entropy, adam]
+OPS = [conv2d, depthwise_conv2d, dense, batch_norm, relu, leaky_relu, max_pool2d, avg_pool2d, global_max_pool, zero_pad2d]
+OPS += [concat, add, mul, global_avg_pool, softmax_cross_entropy, adam]
 OPS += keras_elementwise.OPS
 
 

@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
 # Runs every test. Without a GPU adapter it first installs Mesa's software Vulkan driver (Debian, Ubuntu, Fedora, Arch), and
-# says so. Arguments go to the test runner.
+# says so. Arguments go to the test runner; `--all-drivers` first runs everything on every driver of this machine in turn.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+if [ "${1:-}" = --all-drivers ]; then
+    shift
+    exec tools/all_drivers.sh "$@"
+fi
 
 # OpenGL alone does not count: its kernels run, at a crawl on a software driver.
 has_adapter() { cargo run --release --quiet -- devices 2>/dev/null | grep -qE " (vulkan|metal|dx12) "; }

@@ -1,15 +1,15 @@
 //! `fer-gpu bench`: whole training steps of a network, and where their time goes.
 
 use super::args::{DeviceArgs, VariantArgs};
-use super::out::{print, print_json, say};
+use super::out::{print, print_json};
+use super::profile::ProfileArgs;
 use crate::error::{Error, Result};
-use crate::graph::{Executor, GpuExecutor, Mode};
+use crate::graph::{Executor, GpuExecutor};
 use crate::models;
 use crate::tensor::fill;
 use crate::train::Device;
 use clap::Args;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,9 +31,8 @@ pub(super) struct BenchArgs {
     /// Steps to time, after a first one
     #[arg(long, default_value_t = 20)]
     steps: usize,
-    /// Also time each kernel by itself and print a table of them on stderr
-    #[arg(long)]
-    profile: bool,
+    #[command(flatten)]
+    profile: ProfileArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -96,8 +95,8 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
         first_step_ms,
         gpu_bytes: executor.bytes(),
     };
-    if args.profile {
-        profile(&executor, args.batch, median)?;
+    if args.profile.asked() {
+        args.profile.show(&executor.profile(&x, &labels)?)?;
     }
     if args.json {
         print_json(&report)?;
@@ -117,26 +116,4 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A table a kernel: calls, milliseconds, share of their sum. Each dispatch is run and waited for alone, three times, and the
-/// fastest counts.
-fn profile(executor: &GpuExecutor, batch: usize, step_ms: f64) -> Result<()> {
-    let runs = (0..3).map(|_| executor.time_each(Mode::Train, batch)).collect::<Result<Vec<_>>>()?;
-    let mut table: BTreeMap<String, (usize, f64)> = BTreeMap::new();
-    for (i, (label, _)) in runs[0].iter().enumerate() {
-        let fastest = runs.iter().map(|run| run[i].1).fold(f64::INFINITY, f64::min);
-        let row = table.entry(label.clone()).or_default();
-        row.0 += 1;
-        row.1 += fastest * 1e3;
-    }
-    let total: f64 = table.values().map(|(_, ms)| ms).sum();
-    let mut rows: Vec<_> = table.into_iter().collect();
-    rows.sort_by(|a, b| b.1.1.total_cmp(&a.1.1));
-    say!("{:<36} {:>5} {:>10} {:>7}", "kernel", "calls", "ms", "share");
-    for (label, (calls, ms)) in rows {
-        say!("{label:<36} {calls:>5} {ms:>10.2} {:>6.1}%", ms / total * 100.0);
-    }
-    say!("{:<36} {:>5} {total:>10.2}   (a whole step: {step_ms:.2} ms)", "sum of kernels", runs[0].len());
-    Ok(())
 }

@@ -8,6 +8,7 @@ mod labels;
 mod models;
 mod out;
 mod predict;
+mod profile;
 mod progress;
 mod synth;
 mod train;

@@ -2,6 +2,7 @@
 
 use super::args::{BadFile, DeviceArgs, VariantArgs, open_device};
 use super::out::{print, say};
+use super::profile::ProfileArgs;
 use super::progress::Progress;
 use crate::data::{self, Dataset, InputSpec, OnBadFile};
 use crate::error::{Error, Result};
@@ -9,7 +10,7 @@ use crate::eval::report::report;
 use crate::models;
 use crate::train::environment::Environment;
 use crate::train::run::RunFolder;
-use crate::train::{Config, Outcome, Stopped, Trainer, config_of};
+use crate::train::{Config, Device, Outcome, Stopped, Trainer, config_of};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,6 +70,8 @@ pub(super) struct TrainArgs {
     /// Settings from a file; flags override it
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    profile: ProfileArgs,
     /// Print the settings that these flags come to, as --config takes them, and stop
     #[arg(long)]
     print_config: bool,
@@ -137,6 +140,9 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     model.variant(dataset.classes.len(), &config.variant()?)?;
     config.check_batch(dataset.train.len())?;
     let device = open_device(&config.device, config.backend.as_deref())?;
+    if args.profile.asked() && matches!(device, Device::Cpu) {
+        return Err(Error::usage("--profile times GPU kernels, which the CPU reference has none of", "leave it out"));
+    }
     let test = dataset.test.as_ref().map_or(0, |t| t.len());
     say!(
         "data: {}: {} training, {} validation, {test} test images; classes {}",
@@ -149,7 +155,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         Some(path) => RunFolder::open(path)?,
         None => RunFolder::create(args.out.as_deref())?,
     };
-    let trainer = match &args.resume {
+    let mut trainer = match &args.resume {
         Some(_) => Trainer::resume(&config, &dataset, &run, &device)?,
         None => Trainer::new(&config, &dataset, &run, &device)?,
     };
@@ -168,6 +174,9 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     );
     if trainer.done() >= config.epochs {
         say!("epochs 1 to {} are done already; ask for more with --epochs", trainer.done());
+    }
+    if args.profile.asked() {
+        args.profile.show(&trainer.profile()?)?;
     }
     let stop = stop_on_signal()?;
     let mut progress = Progress::new(config.epochs);

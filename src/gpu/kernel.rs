@@ -86,7 +86,7 @@ impl Kernel {
 
     /// Puts the adapter's way of loading in front: every kernel may use it.
     #[must_use]
-    pub(super) fn with_loads(self, tiling: Tiling) -> Self {
+    pub(crate) fn with_loads(self, tiling: Tiling) -> Self {
         let wide = matches!(tiling, Tiling::Subgroup { slow_loads: true, .. });
         let plain = include_str!("../../shaders/common/loads_plain.wgsl");
         self.with_prelude(if wide { include_str!("../../shaders/common/loads_wide.wgsl") } else { plain })

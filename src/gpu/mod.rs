@@ -8,12 +8,14 @@ pub mod adapter;
 mod device;
 pub mod grid;
 mod kernel;
+mod profiler;
 mod program;
 mod readback;
 mod tensor;
 
 pub use device::{Gpu, Tiling};
 pub use kernel::{Kernel, Lanes};
+pub use profiler::{Clock, Peaks, Timing};
 pub(crate) use program::ScratchPool;
 pub use program::{Program, Recorder, StepParams};
 pub use readback::StagingRing;

@@ -28,6 +28,8 @@ struct Pending {
     params: Vec<u8>,
     bindings: Vec<(GpuTensor, Access)>,
     groups: [u32; 3],
+    flops: u64,
+    bytes: u64,
 }
 
 /// Collects the dispatches of a program. Ops write to it.
@@ -81,7 +83,23 @@ impl<'g> Recorder<'g> {
             .collect();
         let params = bytemuck::bytes_of(params).to_vec();
         let kernel = kernel.clone().with_loads(self.gpu.tiling);
-        self.pending.push(Pending { kernel, params, bindings, groups });
+        let bytes = reads.iter().chain(writes).map(|t| t.bytes()).sum();
+        self.pending.push(Pending { kernel, params, bindings, groups, flops: 0, bytes });
+    }
+
+    /// Says, for profiles, how many floating-point operations (a multiply-add being two) the last dispatch does.
+    pub fn flops(&mut self, flops: u64) {
+        if let Some(last) = self.pending.last_mut() {
+            last.flops = flops;
+        }
+    }
+
+    /// Says, for profiles, that the last dispatch also reads what it writes, so that those bytes are moved twice.
+    pub fn updates(&mut self) {
+        if let Some(last) = self.pending.last_mut() {
+            let written = last.bindings.iter().filter(|(_, access)| *access == Access::Write);
+            last.bytes += written.map(|(tensor, _)| tensor.bytes()).sum::<u64>();
+        }
     }
 
     /// A dispatch over `items` invocations in workgroups of `size`, folded into x and y.
@@ -142,6 +160,8 @@ impl<'g> Recorder<'g> {
                 bind_group: uniforms.bind_group(gpu, i, pending, &pipeline, pool),
                 pipeline: pipeline.pipeline,
                 groups: pending.groups,
+                flops: pending.flops,
+                bytes: pending.bytes,
             })
             .collect();
         let step = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -203,16 +223,21 @@ impl Uniforms {
     }
 }
 
-struct Dispatch {
-    label: String,
+/// One dispatch with everything it needs.
+pub(super) struct Dispatch {
+    pub(super) label: String,
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
     groups: [u32; 3],
+    /// Floating-point operations, as its op counts them.
+    pub(super) flops: u64,
+    /// Bytes read and written.
+    pub(super) bytes: u64,
 }
 
 /// Dispatches with everything they need, ready to be encoded any number of times.
 pub struct Program {
-    dispatches: Vec<Dispatch>,
+    pub(super) dispatches: Vec<Dispatch>,
     step: wgpu::BindGroup,
     /// Bytes of the static parameters.
     pub(crate) uniform_bytes: u64,
@@ -228,25 +253,26 @@ impl Program {
         }
     }
 
-    /// Runs each dispatch alone and waits for it: its label and its seconds, submit and wait included. For a profile by wall
-    /// clock where the device has no timestamps.
-    ///
-    /// # Errors
-    /// Whatever the driver reports.
-    pub fn time_each(&self, gpu: &Gpu) -> Result<Vec<(String, f64)>> {
-        let time_one = |dispatch: &Dispatch| {
-            let start = std::time::Instant::now();
-            let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                pass.set_bind_group(1, &self.step, &[]);
-                dispatch.encode(&mut pass);
-            }
-            let submission = gpu.queue.submit([encoder.finish()]);
-            gpu.wait(Some(submission))?;
-            Ok((dispatch.label.clone(), start.elapsed().as_secs_f64()))
-        };
-        self.dispatches.iter().map(time_one).collect()
+    /// Encodes one dispatch into a compute pass of its own, between timestamps if asked for.
+    pub(super) fn encode_one(
+        &self,
+        dispatch: &Dispatch,
+        encoder: &mut wgpu::CommandEncoder,
+        timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    ) {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
+        pass.set_bind_group(1, &self.step, &[]);
+        dispatch.encode(&mut pass);
+    }
+
+    /// Dispatches in it.
+    pub fn len(&self) -> usize {
+        self.dispatches.len()
+    }
+
+    /// Whether it dispatches nothing.
+    pub fn is_empty(&self) -> bool {
+        self.dispatches.is_empty()
     }
 }
 

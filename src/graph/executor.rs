@@ -1,7 +1,8 @@
 //! What both executors can do.
 
+use super::Profile;
 use super::plan::Mode;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::Shape;
 
 /// Sums over the samples of some steps.
@@ -99,6 +100,15 @@ pub trait Executor {
     /// # Errors
     /// Whatever the device reports.
     fn flush(&mut self) -> Result<Metrics>;
+
+    /// Measures where the time of a training step goes, on `labels.len()` samples in `x`. Takes some twenty steps, and leaves
+    /// parameters, moments and metrics as they were.
+    ///
+    /// # Errors
+    /// A device without kernels, or whatever it reports.
+    fn profile(&mut self, _x: &[f32], _labels: &[u32]) -> Result<Profile> {
+        Err(Error::usage(format!("{} runs no kernels to profile", self.device()), "choose an adapter by --device"))
+    }
 
     /// Reads parameters and moments back.
     ///

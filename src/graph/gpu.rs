@@ -3,7 +3,7 @@
 use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
 use super::gpu_memory::Memory;
 use super::plan::{INPUT, Mode, Plan, Step, TensorId};
-use super::{Graph, Parameters};
+use super::{Graph, Parameters, Profile};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuTensor, Kernel, Program, Recorder, ScratchPool, StagingRing, StepParams};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss, METRICS};
@@ -11,6 +11,8 @@ use crate::ops::{GpuBackward, GpuForward, Pass};
 use crate::optim::{Adam, Arenas};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+
+mod profile;
 
 const ACCUMULATE: &str = include_str!("../../shaders/accumulate.wgsl");
 
@@ -110,15 +112,6 @@ impl GpuExecutor {
             Some([gradients, ..]) => self.read_arena(gradients, true),
             None => Err(Error::gpu("gradients of an executor that does not train", "")),
         }
-    }
-
-    /// Times every kernel of a prepared program by itself: label and seconds, in order.
-    ///
-    /// # Errors
-    /// A program that is not prepared, or whatever the driver reports.
-    pub fn time_each(&self, mode: Mode, n: usize) -> Result<Vec<(String, f64)>> {
-        let program = self.programs.get(&(mode, n));
-        program.ok_or_else(|| Error::gpu(format!("no {mode:?} program for {n} samples"), ""))?.time_each(&self.gpu)
     }
 
     fn arena(&self, trainable: bool) -> &GpuTensor {
@@ -269,6 +262,9 @@ fn accumulate(rec: &mut Recorder<'_>, from: &GpuTensor, into: &GpuTensor, fresh:
         let count = into.elements().div_ceil(4);
         let params = AccumulateParams { count: count as u32, keep: u32::from(!fresh), padding: [0; 2] };
         rec.dispatch_items(&kernel, &params, &[&from], &[&into], (count, 64))?;
+        if !fresh {
+            rec.updates();
+        }
     }
     Ok(())
 }
@@ -305,6 +301,10 @@ impl Executor for GpuExecutor {
 
     fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Result<()> {
         self.submit(Mode::Evaluate, x, labels, StepParams::default(), true)
+    }
+
+    fn profile(&mut self, x: &[f32], labels: &[u32]) -> Result<Profile> {
+        self.measure(x, labels)
     }
 
     fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {

@@ -24,6 +24,7 @@ mod memory;
 mod parameters;
 mod plan;
 mod planner;
+mod profile;
 
 pub use builder::Builder;
 pub use cpu::CpuExecutor;
@@ -32,6 +33,7 @@ pub use gpu::GpuExecutor;
 pub use layers::Freeze;
 pub use parameters::{Parameters, Slot};
 pub use plan::{Mode, Plan, Step, TensorId};
+pub use profile::{KernelTotal, Profile};
 
 use crate::ops::dropout::Dropout;
 use crate::ops::stochastic_depth::StochasticDepth;

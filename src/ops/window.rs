@@ -126,6 +126,13 @@ impl Windows {
         }
     }
 
+    /// With steps of 1: the windows over the output by which an input gathers from the outputs that it went into, through the
+    /// taps in reverse.
+    pub(crate) fn reversed(&self) -> Self {
+        let axis = |a: Axis| Axis { input: a.output, output: a.input, pad: a.window - 1 - a.pad, ..a };
+        Self { h: axis(self.h), w: axis(self.w), c: self.c }
+    }
+
     pub(crate) fn sizes(&self) -> Sizes {
         let pair = |of: fn(&Axis) -> usize| [of(&self.h) as u32, of(&self.w) as u32];
         Sizes {

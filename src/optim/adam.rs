@@ -76,6 +76,7 @@ impl Adam {
             let params = Params { count: count as u32, beta1: self.beta1, beta2: self.beta2, epsilon: self.epsilon };
             let writes = [&at(a.weights), &at(a.m), &at(a.v)];
             rec.dispatch_items(&kernel, &params, &[&at(a.gradients), a.metrics], &writes, (count, 64))?;
+            rec.updates();
         }
         Ok(())
     }

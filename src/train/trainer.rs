@@ -11,7 +11,7 @@ use crate::data::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::Evaluation;
 use crate::formats::checkpoint::{Best, Checkpoint, Meta, PartialEpoch, Progress};
-use crate::graph::{CpuExecutor, Executor, Graph, Metrics, Mode};
+use crate::graph::{CpuExecutor, Executor, Graph, Metrics, Mode, Profile};
 use crate::models;
 use crate::philox::Philox;
 use std::path::Path;
@@ -158,6 +158,26 @@ impl<'a> Trainer<'a> {
     /// Bytes that the device holds for the run.
     pub fn bytes(&self) -> u64 {
         self.executor.bytes()
+    }
+
+    /// Measures where the time of a step goes, on the first batch of the training images; training is as if it had not been.
+    ///
+    /// # Errors
+    /// Data that cannot be read, a device without kernels, or whatever it reports.
+    pub fn profile(&mut self) -> Result<Profile> {
+        let batch: Vec<u32> = (0..self.config.batch.min(self.dataset.train.len()) as u32).collect();
+        let (x, labels) = self.read(&batch)?;
+        self.executor.profile(&x, &labels)
+    }
+
+    /// Images and labels of the training split.
+    fn read(&self, indices: &[u32]) -> Result<(Vec<f32>, Vec<u32>)> {
+        let (train, size) = (&self.dataset.train, self.graph.input().elements());
+        let mut x = vec![0.0; size * indices.len()];
+        for (chunk, i) in x.chunks_exact_mut(size).zip(indices) {
+            train.read(*i as usize, chunk)?;
+        }
+        Ok((x, indices.iter().map(|i| train.label(*i as usize)).collect()))
     }
 
     /// Trains to the configured number of epochs, or until `stop` is set or patience runs out, then scores the best
@@ -335,13 +355,8 @@ impl<'a> Trainer<'a> {
     fn find_not_finite(&self, recent: &Recent) -> Result<String> {
         let mut reference = CpuExecutor::new(Arc::clone(&self.graph), self.config.batch, self.config.seed);
         reference.restore(&self.executor.snapshot()?)?;
-        let size = self.graph.input().elements();
         for (step, indices) in &recent.batches {
-            let mut x = vec![0.0; size * indices.len()];
-            for (chunk, i) in x.chunks_exact_mut(size).zip(indices) {
-                self.dataset.train.read(*i as usize, chunk)?;
-            }
-            let labels: Vec<u32> = indices.iter().map(|i| self.dataset.train.label(*i as usize)).collect();
+            let (x, labels) = self.read(indices)?;
             if let Some(found) = reference.first_not_finite(&x, &labels, *step)? {
                 return Ok(found);
             }

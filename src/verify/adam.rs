@@ -1,7 +1,8 @@
 //! The optimizer's kernel on an adapter, by itself.
 
+use super::on_gpu::Prepared;
 use crate::error::Result;
-use crate::gpu::{Gpu, Recorder, ScratchPool, StepParams};
+use crate::gpu::{Gpu, GpuTensor, Recorder, ScratchPool, StepParams};
 use crate::ops::softmax_cross_entropy::METRICS;
 use crate::optim::{Adam, Arenas};
 
@@ -42,4 +43,21 @@ pub fn adam(gpu: &Gpu, adam: &Adam, lr: f32, p: &[f32], gradients: &[Vec<f32>]) 
         Ok(AdamState { p: gpu.read(&weights)?, m: gpu.read(&m)?, v: gpu.read(&v)? })
     };
     (0..).zip(gradients).map(run).collect()
+}
+
+/// Adam's kernel over as many parameters, all 0, to be timed.
+///
+/// # Errors
+/// Whatever the driver reports.
+pub fn prepare_adam(gpu: &Gpu, parameters: usize) -> Result<Prepared> {
+    let tensor = |label: &str, elements: usize| -> Result<GpuTensor> {
+        Ok(GpuTensor::new(&gpu.buffer(label, elements as u64 * 4)?, 0, [elements]))
+    };
+    let [gradients, weights, m, v] = ["gradients", "weights", "m", "v"].map(|label| tensor(label, parameters));
+    let (gradients, weights, m, v, metrics) = (gradients?, weights?, m?, v?, tensor("metrics", METRICS)?);
+    let mut rec = Recorder::new(gpu);
+    let arenas = Arenas { gradients: &gradients, metrics: &metrics, weights: &weights, m: &m, v: &v };
+    Adam::default().record(&mut rec, &arenas)?;
+    let step = gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
+    Ok(Prepared::alone(rec.finish(&step, &mut ScratchPool::default())?))
 }

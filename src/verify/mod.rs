@@ -3,9 +3,11 @@
 mod adam;
 mod finite;
 mod host;
+mod kernels;
 mod on_gpu;
 
-pub use adam::{AdamState, adam};
+pub use adam::{AdamState, adam, prepare_adam};
 pub use finite::{Slope, slope};
 pub use host::{Outputs, reference};
+pub use kernels::kernels;
 pub use on_gpu::{GpuRun, Outcome, Prepared, outputs, prepare, run};

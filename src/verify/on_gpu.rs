@@ -191,6 +191,11 @@ pub fn prepare(gpu: &Gpu, case: &Case) -> Result<Prepared> {
 }
 
 impl Prepared {
+    /// A program whose tensors need no contents, to be timed.
+    pub(super) fn alone(program: Program) -> Self {
+        Self { inputs: Vec::new(), outputs: Vec::new(), program }
+    }
+
     /// Runs the program and waits for it.
     ///
     /// # Errors

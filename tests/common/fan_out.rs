@@ -3,8 +3,9 @@
 
 use super::{distance, noise};
 use fer_gpu::error::Result;
-use fer_gpu::gpu::{Gpu, Kernel, Recorder};
+use fer_gpu::gpu::Gpu;
 use fer_gpu::graph::{Builder, CpuExecutor, Executor, GpuExecutor, Graph, Parameters};
+use fer_gpu::ops::add::Add;
 use fer_gpu::ops::batch_norm::BatchNorm;
 use fer_gpu::ops::conv2d::Conv2d;
 use fer_gpu::ops::dense::Dense;
@@ -13,67 +14,8 @@ use fer_gpu::ops::flatten::Flatten;
 use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
 use fer_gpu::ops::leaky_relu::LeakyRelu;
 use fer_gpu::ops::window::Padding;
-use fer_gpu::ops::{GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Op};
-use fer_gpu::tensor::{HostTensor, Shape};
+use fer_gpu::tensor::HostTensor;
 use std::sync::Arc;
-
-/// `y = a + b`; both gradients are `dy`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Add;
-
-const SHADER: &str = "
-@group(0) @binding(0) var<uniform> count: vec4<u32>;
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
-@compute @workgroup_size(64)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x < count.x { y[id.x] = a[id.x] + b[id.x]; }
-}
-@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;
-@compute @workgroup_size(64)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x < count.x { dx[id.x] = a[id.x]; }
-}";
-
-impl Op for Add {
-    fn name(&self) -> &'static str {
-        "add"
-    }
-
-    fn keras_name(&self) -> &'static str {
-        "Add"
-    }
-
-    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
-        assert!(inputs.len() == 2 && inputs[0] == inputs[1], "two of one shape");
-        Ok(inputs[0].clone())
-    }
-
-    fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
-        let [a, b] = [io.x[0], io.x[1]];
-        HostOutput::only(HostTensor::from_fn(a.shape.clone(), |i| a.data[i] + b.data[i]))
-    }
-
-    fn backward_reference(&self, io: &HostBackward<'_>) -> HostGradients {
-        HostGradients { dx: vec![io.dy.clone(), io.dy.clone()], dparams: Vec::new() }
-    }
-
-    fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-        let count = io.y.elements().div_ceil(4);
-        let kernel = Kernel::new("add", "forward", SHADER);
-        rec.dispatch_items(&kernel, &[count as u32, 0, 0, 0], &[&io.x[0], &io.x[1]], &[io.y], (count, 64))
-    }
-
-    fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
-        let count = io.dy.elements().div_ceil(4);
-        let kernel = Kernel::new("add", "backward", SHADER);
-        for dx in io.dx.iter().flatten() {
-            rec.dispatch_items(&kernel, &[count as u32, 0, 0, 0], &[io.dy], &[dx], (count, 64))?;
-        }
-        Ok(())
-    }
-}
 
 /// Pixels of an image.
 pub(crate) const IMAGE: usize = 6 * 6 * 2;

@@ -51,6 +51,13 @@ pub(super) struct Params {
 }
 
 impl Params {
+    /// Floating-point operations of a dispatch; asked before [`Params::widen`].
+    pub(super) fn flops(&self) -> u64 {
+        let [rows, taps_h, taps_w, c_x, c_y] =
+            [self.rows, self.taps[0], self.taps[1], self.c_x, self.c_y].map(u64::from);
+        2 * rows * taps_h * taps_w * c_x * c_y
+    }
+
     /// Lets `span` taps of a window's line share loaded pixels: rows run over lines that much wider.
     pub(super) fn widen(&mut self, span: u32) {
         self.rows = self.rows / self.rows_hw[1] * (self.rows_hw[1] + span - 1);

@@ -138,8 +138,10 @@ pub(crate) fn record_forward(
         let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
         let mut reads = vec![&x];
         reads.extend(io.params);
+        let flops = params.flops();
         let (kernel, params, groups) = core(rec, op, params, &end)?;
         rec.dispatch(&kernel.named("forward"), &params, &reads, &[&y], groups);
+        rec.flops(flops);
     }
     Ok(())
 }
@@ -165,8 +167,10 @@ pub(crate) fn record_backward_input(
         let mut reads = vec![&dy, &transposed];
         reads.extend(end.slope.map(|_| &x));
         for params in geometry::backward_input(&slice_of(g, s.len(), batch(io.dy))) {
+            let flops = params.flops();
             let (kernel, params, groups) = core(rec, op, params, &end)?;
             rec.dispatch(&kernel.named("backward_input"), &params, &reads, &[&dx], groups);
+            rec.flops(flops);
         }
     }
     Ok(())
@@ -223,10 +227,16 @@ pub(crate) fn record_backward_params(
     let rows = weight_rows + usize::from(db.is_some());
     // With a span, a tile row stands for all taps of a window's line.
     let span = span(rec.gpu, g.w.stride, g.w.window, true);
-    let tile_rows = weight_rows / span + usize::from(db.is_some());
+    // In workgroup tiles the bias is a row of its own.
+    let bias_row = usize::from(db.is_some() && rec.gpu.tiling == Tiling::Workgroup);
+    let tile_rows = weight_rows / span + bias_row;
     let tile = tile(rec.gpu, tile_rows, g.c_out, span, true);
+    let x4 = match rec.gpu.tiling {
+        Tiling::Subgroup { lanes, .. } => g.c_in.is_multiple_of(4) && tile.rows.is_multiple_of(4 * lanes as usize),
+        Tiling::Workgroup => false,
+    };
     let tiles = [tile_rows.div_ceil(tile.rows), g.c_out.div_ceil(tile.columns)];
-    let source = render(rec.gpu, BACKWARD_PARAMS, &tile, [false, g.c_out.is_multiple_of(4), false, false])?;
+    let source = render(rec.gpu, BACKWARD_PARAMS, &tile, [x4, g.c_out.is_multiple_of(4), false, false])?;
     let kernel = Kernel::new(op, "main", source).named("backward_params");
 
     let batches = rec.batch_slices(&[&io.x[0], io.dy])?;
@@ -261,6 +271,7 @@ pub(crate) fn record_backward_params(
         let (x, dy) = (io.x[0].samples(&s), io.dy.samples(&s));
         let groups = [tiles[0] as u32, tiles[1] as u32, count as u32];
         rec.dispatch(&kernel, &params, &[&x, &dy], &[&partial], groups);
+        rec.flops(g.flops());
         first_slice += count;
     }
     let params = Rearrange {

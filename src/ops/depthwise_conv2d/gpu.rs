@@ -12,6 +12,9 @@ const SHADER: &str = include_str!("../../../shaders/depthwise_conv2d.wgsl");
 /// The ordered sum of partial weight gradients is convolution's.
 const REARRANGE: &str = include_str!("../../../shaders/common/conv2d_rearrange.wgsl");
 
+/// Neighbouring pixels that an invocation of the kernels for unit strides owns.
+const RUN: usize = 4;
+
 /// Taps of a window's line that an invocation of `backward_params` sums, at most.
 const TAPS: usize = 4;
 
@@ -27,7 +30,8 @@ struct Params {
     slice_pixels: u32,
     first_slice: u32,
     rows: u32,
-    padding: [u32; 3],
+    reversed: u32,
+    padding: [u32; 2],
 }
 
 /// `Params` of shaders/common/conv2d_rearrange.wgsl.
@@ -49,6 +53,11 @@ impl Geometry {
         if self.multiplier == 1 { Lanes::of(self.windows.c) } else { Lanes::One }
     }
 
+    /// Whether neighbouring outputs share all but one of their inputs, and forward and backward are one kernel.
+    fn has_unit_stride(&self) -> bool {
+        self.multiplier == 1 && self.windows.h.stride == 1 && self.windows.w.stride == 1
+    }
+
     fn kernel(&self, entry: &'static str) -> Kernel {
         Kernel::new("depthwise_conv2d", entry, SHADER).with_lanes(self.lanes())
     }
@@ -63,32 +72,58 @@ impl Geometry {
             slice_pixels: 0,
             first_slice: 0,
             rows: 0,
-            padding: [0; 3],
+            reversed: 0,
+            padding: [0; 2],
         }
+    }
+
+    /// Floating-point operations of a pass that writes or reads the outputs `y`.
+    fn flops(&self, y: &GpuTensor) -> u64 {
+        2 * (self.windows.taps() * y.elements()) as u64
     }
 }
 
 pub(super) fn record_forward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-    let entry = if io.params.len() > 1 { "forward" } else { "forward_without_bias" };
+    let entry = match (g.has_unit_stride(), io.params.len() > 1) {
+        (true, true) => "unit_stride",
+        (true, false) => "unit_stride_without_bias",
+        (false, true) => "forward",
+        (false, false) => "forward_without_bias",
+    };
     let kernel = g.kernel(entry).named("forward");
     for s in rec.batch_slices(&[&io.x[0], io.y])? {
         let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
         let mut reads = vec![&x];
         reads.extend(io.params);
-        let count = y.elements() / g.lanes().count();
+        let count = if g.has_unit_stride() { runs(g, &y) } else { y.elements() / g.lanes().count() };
         rec.dispatch_items(&kernel, &g.params(count), &reads, &[&y], (count, 64))?;
+        rec.flops(g.flops(&y));
     }
     Ok(())
 }
 
-/// Records `dx`, if it is wanted.
+/// Invocations of the kernels that own four neighbouring pixels of a line of `result`.
+fn runs(g: &Geometry, result: &GpuTensor) -> usize {
+    let [n, h, w, c] = *result.shape.dims() else { unreachable!("an image") };
+    n * h * w.div_ceil(RUN) * c / g.lanes().count()
+}
+
+/// Records `dx`, if it is wanted. With unit strides it is the convolution of `dy` with the taps in reverse.
 pub(super) fn record_backward_input(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
     let Some(dx) = &io.dx[0] else { return Ok(()) };
     for s in rec.batch_slices(&[dx, io.dy])? {
         let (dy, dx) = (io.dy.samples(&s), dx.samples(&s));
-        let count = dx.elements() / g.lanes().count();
-        let reads = [&dy, &io.params[0]];
-        rec.dispatch_items(&g.kernel("backward_input"), &g.params(count), &reads, &[&dx], (count, 64))?;
+        let (entry, count, params) = if g.has_unit_stride() {
+            let reversed = Geometry { windows: g.windows.reversed(), ..*g };
+            let count = runs(g, &dx);
+            ("unit_stride_without_bias", count, Params { reversed: 1, ..reversed.params(count) })
+        } else {
+            let count = dx.elements() / g.lanes().count();
+            ("backward_input", count, g.params(count))
+        };
+        let kernel = g.kernel(entry).named("backward_input");
+        rec.dispatch_items(&kernel, &params, &[&dy, &io.params[0]], &[&dx], (count, 64))?;
+        rec.flops(g.flops(&dy));
     }
     Ok(())
 }
@@ -129,6 +164,7 @@ pub(super) fn record_backward_params(g: &Geometry, rec: &mut Recorder<'_>, io: &
         let (x, dy) = (io.x[0].samples(&s), io.dy.samples(&s));
         let kernel = g.kernel("backward_params");
         rec.dispatch_items(&kernel, &params, &[&x, &dy], &[&partial], (params.count as usize, 64))?;
+        rec.flops(g.flops(&dy));
     }
     let reduce = Reduce {
         count: dw.elements() as u32,
