@@ -97,6 +97,7 @@ fn open_data(args: &EvaluateArgs, run: Option<&Config>, meta: &Meta, input: Inpu
         on_bad_file,
         // Drawn faces and held back images depend on it: the ones that training did not see must stay unseen.
         seed: meta.progress.as_ref().map_or(0, |p| p.seed),
+        preprocess: meta.preprocessing,
     };
     let set = |classes: &[String]| classes.iter().cloned().collect::<BTreeSet<String>>();
     if let Some(chosen) = &args.classes

@@ -4,6 +4,8 @@ mod args;
 mod bench;
 mod devices;
 mod evaluate;
+mod export;
+mod import;
 mod labels;
 mod models;
 mod out;
@@ -41,6 +43,10 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Label images with a trained network
     Predict(predict::PredictArgs),
+    /// Write a trained network for other programs
+    Export(export::ExportArgs),
+    /// Turn a model or weights of Keras's into a checkpoint
+    Import(import::ImportArgs),
     /// List the networks that can be trained
     Models(models::ModelsArgs),
     /// Show the layers and parameter counts of a network
@@ -73,6 +79,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Models(args) => models::list(&args),
         Command::Summary(args) => models::summary(&args),
         Command::Devices(args) => devices::run(&args),

@@ -55,7 +55,8 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     let mut printer = Printer::new(form, &classes, &files);
     let mut labelled = 0;
     for paths in files.chunks(batch) {
-        let (read, x) = read_batch(paths, network.input(), args.on_bad_file)?;
+        let (read, mut x) = read_batch(paths, network.input(), args.on_bad_file)?;
+        network.meta.preprocessing.apply(&mut x, network.input().channels);
         if read.is_empty() {
             continue;
         }

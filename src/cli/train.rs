@@ -4,13 +4,13 @@ use super::args::{BadFile, DeviceArgs, VariantArgs, open_device};
 use super::out::{print, say};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
-use crate::data::{self, Dataset, InputSpec, OnBadFile};
+use crate::data::{self, Dataset, OnBadFile, Preprocess};
 use crate::error::{Error, Result};
 use crate::eval::report::report;
-use crate::models;
+use crate::formats::checkpoint::Checkpoint;
 use crate::train::environment::Environment;
 use crate::train::run::RunFolder;
-use crate::train::{Config, Device, Outcome, Stopped, Trainer, config_of};
+use crate::train::{Config, Device, Outcome, Start, Stopped, Trainer, config_of};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,6 +33,13 @@ pub(super) struct TrainArgs {
     /// A name that `fer-gpu models` lists [default: fer7-small]
     #[arg(long)]
     model: Option<String>,
+    /// Start from the parameters of this checkpoint or file of Keras's (.h5, .weights.h5, .keras): all of them, or those of the
+    /// first layers that the networks have in common. Without --model, its network is trained
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// What is made of pixels: unit (x/255), tf (x/127.5 - 1), caffe, torch or none [default: the weights', or unit]
+    #[arg(long, value_name = "NAME")]
+    preprocess: Option<Preprocess>,
     #[command(flatten)]
     variant: VariantArgs,
     /// Epochs in all, also when resuming [default: 10]
@@ -91,7 +98,12 @@ impl TrainArgs {
             }
         }
         set(&mut c.data, &self.data);
+        if self.weights.is_some() && self.config.is_none() && self.resume.is_none() {
+            c.model.clear();
+        }
         set(&mut c.model, &self.model);
+        c.weights = self.weights.clone().or(c.weights);
+        c.preprocess = self.preprocess.or(c.preprocess);
         set(&mut c.epochs, &self.epochs);
         set(&mut c.batch, &self.batch);
         set(&mut c.lr, &self.lr);
@@ -113,15 +125,15 @@ impl TrainArgs {
 }
 
 /// Opens the data of a configuration, with its notes on stderr.
-fn open_data(config: &Config) -> Result<Dataset> {
-    let [height, width, channels] = models::find(&config.model)?.input_of(&config.variant()?);
+fn open_data(config: &Config, start: &Start) -> Result<Dataset> {
     let options = data::Options {
         classes: (!config.classes.is_empty()).then(|| config.classes.clone()),
         validation_split: config.validation_split,
         on_bad_file: config.on_bad_file,
         seed: config.seed,
+        preprocess: start.preprocess,
     };
-    let dataset = data::open(&config.data, InputSpec { height, width, channels }, &options)?;
+    let dataset = data::open(&config.data, start.input, &options)?;
     for note in &dataset.notes {
         say!("note: {note}");
     }
@@ -129,15 +141,24 @@ fn open_data(config: &Config) -> Result<Dataset> {
 }
 
 pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
-    let config = args.config()?;
-    let model = models::find(&config.model)?;
+    let mut config = args.config()?;
+    let start = match &args.resume {
+        Some(run) => {
+            let path = RunFolder::open(run)?.last();
+            Start::of_checkpoint(&Checkpoint::load(&path)?.meta, &path)?
+        }
+        None => Start::read(&config)?,
+    };
+    if config.model.is_empty() {
+        config.model.clone_from(&start.name);
+    }
     if args.print_config {
         print(&config.to_toml()?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let dataset = open_data(&config)?;
+    let dataset = open_data(&config, &start)?;
     // Every error of shapes and sizes surfaces here, before a device or a folder exists.
-    model.variant(dataset.classes.len(), &config.variant()?)?;
+    start.graph(dataset.classes.len())?;
     config.check_batch(dataset.train.len())?;
     let device = open_device(&config.device, config.backend.as_deref())?;
     if args.profile.asked() && matches!(device, Device::Cpu) {
@@ -157,7 +178,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     };
     let mut trainer = match &args.resume {
         Some(_) => Trainer::resume(&config, &dataset, &run, &device)?,
-        None => Trainer::new(&config, &dataset, &run, &device)?,
+        None => Trainer::start(&config, start, &dataset, &run, &device)?,
     };
     run.write_config(&config)?;
     if args.resume.is_none() {
@@ -172,6 +193,9 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         trainer.bytes() as f64 / f64::from(1 << 20),
         run.path().display()
     );
+    if let Some(note) = trainer.note() {
+        say!("weights: {note}");
+    }
     if trainer.done() >= config.epochs {
         say!("epochs 1 to {} are done already; ask for more with --epochs", trainer.done());
     }

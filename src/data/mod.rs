@@ -9,12 +9,13 @@
 //! | a folder | a tree of class folders | `folder` |
 //!
 //! A [`loader::Loader`] then reads a split in threads, ahead of the training step. Pixels are floats from 0 to 1
-//! (the byte divided by 255), rows first, channels last.
+//! (the byte divided by 255), rows first, channels last, and then what [`Preprocess`] makes of them.
 
 mod decode;
 mod fer_csv;
 mod folder;
 pub mod loader;
+mod preprocess;
 mod select;
 mod store;
 pub mod synth;
@@ -25,9 +26,11 @@ use std::sync::Arc;
 
 pub use decode::{MAX_SIDE, read_image};
 pub use loader::{Batch, Loader};
+pub use preprocess::{Affine, Preprocess};
 pub use walk::find_images;
 
 use crate::error::{Error, Result};
+use crate::tensor::Shape;
 
 /// Share of the training images that becomes the validation split where the data has none and none is asked for.
 pub const DEFAULT_VALIDATION_SPLIT: f64 = 0.2;
@@ -44,6 +47,18 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
+    /// The images of a network's input shape.
+    ///
+    /// # Errors
+    /// A shape that is not `[height, width, channels]`, or one that no image can be brought to.
+    pub fn of(shape: &Shape) -> Result<Self> {
+        let [height, width, channels] = *shape.dims() else {
+            return Err(Error::usage(format!("an input of shape {shape}"), "a network of images takes [h, w, c]"));
+        };
+        let input = Self { height, width, channels };
+        input.check().map(|()| input)
+    }
+
     /// Floats in one image.
     pub fn len(&self) -> usize {
         self.height * self.width * self.channels
@@ -90,6 +105,8 @@ pub struct Options {
     pub on_bad_file: OnBadFile,
     /// Seed of the drawn faces and of the choice of the validation images.
     pub seed: u64,
+    /// What is made of the pixels for the network.
+    pub preprocess: Preprocess,
 }
 
 /// An opened source.
@@ -140,7 +157,8 @@ pub trait Split: Send + Sync {
     /// What a person would look for to find the image: a file's path, `fer2013.csv row 17`.
     fn name(&self, index: usize) -> String;
 
-    /// Writes the image to `out`: height x width x channels floats from 0 to 1, rows first, channels last.
+    /// Writes the image to `out`: height x width x channels floats from 0 to 1, rows first, channels last; of a dataset that was
+    /// opened with another [`Preprocess`] than `unit`, what that makes of them.
     ///
     /// # Errors
     /// A file that cannot be read or decoded any more; an `out` of another length.
@@ -153,7 +171,13 @@ pub trait Split: Send + Sync {
 /// Names the file, row or folder and says what was expected there: see the module's table for the formats.
 pub fn open(source: &str, input: InputSpec, options: &Options) -> Result<Dataset> {
     input.check()?;
+    options.preprocess.check(input.channels)?;
     select::check_options(options)?;
+    open_pixels(source, input, options).map(|dataset| options.preprocess.of_dataset(dataset))
+}
+
+/// [`open`] without preprocessing.
+fn open_pixels(source: &str, input: InputSpec, options: &Options) -> Result<Dataset> {
     if let Some(count) = synth::parse_source(source)? {
         return synth::open(source, count, input, options);
     }

@@ -11,7 +11,24 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Builder {
     graph: Graph,
+    names: Numbered,
+}
+
+/// Keras's automatic names: the class in snake_case, with a number from the second on.
+#[derive(Debug, Default)]
+pub struct Numbered {
     counts: HashMap<String, usize>,
+}
+
+impl Numbered {
+    /// The next name of a class: `conv2d`, `conv2d_1` ...
+    pub fn name(&mut self, class: &str) -> String {
+        let base = snake_case(class);
+        let count = self.counts.entry(base.clone()).or_default();
+        let name = if *count == 0 { base } else { format!("{base}_{count}") };
+        *count += 1;
+        name
+    }
 }
 
 impl Builder {
@@ -28,7 +45,7 @@ impl Builder {
             return Err(Error::shape("input", format!("{input} has a dimension of 0")).in_layer(name));
         }
         let graph = Graph { name: name.to_owned(), nodes: Vec::new(), shapes: vec![input] };
-        Ok(Self { graph, counts: HashMap::new() })
+        Ok(Self { graph, names: Numbered::default() })
     }
 
     /// Adds a layer with Keras's automatic name and returns its output.
@@ -58,8 +75,27 @@ impl Builder {
         op: impl Op + 'static,
         inputs: &[Value],
     ) -> Result<Value> {
-        let name = name.map_or_else(|| self.automatic_name(class), str::to_owned);
-        self.push(name, class, op, inputs)
+        let name = name.map_or_else(|| self.names.name(class), str::to_owned);
+        self.push(name, class, Arc::new(op), inputs)
+    }
+
+    /// [`Builder::add_as`] for an op that is only known when the program runs.
+    ///
+    /// # Errors
+    /// As [`Builder::add_named`].
+    pub fn add_op(&mut self, class: &'static str, name: &str, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
+        self.push(name.to_owned(), class, op, inputs)
+    }
+
+    /// Nodes so far.
+    #[expect(clippy::len_without_is_empty, reason = "only ever asked for the number of the next node")]
+    pub fn len(&self) -> usize {
+        self.graph.nodes.len()
+    }
+
+    /// Whether a layer has this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.graph.nodes.iter().any(|n| n.name == name)
     }
 
     /// Adds a part to the layer that was added last, as `Conv2D(activation="relu")` has one: no layer of its own where layers
@@ -68,6 +104,14 @@ impl Builder {
     /// # Errors
     /// As [`Builder::add_named`]; also inputs without the layer.
     pub fn extend(&mut self, op: impl Op + 'static, inputs: &[Value]) -> Result<Value> {
+        self.extend_op(Arc::new(op), inputs)
+    }
+
+    /// [`Builder::extend`] for an op that is only known when the program runs.
+    ///
+    /// # Errors
+    /// As [`Builder::extend`].
+    pub fn extend_op(&mut self, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
         let last = self.graph.nodes.len();
         let Some(of) = self.graph.nodes.iter().rfind(|n| !n.part).filter(|_| inputs.contains(&last)) else {
             return Err(Error::shape(op.name(), "is to extend the last layer, and does not read it"));
@@ -101,18 +145,9 @@ impl Builder {
         &self.graph.shapes[value]
     }
 
-    /// Keras's: `conv2d`, `conv2d_1`, ...
-    fn automatic_name(&mut self, class: &str) -> String {
-        let base = snake_case(class);
-        let count = self.counts.entry(base.clone()).or_default();
-        let name = if *count == 0 { base } else { format!("{base}_{count}") };
-        *count += 1;
-        name
-    }
-
-    fn push(&mut self, name: String, class: &'static str, op: impl Op + 'static, inputs: &[Value]) -> Result<Value> {
+    fn push(&mut self, name: String, class: &'static str, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
         let refuse = |what: String| Error::shape(op.name(), what).in_layer(&name);
-        if self.graph.nodes.iter().any(|n| n.name == name) {
+        if self.has(&name) {
             return Err(refuse("another layer has this name".into()));
         }
         if let Some(v) = inputs.iter().find(|v| **v >= self.graph.shapes.len()) {
@@ -121,7 +156,7 @@ impl Builder {
         let shapes: Vec<&Shape> = inputs.iter().map(|v| &self.graph.shapes[*v]).collect();
         let output = op.infer(&shapes).map_err(|e| e.in_layer(&name))?;
         let params = op.params(&shapes);
-        let (op, inputs) = (Arc::new(op), inputs.to_vec());
+        let inputs = inputs.to_vec();
         self.graph.nodes.push(Node { name, class, op, inputs, params, part: false, body: false, frozen: false });
         self.graph.shapes.push(output);
         Ok(self.graph.nodes.len())

@@ -61,6 +61,12 @@ impl Node {
     pub(super) fn in_training_mode(&self) -> bool {
         !self.frozen || self.params.is_empty()
     }
+
+    /// Freezes a node of a graph that is being built from a file.
+    pub(crate) fn set_frozen(&mut self, frozen: bool) {
+        self.frozen = frozen;
+        self.params.iter_mut().for_each(|p| p.trainable &= !frozen);
+    }
 }
 
 impl Graph {

@@ -16,6 +16,7 @@
 
 mod builder;
 mod cpu;
+mod description;
 mod executor;
 mod fusion;
 mod gpu;
@@ -27,8 +28,9 @@ mod plan;
 mod planner;
 mod profile;
 
-pub use builder::Builder;
+pub use builder::{Builder, Numbered};
 pub use cpu::CpuExecutor;
+pub use description::{Description, Layer};
 pub use executor::{Executor, Metrics, NamedTensor, Snapshot};
 pub use gpu::GpuExecutor;
 pub use layers::Freeze;

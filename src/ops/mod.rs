@@ -16,6 +16,7 @@ pub mod concat;
 pub mod conv2d;
 pub mod dense;
 pub mod depthwise_conv2d;
+pub mod describe;
 pub mod dropout;
 mod elementwise;
 pub mod flatten;
@@ -46,6 +47,7 @@ pub use init::Init;
 use crate::error::{Error, Result};
 use crate::gpu::{GpuTensor, Recorder};
 use crate::tensor::{HostTensor, Shape};
+use std::any::Any;
 use std::fmt::Debug;
 
 /// A parameter or a running statistic of an op.
@@ -208,8 +210,8 @@ impl GpuBackward<'_> {
     }
 }
 
-/// One operation with its configuration.
-pub trait Op: Debug + Send + Sync {
+/// One operation with its configuration. ([`Any`] lets [`describe`] tell the ops apart.)
+pub trait Op: Any + Debug + Send + Sync {
     /// snake_case, the same in folder, shader, label and bench.
     fn name(&self) -> &'static str;
 

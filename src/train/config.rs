@@ -1,10 +1,10 @@
 //! Everything that decides a run, as flags and `--config FILE.toml` give it and `config.toml` keeps it.
 
-use crate::data::OnBadFile;
+use crate::data::{OnBadFile, Preprocess};
 use crate::error::{Error, Result};
 use crate::models::Variant;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The settings of a run. In a file, every key may be left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,8 +12,14 @@ use std::path::Path;
 pub struct Config {
     /// `synth`, `synth:N`, a csv (or csv.gz) like fer2013's, or a folder of class folders.
     pub data: String,
-    /// A name that `fer-gpu models` lists.
+    /// A name that `fer-gpu models` lists; empty for the network in `weights`.
     pub model: String,
+    /// A checkpoint or a file of Keras's whose parameters to start from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// What is made of the pixels; what the weights say, or `unit`, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preprocess: Option<Preprocess>,
     /// Side of the input, or height and width as `96x128`; the network's own if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
@@ -53,6 +59,8 @@ impl Default for Config {
         Self {
             data: "synth".into(),
             model: crate::models::DEFAULT.into(),
+            weights: None,
+            preprocess: None,
             size: None,
             freeze: None,
             unfreeze_last: None,

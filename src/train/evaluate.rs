@@ -7,6 +7,7 @@ use crate::data::{InputSpec, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::{Evaluation, Scorer};
 use crate::formats::checkpoint::{Checkpoint, Meta};
+use crate::formats::export::Network;
 use crate::graph::{Executor, Graph, Snapshot};
 use crate::models::{self, Variant};
 use std::path::Path;
@@ -66,6 +67,17 @@ impl Saved {
         input_of(&self.meta)
     }
 
+    /// The network for a writer of another program's format.
+    pub fn export(&self, half: bool) -> Network<'_> {
+        Network { graph: &self.graph, parameters: &self.snapshot.parameters, meta: &self.meta, half }
+    }
+
+    /// The network as a checkpoint for inference: without what only training needs.
+    pub fn into_checkpoint(self) -> Checkpoint {
+        let meta = Meta { progress: None, ..self.meta };
+        saved::checkpoint(meta, Snapshot { m: Vec::new(), v: Vec::new(), ..self.snapshot })
+    }
+
     /// Puts the network on `device`, for batches of up to `batch`.
     ///
     /// # Errors
@@ -108,18 +120,25 @@ fn input_of(meta: &Meta) -> InputSpec {
 /// The graph of a checkpoint.
 ///
 /// # Errors
-/// A network or preprocessing that this version does not know.
+/// A network that this version does not know, or that contradicts its own description.
 pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
-    let model = models::find(&meta.model).map_err(|e| Error::checkpoint(path, e.to_string(), ""))?;
-    if meta.preprocessing != super::PREPROCESSING {
-        let what = format!("preprocessing `{}` is not known", meta.preprocessing);
-        return Err(Error::checkpoint(path, what, "a newer version may know it"));
+    let refuse = |what: String| Error::checkpoint(path, what, "");
+    meta.preprocessing.check(meta.input[2]).map_err(|e| refuse(e.to_string()))?;
+    if let Some(network) = &meta.network {
+        let graph = network.graph(&meta.model).map_err(|e| refuse(e.to_string()))?;
+        if graph.input().dims() != meta.input || graph.output().dims() != [meta.classes.len()] {
+            let (from, to) = (graph.input(), graph.output());
+            let classes = meta.classes.len();
+            return Err(refuse(format!("its layers map {from} to {to}, not {:?} to {classes} classes", meta.input)));
+        }
+        return Ok(graph);
     }
+    let model = models::find(&meta.model).map_err(|e| refuse(e.to_string()))?;
     let [height, width, _] = meta.input;
     let variant = Variant { size: Some([height, width]), freeze: meta.freeze.clone() };
     if meta.input != model.input_of(&variant) || height.max(width) > Variant::MAX_SIDE {
         let what = format!("input {:?}, {} takes {:?}", meta.input, model.name, model.input);
-        return Err(Error::checkpoint(path, what, ""));
+        return Err(refuse(what));
     }
     model.variant(meta.classes.len(), &variant)
 }

@@ -5,14 +5,15 @@ mod device;
 pub mod environment;
 mod evaluate;
 pub mod history;
+mod import;
 pub mod run;
 mod saved;
+mod start;
 mod trainer;
 
 pub use config::Config;
 pub use device::Device;
 pub use evaluate::{Loaded, Saved, evaluate};
+pub use import::{Import, import};
+pub use start::Start;
 pub use trainer::{Observer, Outcome, Stopped, Trainer, config_of};
-
-/// How pixels become inputs: x / 255. Stored in every checkpoint.
-pub const PREPROCESSING: &str = "unit";

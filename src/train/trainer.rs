@@ -6,13 +6,13 @@ use super::evaluate::{LOADER_THREADS, evaluate, graph_of};
 use super::history::EpochRow;
 use super::run::RunFolder;
 use super::saved;
+use super::start::{Start, description_of};
 use crate::data::loader::Loader;
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, InputSpec, Preprocess, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::Evaluation;
 use crate::formats::checkpoint::{Best, Checkpoint, Meta, PartialEpoch, Progress};
-use crate::graph::{CpuExecutor, Executor, Graph, Metrics, Mode, Profile};
-use crate::models;
+use crate::graph::{CpuExecutor, Description, Executor, Freeze, Graph, Metrics, Mode, Profile};
 use crate::philox::Philox;
 use std::path::Path;
 use std::sync::Arc;
@@ -67,16 +67,37 @@ pub struct Trainer<'a> {
     device: &'a Device,
     executor: Box<dyn Executor>,
     progress: Progress,
+    preprocess: Preprocess,
+    /// The network's layers, if name, size and frozen layers do not say it all.
+    network: Option<Description>,
+    /// What was asked to be frozen.
+    freeze: Option<Freeze>,
+    /// What came of `weights`.
+    note: Option<String>,
     waited: Duration,
 }
 
 impl<'a> Trainer<'a> {
-    /// A new run, from starting parameters.
+    /// A new run, from starting parameters. The dataset must have been opened as [`Start::read`] of the settings asks.
     ///
     /// # Errors
-    /// A model, batch or data that do not fit each other or the device.
+    /// A model, weights, batch or data that do not fit each other or the device.
     pub fn new(config: &'a Config, dataset: &'a Dataset, run: &'a RunFolder, device: &'a Device) -> Result<Self> {
-        let graph = Arc::new(models::find(&config.model)?.variant(dataset.classes.len(), &config.variant()?)?);
+        Self::start(config, Start::read(config)?, dataset, run, device)
+    }
+
+    /// [`Trainer::new`] from what was read before.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn start(
+        config: &'a Config,
+        mut start: Start,
+        dataset: &'a Dataset,
+        run: &'a RunFolder,
+        device: &'a Device,
+    ) -> Result<Self> {
+        let graph = Arc::new(start.graph(dataset.classes.len())?);
         let progress = Progress {
             epoch: 0,
             step: 0,
@@ -88,7 +109,9 @@ impl<'a> Trainer<'a> {
             partial: None,
             history: Vec::new(),
         };
-        Self::with(config, dataset, run, device, graph, progress)
+        let mut trainer = Self::with(config, dataset, run, device, (graph, start.preprocess), progress)?;
+        trainer.note = start.fill(&trainer.graph, trainer.executor.as_mut())?;
+        Ok(trainer)
     }
 
     /// Goes on with the last checkpoint of a run.
@@ -113,7 +136,8 @@ impl<'a> Trainer<'a> {
             return refuse(format!("was trained with {said}"));
         }
         let [height, width, _] = checkpoint.meta.input;
-        if models::find(&config.model)?.input_of(&variant) != checkpoint.meta.input {
+        let InputSpec { height: rows, width: columns, .. } = dataset.train.input();
+        if [rows, columns] != [height, width] || variant.size.is_some_and(|size| size != [height, width]) {
             return refuse(format!("was trained on images of {height}x{width}"));
         }
         let Some(progress) = checkpoint.meta.progress.clone() else {
@@ -122,9 +146,13 @@ impl<'a> Trainer<'a> {
         if progress.batch != config.batch || progress.seed != config.seed || progress.lr != config.lr {
             return refuse(format!("has batch {}, seed {}, lr {}", progress.batch, progress.seed, progress.lr));
         }
+        let preprocess = checkpoint.meta.preprocessing;
+        if let Some(asked) = config.preprocess.filter(|asked| *asked != preprocess) {
+            return refuse(format!("was trained with the preprocessing {preprocess}, not {asked}"));
+        }
         let graph = Arc::new(graph_of(&checkpoint.meta, &path)?);
         let snapshot = saved::snapshot(checkpoint, &path, &graph)?;
-        let mut trainer = Self::with(config, dataset, run, device, graph, progress)?;
+        let mut trainer = Self::with(config, dataset, run, device, (graph, preprocess), progress)?;
         trainer.executor.restore(&snapshot)?;
         Ok(trainer)
     }
@@ -134,7 +162,7 @@ impl<'a> Trainer<'a> {
         dataset: &'a Dataset,
         run: &'a RunFolder,
         device: &'a Device,
-        graph: Arc<Graph>,
+        (graph, preprocess): (Arc<Graph>, Preprocess),
         progress: Progress,
     ) -> Result<Self> {
         config.check_batch(dataset.train.len())?;
@@ -147,7 +175,27 @@ impl<'a> Trainer<'a> {
                 }
             }
         }
-        Ok(Self { config, dataset, run, graph, device, executor, progress, waited: Duration::ZERO })
+        let freeze = config.variant()?.freeze;
+        let network = description_of(&graph, freeze.as_ref())?;
+        Ok(Self {
+            config,
+            dataset,
+            run,
+            graph,
+            device,
+            executor,
+            progress,
+            preprocess,
+            freeze,
+            network,
+            note: None,
+            waited: Duration::ZERO,
+        })
+    }
+
+    /// What to tell about the parameters that the run starts from.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// Epochs done before this call.
@@ -311,14 +359,14 @@ impl<'a> Trainer<'a> {
 
     /// Writes `last.safetensors`.
     fn save(&self) -> Result<Checkpoint> {
-        let model = models::find(&self.config.model)?;
-        let variant = self.config.variant()?;
+        let InputSpec { height, width, channels } = self.dataset.train.input();
         let meta = Meta {
-            model: model.name.to_owned(),
+            model: self.graph.name.clone(),
+            network: self.network.clone(),
             classes: self.dataset.classes.clone(),
-            input: model.input_of(&variant),
-            freeze: variant.freeze,
-            preprocessing: super::PREPROCESSING.to_owned(),
+            input: [height, width, channels],
+            freeze: self.freeze.clone(),
+            preprocessing: self.preprocess,
             progress: Some(self.progress.clone()),
         };
         let checkpoint = saved::checkpoint(meta, self.executor.snapshot()?);

@@ -1,6 +1,7 @@
 //! A network, its optimizer and its progress in one file.
 //!
-//! The file is plain safetensors (any reader of that format opens it), all tensors `F32`:
+//! The file is plain safetensors (any reader of that format opens it), all tensors `F32` (`F16` is read as well: an export with
+//! `--half` has it):
 //!
 //! * a parameter or running statistic under its own name: `conv2d/kernel`, `batch_normalization/moving_mean`;
 //! * optimizer state under `optimizer/`: `optimizer/m/conv2d/kernel`, `optimizer/v/conv2d/kernel`;
@@ -20,9 +21,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Preprocess;
 use crate::error::{Error, Result};
 use crate::formats::exact_float;
-use crate::graph::Freeze;
+use crate::graph::{Description, Freeze};
 use crate::train::history::EpochRow;
 
 /// Value of the `format` key of `__metadata__`; the number grows when an older program could misread the file.
@@ -47,17 +49,20 @@ pub struct TensorData {
 /// What the tensors mean. It travels inside the file so that a prediction needs nothing else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
-    /// The network's name in the model registry.
+    /// The network's name: in the model registry, if `network` is absent.
     pub model: String,
+    /// The layers of a network that the registry does not build under that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Description>,
     /// Class names in the order of the network's outputs.
     pub classes: Vec<String>,
     /// Height, width and channels of the input.
     pub input: [usize; 3],
-    /// Which layers are frozen; what the network's report freezes if absent.
+    /// Which layers are frozen; what the network's report freezes if absent. `network`, if there, says it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freeze: Option<Freeze>,
-    /// How pixels become inputs: `unit` is x/255.
-    pub preprocessing: String,
+    /// How pixels become inputs.
+    pub preprocessing: Preprocess,
     /// Where training stands; absent in a file that is only for inference.
     pub progress: Option<Progress>,
 }
@@ -137,14 +142,25 @@ impl Checkpoint {
     /// [`Error::Io`] when the system refuses (no space, no right, no folder), [`Error::Checkpoint`] when the checkpoint
     /// contradicts itself; what stood at `path` before is then untouched.
     pub fn save(&self, path: &Path) -> Result<()> {
-        write::save(self, path)
+        write::save(self, path, false)
+    }
+
+    /// [`Checkpoint::save`] with parameters as `F16`: half the size, and 3 decimal digits of each value.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::save`]; a value that is too large for it.
+    pub fn save_half(&self, path: &Path) -> Result<()> {
+        for (name, tensor) in &self.tensors {
+            crate::formats::onnx::to_half(name, &tensor.values)?;
+        }
+        write::save(self, path, true)
     }
 
     /// Loads and checks a file written by [`Checkpoint::save`].
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read; [`Error::Checkpoint`] when it is cut short, damaged, hostile, not ours or
-    /// not `F32`.
+    /// neither `F32` nor `F16`.
     pub fn load(path: &Path) -> Result<Self> {
         read::load(path)
     }
@@ -203,7 +219,8 @@ fn take(from: &mut BTreeMap<String, TensorData>, expected: &[(String, Vec<usize>
     Ok(expected.iter().filter_map(|(name, _)| from.remove(name)).map(|t| t.values).collect())
 }
 
-fn listing(title: &str, names: &[String]) -> String {
+/// `missing (12): a, b, c and 9 more`.
+pub(crate) fn listing(title: &str, names: &[String]) -> String {
     let shown = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
     let rest = names.len().saturating_sub(LISTED);
     let and = if rest == 0 { String::new() } else { format!(" and {rest} more") };

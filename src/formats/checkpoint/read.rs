@@ -97,14 +97,16 @@ fn read_meta(header: &Metadata, data: &[u8]) -> Result<Meta, String> {
 }
 
 fn read_tensor(name: &str, info: &TensorInfo, data: &[u8]) -> Result<TensorData, String> {
-    if info.dtype != Dtype::F32 {
-        return Err(format!("tensor `{name}` is {}, expected F32", info.dtype));
-    }
     let (start, end) = info.data_offsets;
     let bytes = data.get(start..end).ok_or_else(|| format!("tensor `{name}` lies outside the file"))?;
-    let (values, rest) = bytes.as_chunks::<{ size_of::<f32>() }>();
-    if !rest.is_empty() || elements(&info.shape) != Some(values.len()) {
+    let values: Vec<f32> = match info.dtype {
+        Dtype::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
+        Dtype::F16 => bytes.as_chunks().0.iter().map(|&b| half::f16::from_le_bytes(b).to_f32()).collect(),
+        other => return Err(format!("tensor `{name}` is {other}, expected F32 or F16")),
+    };
+    let size = if info.dtype == Dtype::F16 { size_of::<half::f16>() } else { size_of::<f32>() };
+    if bytes.len() != values.len() * size || elements(&info.shape) != Some(values.len()) {
         return Err(format!("tensor `{name}` of shape {:?} has {} bytes", info.shape, bytes.len()));
     }
-    Ok(TensorData { shape: info.shape.clone(), values: values.iter().map(|&b| f32::from_le_bytes(b)).collect() })
+    Ok(TensorData { shape: info.shape.clone(), values })
 }

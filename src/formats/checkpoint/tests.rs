@@ -38,10 +38,11 @@ fn sample(step: u64, width: usize) -> Checkpoint {
         Progress { epoch: 3, step, seed: u64::MAX, batch: 32, lr: 0.1, best, stale_epochs: 1, partial: None, history };
     let meta = Meta {
         model: "mini".into(),
+        network: None,
         classes: ["angry", "happy \"quoted\"", "traurig \u{1F622}"].map(String::from).to_vec(),
         input: [48, 48, 1],
         freeze: Some(Freeze::Through("pool".into())),
-        preprocessing: "unit".into(),
+        preprocessing: Preprocess::Unit,
         progress: Some(progress),
     };
     let shapes = [("conv2d/kernel", vec![3, 3, 1, width]), ("conv2d/bias", vec![width]), ("scale", vec![])];

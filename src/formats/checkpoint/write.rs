@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 
 use flate2::Crc;
+use half::f16;
 use safetensors::tensor::{Dtype, TensorInfo};
 use serde::Serialize;
 
@@ -25,16 +26,17 @@ struct Header<'a> {
     tensors: BTreeMap<&'a str, TensorInfo>,
 }
 
-pub(super) fn save(checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+/// Saves, in half precision if `half`.
+pub(super) fn save(checkpoint: &Checkpoint, path: &Path, half: bool) -> Result<()> {
     let named = named_tensors(checkpoint);
     let tensors = || named.iter().map(|(name, tensor)| (name.as_str(), *tensor));
     let header = check(checkpoint, tensors())
-        .and_then(|()| header(checkpoint, tensors()))
+        .and_then(|()| header(checkpoint, tensors(), half))
         .map_err(|what| Error::checkpoint(path, format!("cannot be saved: {what}"), ""))?;
     replace(path, |w| {
         w.write_all(&(header.len() as u64).to_le_bytes())?;
         w.write_all(&header)?;
-        tensors().try_for_each(|(_, tensor)| each_chunk(tensor, |bytes| w.write_all(bytes)))
+        tensors().try_for_each(|(_, tensor)| each_chunk(tensor, half, |bytes| w.write_all(bytes)))
     })
     .map_err(|error| {
         let hint = "what stood there before is untouched; give the folder space and write permission, then `--resume`";
@@ -68,18 +70,20 @@ fn check<'a>(checkpoint: &Checkpoint, tensors: impl Iterator<Item = (&'a str, &'
 fn header<'a>(
     checkpoint: &Checkpoint,
     tensors: impl Iterator<Item = (&'a str, &'a TensorData)>,
+    half: bool,
 ) -> Result<Vec<u8>, String> {
+    let (dtype, size) = if half { (Dtype::F16, size_of::<f16>()) } else { (Dtype::F32, size_of::<f32>()) };
     let meta = serde_json::to_string(&checkpoint.meta).map_err(|e| e.to_string())?;
     let mut crc = Crc::new();
     crc.update(meta.as_bytes());
     let (mut infos, mut offset) = (BTreeMap::new(), 0);
     for (name, tensor) in tensors {
-        let _: io::Result<()> = each_chunk(tensor, |bytes| {
+        let _: io::Result<()> = each_chunk(tensor, half, |bytes| {
             crc.update(bytes);
             Ok(())
         });
-        let end = offset + tensor.values.len() * size_of::<f32>();
-        infos.insert(name, TensorInfo { dtype: Dtype::F32, shape: tensor.shape.clone(), data_offsets: (offset, end) });
+        let end = offset + tensor.values.len() * size;
+        infos.insert(name, TensorInfo { dtype, shape: tensor.shape.clone(), data_offsets: (offset, end) });
         offset = end;
     }
     let crc = format!("{:08x}", crc.sum());
@@ -96,11 +100,15 @@ fn header<'a>(
     Ok(bytes)
 }
 
-fn each_chunk(tensor: &TensorData, mut give: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+fn each_chunk(tensor: &TensorData, half: bool, mut give: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(CHUNK.min(tensor.values.len()) * size_of::<f32>());
     for values in tensor.values.chunks(CHUNK) {
         bytes.clear();
-        bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        if half {
+            bytes.extend(values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()));
+        } else {
+            bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        }
         give(&bytes)?;
     }
     Ok(())

@@ -1,0 +1,422 @@
+//! Keras's description of a model (`model_config`, `config.json`), as Keras 2 and 3 write it, to a graph.
+//!
+//! A model inside a model is laid out flat. An activation that a layer carries becomes a part of it. The softmax at the end is left out: ours is in the loss and in `predict`.
+
+use crate::graph::{Builder, Graph, Value};
+use crate::ops::Op;
+use crate::ops::add::Add;
+use crate::ops::describe::{self, Config};
+use crate::tensor::Shape;
+use serde_json::Value as Json;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Models inside models inside models.
+const MAX_DEPTH: usize = 8;
+/// Far more layers than any network of Keras.
+const MAX_LAYERS: usize = 10_000;
+
+/// A layer of Keras's that may have tensors, and the nodes that it became.
+#[derive(Debug)]
+pub(super) struct Owner {
+    /// Its name, after those of the models that it is in.
+    pub path: Vec<String>,
+    /// Where `.weights.h5` keeps it: the class in snake_case, numbered within its model: `layers/conv2d_1`.
+    pub key: String,
+    /// In the order of its tensors.
+    pub nodes: Vec<usize>,
+}
+
+/// A model that was read.
+#[derive(Debug)]
+pub(super) struct Network {
+    /// Its layers.
+    pub graph: Graph,
+    /// Whose tensors go where.
+    pub owners: Vec<Owner>,
+    /// Whether it ends with a softmax; else its outputs are taken as scores.
+    pub softmax: bool,
+}
+
+/// Reads a model's description.
+pub(super) fn read(text: &str) -> Result<Network, String> {
+    let json: Json = serde_json::from_str(text).map_err(|e| format!("its model description is not JSON ({e})"))?;
+    let model = Model::of(&json)?;
+    let name = if model.name.is_empty() { "imported" } else { model.name };
+    let builder = Builder::new(name, model.input_shape()?).map_err(|e| e.to_string())?;
+    let mut reader =
+        Reader { builder, owners: Vec::new(), softmaxed: HashSet::new(), frozen: HashSet::new(), layers: 0 };
+    let output = reader.model(&model, &[Builder::INPUT], &Place::default())?;
+    let softmax = reader.softmaxed.contains(&output);
+    let mut graph = reader.builder.finish().map_err(|e| e.to_string())?;
+    reader.frozen.iter().for_each(|node| graph.nodes[*node].set_frozen(true));
+    if output != graph.nodes.len() {
+        return Err(format!("layer `{}` leads to no output of the model", graph.nodes[graph.nodes.len() - 1].name));
+    }
+    Ok(Network { graph, owners: reader.owners, softmax })
+}
+
+/// A model's or layer's class, name and configuration.
+struct Item<'a> {
+    class: &'a str,
+    name: &'a str,
+    json: &'a Json,
+    config: &'a Json,
+}
+
+impl<'a> Item<'a> {
+    fn of(json: &'a Json) -> Result<Self, String> {
+        let class = json["class_name"].as_str().ok_or("its model description has a layer without a class")?;
+        let config = &json["config"];
+        let name = config["name"].as_str().or(json["name"].as_str()).unwrap_or_default();
+        Ok(Self { class, name, json, config })
+    }
+
+    fn is_model(&self) -> bool {
+        ["Sequential", "Functional", "Model"].contains(&self.class)
+    }
+}
+
+/// A sequential or functional model.
+struct Model<'a> {
+    sequential: bool,
+    name: &'a str,
+    config: &'a Json,
+    layers: Vec<Item<'a>>,
+}
+
+impl<'a> Model<'a> {
+    fn of(json: &'a Json) -> Result<Self, String> {
+        let Item { class, name, config, .. } = Item::of(json)?;
+        let sequential = match class {
+            "Sequential" => true,
+            "Functional" | "Model" => false,
+            _ => return Err(format!("its model is a {class}; Sequential and Functional models can be read")),
+        };
+        // The oldest sequential models are a bare list.
+        let layers = config["layers"].as_array().or(config.as_array()).ok_or("its model has no list of layers")?;
+        let layers = layers.iter().map(Item::of).collect::<Result<_, _>>()?;
+        Ok(Self { sequential, name, config, layers })
+    }
+
+    /// Shape of an input sample.
+    fn input_shape(&self) -> Result<Vec<usize>, String> {
+        let shape = self.layers.first().and_then(|first| {
+            let known = [&first.config["batch_shape"], &first.config["batch_input_shape"]];
+            let inner = || Model::of(first.json).ok().filter(|_| first.is_model())?.input_shape().ok();
+            let own = known.into_iter().chain([&self.config["build_input_shape"]]).find_map(sample_shape);
+            own.or_else(inner)
+        });
+        let shape = shape.ok_or("its input has no fixed shape")?;
+        match shape[..] {
+            [_, _, 1 | 3] => Ok(shape),
+            _ => Err(format!("its input is {shape:?}, not [height, width, 1 or 3]")),
+        }
+    }
+
+    /// Names of the input layers, or of the output layers.
+    fn ends(&self, key: &str) -> Result<Vec<&'a str>, String> {
+        let list = self.config[key].as_array().ok_or_else(|| format!("its model has no `{key}`"))?;
+        // One end may be `["name", 0, 0]` itself instead of a list of such.
+        if let Some(name) = list.first().and_then(Json::as_str) {
+            return Ok(vec![name]);
+        }
+        list.iter().map(|end| end[0].as_str().ok_or_else(|| format!("its model's `{key}` is malformed"))).collect()
+    }
+}
+
+/// `[null, 48, 48, 1]` without the batch.
+fn sample_shape(shape: &Json) -> Option<Vec<usize>> {
+    let (_, dims) = shape.as_array()?.split_first()?;
+    dims.iter().map(|d| d.as_u64().and_then(|d| u32::try_from(d).ok()).map(|d| d as usize)).collect()
+}
+
+/// Where a model is inside the outermost.
+#[derive(Default)]
+struct Place {
+    path: Vec<String>,
+    key: String,
+}
+
+struct Reader {
+    builder: Builder,
+    owners: Vec<Owner>,
+    /// Values of which Keras has the softmax and we do not.
+    softmaxed: HashSet<Value>,
+    /// Nodes of layers that are not to be trained.
+    frozen: HashSet<usize>,
+    layers: usize,
+}
+
+impl Reader {
+    /// Adds a model's layers; returns its output.
+    fn model(&mut self, model: &Model<'_>, inputs: &[Value], place: &Place) -> Result<Value, String> {
+        if place.path.len() >= MAX_DEPTH {
+            return Err(format!("it has models inside models, more than {MAX_DEPTH} deep"));
+        }
+        self.layers += model.layers.len();
+        if self.layers > MAX_LAYERS {
+            return Err(format!("it has more than {MAX_LAYERS} layers"));
+        }
+        let keys = keys(model, place);
+        if model.sequential {
+            let [mut value] = *inputs else { return Err(format!("the model `{}` reads several tensors", model.name)) };
+            for (item, key) in model.layers.iter().zip(&keys) {
+                if item.class != "InputLayer" {
+                    value = self.layer(item, &[value], place, key)?;
+                }
+            }
+            return Ok(value);
+        }
+        self.functional(model, inputs, place, &keys)
+    }
+
+    fn functional(
+        &mut self,
+        model: &Model<'_>,
+        inputs: &[Value],
+        place: &Place,
+        keys: &[String],
+    ) -> Result<Value, String> {
+        let names = model.ends("input_layers")?;
+        let outputs = model.ends("output_layers")?;
+        let [output] = outputs[..] else {
+            return Err(format!("the model `{}` has {} outputs; one can be read", model.name, outputs.len()));
+        };
+        if names.len() != inputs.len() {
+            return Err(format!("the model `{}` has {} inputs, {} are given", model.name, names.len(), inputs.len()));
+        }
+        let mut values: HashMap<&str, Value> = names.into_iter().zip(inputs.iter().copied()).collect();
+        let mut waiting: Vec<(&Item<'_>, &String, Vec<&str>)> = Vec::new();
+        for (item, key) in model.layers.iter().zip(keys) {
+            if item.class != "InputLayer" {
+                waiting.push((item, key, sources(item)?));
+            }
+        }
+        // A layer may be listed before one that it reads.
+        while !waiting.is_empty() {
+            let before = waiting.len();
+            let mut later = Vec::new();
+            for (item, key, from) in waiting {
+                let inputs: Option<Vec<Value>> = from.iter().map(|name| values.get(name).copied()).collect();
+                match inputs {
+                    None => later.push((item, key, from)),
+                    Some(inputs) => {
+                        let value = self.layer(item, &inputs, place, key)?;
+                        values.insert(item.name, value);
+                    }
+                }
+            }
+            waiting = later;
+            if waiting.len() == before {
+                let (item, _, from) = &waiting[0];
+                return Err(format!("layer `{}` reads {from:?}, which are not there or read it", item.name));
+            }
+        }
+        values.get(output).copied().ok_or_else(|| format!("the model's output `{output}` is no layer"))
+    }
+
+    /// Adds one layer of Keras's; returns its output.
+    fn layer(&mut self, item: &Item<'_>, inputs: &[Value], place: &Place, key: &str) -> Result<Value, String> {
+        if inputs.iter().any(|v| self.softmaxed.contains(v)) {
+            return Err(format!("layer `{}` reads a softmax; only a network's end may be one", item.name));
+        }
+        let path = [place.path.as_slice(), &[item.name.to_owned()]].concat();
+        if item.is_model() {
+            return self.model(&Model::of(item.json)?, inputs, &Place { path, key: key.to_owned() });
+        }
+        let first = self.builder.len();
+        let value = self.ops(item, inputs, place)?;
+        let nodes: Vec<usize> = (first..self.builder.len()).collect();
+        if item.config["trainable"] == Json::Bool(false) {
+            self.frozen.extend(&nodes);
+        }
+        self.owners.push(Owner { path, key: key.to_owned(), nodes });
+        Ok(value)
+    }
+
+    /// Adds the ops of a layer.
+    fn ops(&mut self, item: &Item<'_>, inputs: &[Value], place: &Place) -> Result<Value, String> {
+        let refuse = |what: String| format!("layer `{}` ({}): {what}", item.name, item.class);
+        let mut config = item.config.as_object().cloned().unwrap_or_default();
+        let shapes: Vec<&Shape> = inputs.iter().map(|v| self.builder.shape(*v)).collect();
+        settle(&mut config, &shapes).map_err(refuse)?;
+        let activation = config.remove("activation").map_or(Ok(Activation::Linear), |a| Activation::of(&a));
+        let activation = activation.map_err(refuse)?;
+        if let "Activation" | "Softmax" = item.class {
+            let &[value] = inputs else { return Err(refuse(format!("{} inputs", inputs.len()))) };
+            return match if item.class == "Softmax" { Activation::Softmax } else { activation } {
+                Activation::Linear => Ok(value),
+                Activation::Softmax => Ok(self.softmax(value)),
+                Activation::Op { class, config } => {
+                    let op = describe::build(&class, &config).map_err(refuse)?;
+                    self.add("Activation", item, place, op, inputs)
+                }
+            };
+        }
+        let value = match item.class {
+            "SeparableConv2D" => self.separable(item, inputs, place, &config)?,
+            "CustomScaleLayer" => self.scaled_sum(item, inputs, place, &config)?,
+            class => {
+                let op = describe::build(class, &config).map_err(refuse)?;
+                self.add(op.keras_name(), item, place, op, inputs)?
+            }
+        };
+        match activation {
+            Activation::Linear => Ok(value),
+            Activation::Softmax => Ok(self.softmax(value)),
+            Activation::Op { class, config } => {
+                let op = describe::build(&class, &config).map_err(refuse)?;
+                self.builder.extend_op(op, &[value]).map_err(|e| e.to_string())
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        class: &'static str,
+        item: &Item<'_>,
+        place: &Place,
+        op: Arc<dyn Op>,
+        inputs: &[Value],
+    ) -> Result<Value, String> {
+        let name = self.free_name(item.name, place);
+        self.builder.add_op(class, &name, op, inputs).map_err(|e| e.to_string())
+    }
+
+    fn softmax(&mut self, value: Value) -> Value {
+        self.softmaxed.insert(value);
+        value
+    }
+
+    /// A window within each channel, then 1x1 over all, with the layer's bias.
+    fn separable(
+        &mut self,
+        item: &Item<'_>,
+        inputs: &[Value],
+        place: &Place,
+        config: &Config,
+    ) -> Result<Value, String> {
+        let refuse = |what: String| format!("layer `{}` ({}): {what}", item.name, item.class);
+        let mut depthwise = config.clone();
+        depthwise.insert("use_bias".into(), false.into());
+        let mut pointwise = config.clone();
+        for (key, one) in [("kernel_size", [1, 1]), ("strides", [1, 1])] {
+            pointwise.insert(key.into(), one.to_vec().into());
+        }
+        let depthwise = describe::build("DepthwiseConv2D", &depthwise).map_err(refuse)?;
+        let pointwise = describe::build("Conv2D", &pointwise).map_err(refuse)?;
+        let value = self.add("SeparableConv2D", item, place, depthwise, inputs)?;
+        self.builder.extend_op(pointwise, &[value]).map_err(|e| e.to_string())
+    }
+
+    /// InceptionResNetV2's: the first input plus `scale` times the second.
+    fn scaled_sum(
+        &mut self,
+        item: &Item<'_>,
+        inputs: &[Value],
+        place: &Place,
+        config: &Config,
+    ) -> Result<Value, String> {
+        let refuse = |what: String| format!("layer `{}` ({}): {what}", item.name, item.class);
+        let &[x, branch] = inputs else { return Err(refuse(format!("{} inputs, not 2", inputs.len()))) };
+        let scale = describe::build("Rescaling", config).map_err(refuse)?;
+        let scaled = self.add("CustomScaleLayer", item, place, scale, &[branch])?;
+        self.builder.extend_op(Arc::new(Add), &[x, scaled]).map_err(|e| e.to_string())
+    }
+
+    /// A layer's own name, or with its model's before it if another model has a layer of this name.
+    fn free_name(&self, name: &str, place: &Place) -> String {
+        match place.path.last() {
+            Some(model) if self.builder.has(name) => format!("{model}_{name}"),
+            _ => name.to_owned(),
+        }
+    }
+}
+
+/// What a layer does to its output.
+enum Activation {
+    Linear,
+    Softmax,
+    Op { class: String, config: Config },
+}
+
+impl Activation {
+    /// `"relu"`, or an object with a class, as Keras 3 may write it.
+    fn of(json: &Json) -> Result<Self, String> {
+        let plain = |name: &str| match name {
+            "linear" => Self::Linear,
+            "softmax" => Self::Softmax,
+            _ => {
+                let config = Config::from_iter([("activation".to_owned(), Json::from(name))]);
+                Self::Op { class: "Activation".into(), config }
+            }
+        };
+        match json {
+            Json::Null => Ok(Self::Linear),
+            Json::String(name) => Ok(plain(name)),
+            Json::Object(_) => match (json["class_name"].as_str(), &json["config"]) {
+                (Some("function"), Json::String(name)) => Ok(plain(name)),
+                (Some("Softmax"), _) => Ok(Self::Softmax),
+                (Some(class), Json::Object(config)) => Ok(Self::Op { class: class.into(), config: config.clone() }),
+                _ => Err("its activation is malformed".into()),
+            },
+            _ => Err("its activation is malformed".into()),
+        }
+    }
+}
+
+/// Settles what a configuration leaves to the shapes of the inputs: an axis counted from the front, a size of -1.
+fn settle(config: &mut Config, inputs: &[&Shape]) -> Result<(), String> {
+    let Some(input) = inputs.first() else { return Ok(()) };
+    if let Some(axis) = config.get("axis") {
+        let axis = axis.as_array().filter(|list| list.len() == 1).map_or(axis, |list| &list[0]);
+        if axis.as_u64() == Some(input.dims().len() as u64) || axis.as_i64() == Some(-1) {
+            config.insert("axis".into(), (-1).into());
+        }
+    }
+    if let Some(Json::Array(target)) = config.get_mut("target_shape") {
+        let known: u64 = target.iter().filter_map(Json::as_u64).fold(1, u64::saturating_mul);
+        for size in target.iter_mut().filter(|size| size.as_i64() == Some(-1)) {
+            let rest = (input.elements() as u64).checked_div(known).ok_or("`target_shape` has a 0")?;
+            *size = rest.into();
+        }
+    }
+    Ok(())
+}
+
+/// The layers that a layer of a functional model reads.
+fn sources<'a>(item: &Item<'a>) -> Result<Vec<&'a str>, String> {
+    let malformed = || format!("layer `{}` does not say what it reads", item.name);
+    let calls = item.json["inbound_nodes"].as_array().ok_or_else(malformed)?;
+    let [call] = &calls[..] else {
+        return Err(format!("layer `{}` is used {} times; shared layers are not supported", item.name, calls.len()));
+    };
+    let mut names = Vec::new();
+    match call {
+        // Keras 2: [["conv2d", 0, 0, {}], ...].
+        Json::Array(tensors) => {
+            for tensor in tensors {
+                names.push(tensor[0].as_str().ok_or_else(malformed)?);
+            }
+        }
+        // Keras 3: {"args": [tensor or list of tensors, ...], "kwargs": {...}}.
+        _ => collect_tensors(&call["args"], &mut names, 0),
+    }
+    if names.is_empty() { Err(malformed()) } else { Ok(names) }
+}
+
+fn collect_tensors<'a>(json: &'a Json, names: &mut Vec<&'a str>, depth: usize) {
+    if let Some(list) = json.as_array().filter(|_| depth < MAX_DEPTH) {
+        list.iter().for_each(|item| collect_tensors(item, names, depth + 1));
+    } else if let Some(name) = json["config"]["keras_history"][0].as_str() {
+        names.push(name);
+    }
+}
+
+/// Where `.weights.h5` keeps each layer of a model.
+fn keys(model: &Model<'_>, place: &Place) -> Vec<String> {
+    let parent = if place.key.is_empty() { String::new() } else { format!("{}/", place.key) };
+    let mut numbered = crate::graph::Numbered::default();
+    model.layers.iter().map(|item| format!("{parent}layers/{}", numbered.name(item.class))).collect()
+}

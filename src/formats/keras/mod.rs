@@ -1,0 +1,128 @@
+//! Files of Keras's, read: whole models (`.h5` of Keras 2 and 3, `.keras`) and weights alone (`keras.applications`, `.weights.h5`).
+//! They are read without a line of Python and without trust: nothing in them is run, followed out of the file or believed
+//! about its size. [`to_bytes`] writes a whole model.
+
+mod archive;
+mod config;
+mod h5;
+mod weights;
+mod write;
+
+pub use write::to_bytes;
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, NamedTensor};
+use h5::H5;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use weights::{Matched, Weights};
+
+const EXPECTED: &str = "a model or weights that Keras saved as .h5, .hdf5, .weights.h5 or .keras";
+
+/// A whole model of a file.
+#[derive(Debug)]
+pub struct Imported {
+    /// Its layers, without the softmax at the end.
+    pub graph: Graph,
+    /// Every parameter, in the graph's order.
+    pub parameters: Vec<NamedTensor>,
+    /// Whether it ended with a softmax; else its outputs are taken as scores.
+    pub softmax: bool,
+}
+
+/// What a file holds.
+#[derive(Debug)]
+pub enum Contents {
+    /// A model and its tensors.
+    Model(Box<Imported>),
+    /// Tensors alone.
+    Weights(Loose),
+}
+
+/// Tensors without a model: of `keras.applications`, or `.weights.h5`.
+#[derive(Debug)]
+pub struct Loose(Weights);
+
+/// What a network got from [`Loose`] tensors.
+#[derive(Debug)]
+pub struct Filled {
+    /// The parameters that were found, in the graph's order.
+    pub parameters: Vec<NamedTensor>,
+    /// The network's last parameters, which the file does not have.
+    pub missing: Vec<String>,
+}
+
+/// Reads a file of Keras's.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Data`] for a file that is cut short, damaged, hostile or not Keras's, and for a model with layers or
+/// settings that no op of ours has, or tensors that do not fit it: each is named.
+pub fn read(path: &Path) -> Result<Contents> {
+    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    if !file.metadata().map_err(Error::io("read", path))?.is_file() {
+        return Err(Error::data(path, "not a file", EXPECTED));
+    }
+    let mut magic = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut magic).map_err(Error::io("read", path))?;
+    file.rewind().map_err(Error::io("read", path))?;
+    // What panics on a damaged file is a library's mistake, not the user's; nothing outlives the closure.
+    let read = catch_unwind(AssertUnwindSafe(|| contents(file, &magic)));
+    let read = read.unwrap_or_else(|_| Err("its reader gave up on it".into()));
+    read.map_err(|what| Error::data(path, what, EXPECTED))
+}
+
+fn contents(file: File, magic: &[u8]) -> Result<Contents, String> {
+    let (text, h5) = match magic {
+        b"PK\x03\x04" => {
+            let (config, weights) = archive::open(file)?;
+            (Some(config), H5::from_bytes(weights)?)
+        }
+        [] => return Err("it is empty".into()),
+        _ => {
+            let h5 = H5::open(file)?;
+            (h5.texts("", "model_config")?.and_then(|mut texts| texts.pop()), h5)
+        }
+    };
+    let Some(text) = text else { return Ok(Contents::Weights(Loose(weights::read(&h5)?))) };
+    let network = config::read(&text)?;
+    let matched = weights::read(&h5)?.give(&network.graph, &network.owners);
+    if let Some(problems) = matched.problems() {
+        return Err(format!("its tensors do not fit its layers: {problems}"));
+    }
+    let (graph, parameters) = (network.graph, matched.tensors);
+    Ok(Contents::Model(Box::new(Imported { graph, parameters, softmax: network.softmax })))
+}
+
+impl Loose {
+    /// Finds the parameters of a network by the names of its layers; where a file has no names, by class and order as Keras
+    /// does. Every tensor of the file must be used; only the network's last layers, its head, may go without.
+    ///
+    /// # Errors
+    /// [`Error::Data`] listing what is missing, what is left over and what has another shape. `path` is for its text.
+    pub fn fill(mut self, path: &Path, graph: &Graph) -> Result<Filled> {
+        let owners = self.0.owners(graph);
+        let mut matched = self.0.give(graph, &owners);
+        let missing = std::mem::take(&mut matched.missing);
+        let head = is_head(graph, &matched, &missing);
+        match (matched.problems(), head) {
+            (None, true) => Ok(Filled { parameters: matched.tensors, missing }),
+            _ => {
+                matched.missing = missing;
+                let problems = matched.problems().unwrap_or_else(|| "it has no tensor at all".into());
+                let expected = format!("the tensors of {}, each exactly once", graph.name);
+                Err(Error::data(path, problems, expected))
+            }
+        }
+    }
+}
+
+/// Whether what is missing comes after everything that was found.
+fn is_head(graph: &Graph, matched: &Matched, missing: &[String]) -> bool {
+    let all = graph.nodes.iter().flat_map(|n| n.params.iter().map(move |p| format!("{}/{}", n.name, p.name)));
+    let mut absent = all.map(|name| missing.contains(&name));
+    let found = absent.by_ref().take_while(|absent| !absent).count();
+    // The first absent one was consumed by `take_while`.
+    found == matched.tensors.len() && found > 0 && absent.all(|absent| absent)
+}

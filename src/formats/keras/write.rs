@@ -1,0 +1,107 @@
+//! Networks as Keras's legacy `.h5`, which `keras.models.load_model` of Keras 2 and 3 opens. Each op becomes a layer of its own;
+//! a softmax is added at the end.
+
+use crate::error::{Error, Result};
+use crate::formats::export::Network;
+use crate::graph::{Description, NamedTensor};
+use hdf5_writer::{AttributeBuilder, DatasetBuilder, Hdf5Builder, WriteOptions};
+use serde_json::{Value as Json, json};
+use std::collections::{HashMap, HashSet};
+
+/// The group of the tensors.
+const ROOT: &str = "model_weights";
+/// What HDF5 lets an attribute take; Keras reads the layers from a single one.
+const MAX_ATTRIBUTE_BYTES: usize = 64_000;
+
+/// Writes a network.
+///
+/// # Errors
+/// A network of more layers than HDF5 can describe in one attribute.
+pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
+    let description = Description::of(network.graph)?;
+    let names = names(&description);
+    let config = json!({"class_name": "Functional", "config": functional(network, &description, &names)}).to_string();
+    if config.len() > MAX_ATTRIBUTE_BYTES {
+        let what = format!("the layers of {} take {} bytes in an .h5 file", network.meta.model, config.len());
+        let hint = format!("Keras's format has room for {MAX_ATTRIBUTE_BYTES}; export as onnx or safetensors");
+        return Err(Error::usage(what, hint));
+    }
+    let refuse = |e: hdf5_writer::Error| Error::usage(format!("the network cannot be written as HDF5: {e}"), "");
+    let mut file = Hdf5Builder::new().attribute(AttributeBuilder::fixed_string("model_config", &config));
+    for (key, value) in [("backend", "tensorflow"), ("keras_version", "3.0.0")] {
+        file = file.attribute(AttributeBuilder::fixed_string(key, value));
+        file = file.group_attribute(ROOT, AttributeBuilder::fixed_string(key, value));
+    }
+    let tensors = network.by_name();
+    let mut layers = Vec::new();
+    for node in network.graph.nodes.iter().filter(|n| !n.params.is_empty()) {
+        let layer = names[node.name.as_str()].as_str();
+        let mut weights = Vec::new();
+        for parameter in &node.params {
+            let name = format!("{}/{}", node.name, parameter.name);
+            let tensor = tensors.get(name.as_str()).ok_or_else(|| Error::usage(format!("`{name}` is missing"), ""))?;
+            let weight = format!("{layer}/{}", parameter.name);
+            file = file.dataset(dataset(&format!("{ROOT}/{layer}/{weight}"), tensor).map_err(refuse)?);
+            weights.push(weight);
+        }
+        if node.op.name() == "normalization" {
+            // Keras's `adapt` counts here; inference does not read it.
+            let weight = format!("{layer}/count");
+            let count = DatasetBuilder::typed_data(format!("{ROOT}/{layer}/{weight}"), Vec::new(), &[0i32]);
+            file = file.dataset(count.map_err(refuse)?);
+            weights.push(weight);
+        }
+        let weights = AttributeBuilder::fixed_string_vector("weight_names", &weights).map_err(refuse)?;
+        file = file.group_attribute(format!("{ROOT}/{layer}"), weights);
+        layers.push(layer);
+    }
+    let layers = AttributeBuilder::fixed_string_vector("layer_names", &layers).map_err(refuse)?;
+    let plan = file.group_attribute(ROOT, layers).into_plan().map_err(refuse)?;
+    plan.encode(WriteOptions::default()).map_err(refuse)
+}
+
+fn dataset(path: &str, tensor: &NamedTensor) -> Result<DatasetBuilder, hdf5_writer::Error> {
+    let shape: Vec<u64> = tensor.shape.dims().iter().map(|d| *d as u64).collect();
+    DatasetBuilder::typed_data(path, shape, &tensor.values)
+}
+
+/// Names without the `/` of a layer's parts, which Keras does not take.
+fn names(description: &Description) -> HashMap<&str, String> {
+    let mut taken: HashSet<String> = description.layers.iter().map(|l| l.name.clone()).collect();
+    let mut names = HashMap::new();
+    for layer in &description.layers {
+        let mut name = layer.name.replace('/', "_");
+        while name != layer.name && !taken.insert(name.clone()) {
+            name.push('_');
+        }
+        names.insert(layer.name.as_str(), name);
+    }
+    names
+}
+
+/// The configuration of a functional model.
+fn functional(network: &Network<'_>, description: &Description, names: &HashMap<&str, String>) -> Json {
+    let mut layers = Vec::new();
+    for layer in &description.layers {
+        let name = &names[layer.name.as_str()];
+        let mut config = layer.config.clone();
+        config.insert("name".into(), name.as_str().into());
+        if let Some(shape) = config.remove("shape") {
+            let batch = std::iter::once(Json::Null).chain(shape.as_array().cloned().unwrap_or_default());
+            config.insert("batch_shape".into(), batch.collect());
+        }
+        let inbound: Vec<Json> = layer.inputs.iter().map(|from| json!([names[from.as_str()], 0, 0, {}])).collect();
+        let inbound = if inbound.is_empty() { json!([]) } else { json!([inbound]) };
+        layers.push(json!({"class_name": layer.class, "name": name, "config": config, "inbound_nodes": inbound}));
+    }
+    let ends = |at: usize| description.layers.get(at).map(|l| names[l.name.as_str()].as_str()).unwrap_or_default();
+    let (input, scores) = (ends(0), ends(description.layers.len().saturating_sub(1)));
+    let mut output = "probabilities".to_owned();
+    while names.values().any(|name| *name == output) {
+        output.push('_');
+    }
+    layers.push(json!({"class_name": "Activation", "name": output,
+        "config": {"name": output, "activation": "softmax"}, "inbound_nodes": [[[scores, 0, 0, {}]]]}));
+    json!({"name": network.meta.model.replace('/', "_"), "trainable": true, "layers": layers,
+        "input_layers": [[input, 0, 0]], "output_layers": [[output, 0, 0]]})
+}

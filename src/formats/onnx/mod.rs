@@ -1,0 +1,70 @@
+//! Networks as ONNX (opset 13), for onnxruntime, tract and whatever else reads it.
+//!
+//! The input `pixels` is `[n, height, width, channels]` of values from 0 to 255, red first: preprocessing is part of the file.
+//! The output `probabilities` is `[n, classes]`, softmax included; the class names are in the metadata. Inside, images are
+//! channels first, as ONNX wants them. `half` stores constants as f16 and computes in f32.
+
+mod ops;
+mod proto;
+mod writer;
+
+pub(crate) use writer::to_half;
+
+use super::export::Network;
+use crate::data::Preprocess;
+use crate::error::Result;
+use crate::tensor::Shape;
+use ops::{Translator, Value};
+use writer::{Attribute, Writer};
+
+/// The version of ONNX's operators; any reader since 2021 has it.
+const OPSET: i64 = 13;
+/// The names of input and output.
+const INPUT: &str = "pixels";
+const OUTPUT: &str = "probabilities";
+
+/// Writes a network.
+///
+/// # Errors
+/// An op that ONNX cannot express; a value that half precision cannot hold.
+pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
+    let Network { graph, meta, .. } = network;
+    let mut writer = Writer::new(&graph.name, network.half);
+    let first = preprocess(&mut writer, meta.preprocessing, graph.input())?;
+    let mut translator = Translator { writer: &mut writer, tensors: network.by_name() };
+    let mut values: Vec<Value> = vec![first];
+    for (node, output) in graph.nodes.iter().zip(&graph.shapes[1..]) {
+        let inputs: Vec<&Value> = node.inputs.iter().map(|v| &values[*v]).collect();
+        let name = translator.node(node, &inputs, output)?;
+        values.push(Value { name, shape: output.clone() });
+    }
+    let scores = &values[graph.nodes.len()].name;
+    writer.node("Softmax", OUTPUT, &[scores], &[("axis", Attribute::Int(1))]);
+    let texts = [
+        ("classes", serde_json::json!(meta.classes).to_string()),
+        ("network", meta.model.clone()),
+        ("input", "pixels from 0 to 255, [n, height, width, channels], red, green, blue".to_owned()),
+    ];
+    Ok(writer.finish((INPUT, graph.input().dims()), (OUTPUT, graph.output().dims()), OPSET, &texts))
+}
+
+/// What the network takes, channels first, from pixels.
+fn preprocess(writer: &mut Writer, preprocess: Preprocess, shape: &Shape) -> Result<Value> {
+    let affine = preprocess.affine();
+    let channels = shape.dims()[2];
+    let mut name = INPUT.to_owned();
+    if affine.reversed {
+        let order = writer.ints("preprocess/order", &[2, 1, 0]);
+        name = writer.node("Gather", "preprocess/reversed", &[&name, &order], &[("axis", Attribute::Int(3))]);
+    }
+    for (op, what, values, nothing) in [("Mul", "scale", affine.scale, 1.0), ("Add", "offset", affine.offset, 0.0)] {
+        let values: Vec<f32> = values.iter().take(channels).map(|v| *v as f32).collect();
+        if values.iter().any(|v| *v != nothing) {
+            // Never in half precision: 1/255 would lose the last bits of every pixel.
+            let constant = writer.exact(&format!("preprocess/{what}"), &[channels], &values);
+            name = writer.node(op, &format!("preprocess/{what}d"), &[&name, &constant], &[]);
+        }
+    }
+    let name = writer.node("Transpose", "preprocess/image", &[&name], &[ops::channels_first()]);
+    Ok(Value { name, shape: shape.clone() })
+}

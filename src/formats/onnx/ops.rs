@@ -1,0 +1,265 @@
+//! Each op as ONNX's nodes. Images are channels first there; vectors are the same.
+
+use super::writer::{Attribute, Writer};
+use crate::error::{Error, Result};
+use crate::graph::{NamedTensor, Node};
+use crate::ops::avg_pool2d::AvgPool2d;
+use crate::ops::batch_norm::BatchNorm;
+use crate::ops::conv2d::Conv2d;
+use crate::ops::depthwise_conv2d::DepthwiseConv2d;
+use crate::ops::leaky_relu::LeakyRelu;
+use crate::ops::max_pool2d::MaxPool2d;
+use crate::ops::rescaling::Rescaling;
+use crate::ops::window::{Axis, Padding};
+use crate::ops::zero_pad2d::ZeroPad2d;
+use crate::tensor::Shape;
+use std::any::Any;
+use std::collections::HashMap;
+
+/// A tensor of the graph under its ONNX name.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    pub name: String,
+    /// Of a sample, channels last, as the graph has it.
+    pub shape: Shape,
+}
+
+/// Writes the nodes of a graph.
+pub(super) struct Translator<'a> {
+    pub writer: &'a mut Writer,
+    pub tensors: HashMap<&'a str, &'a NamedTensor>,
+}
+
+/// From channels last to channels first.
+pub(super) fn channels_first() -> (&'static str, Attribute) {
+    ("perm", Attribute::Ints(vec![0, 3, 1, 2]))
+}
+
+fn channels_last() -> (&'static str, Attribute) {
+    ("perm", Attribute::Ints(vec![0, 2, 3, 1]))
+}
+
+impl Translator<'_> {
+    /// Writes a node; returns the name of its output.
+    pub(super) fn node(&mut self, node: &Node, inputs: &[&Value], output: &Shape) -> Result<String> {
+        let (name, x) = (node.name.as_str(), inputs[0]);
+        let op: &dyn Any = node.op.as_ref();
+        let plain = |writer: &mut Writer, onnx: &str| writer.node(onnx, name, &[&x.name], &[]);
+        Ok(match node.op.name() {
+            "relu" => plain(self.writer, "Relu"),
+            "sigmoid" => plain(self.writer, "Sigmoid"),
+            "tanh" => plain(self.writer, "Tanh"),
+            // Both do nothing outside training.
+            "dropout" | "stochastic_depth" => plain(self.writer, "Identity"),
+            "silu" => {
+                let gate = self.writer.node("Sigmoid", &format!("{name}:gate"), &[&x.name], &[]);
+                self.writer.node("Mul", name, &[&x.name, &gate], &[])
+            }
+            "relu6" => {
+                let low = self.writer.exact(&format!("{name}:low"), &[], &[0.0]);
+                let high = self.writer.exact(&format!("{name}:high"), &[], &[6.0]);
+                self.writer.node("Clip", name, &[&x.name, &low, &high], &[])
+            }
+            "leaky_relu" => {
+                let slope = op.downcast_ref().map_or(0.0, |op: &LeakyRelu| op.slope);
+                self.writer.node("LeakyRelu", name, &[&x.name], &[("alpha", Attribute::Float(slope))])
+            }
+            "global_avg_pool" => self.global(name, "GlobalAveragePool", x),
+            "global_max_pool" => self.global(name, "GlobalMaxPool", x),
+            "flatten" | "reshape" => self.reshape(name, x, output),
+            "add" => self.sum(name, inputs),
+            "mul" => self.product(name, inputs),
+            "concat" => {
+                let names: Vec<&str> = inputs.iter().map(|v| v.name.as_str()).collect();
+                self.writer.node("Concat", name, &names, &[("axis", Attribute::Int(1))])
+            }
+            "dense" => self.dense(node, x)?,
+            "normalization" => self.normalization(node, x)?,
+            _ => self.configured(node, op, x)?,
+        })
+    }
+
+    /// Ops with settings.
+    fn configured(&mut self, node: &Node, op: &dyn Any, x: &Value) -> Result<String> {
+        let name = node.name.as_str();
+        if let Some(op) = op.downcast_ref::<Conv2d>() {
+            let window = Window { size: op.kernel, stride: op.stride, padding: op.padding };
+            return self.conv(node, x, &window, None);
+        }
+        if let Some(op) = op.downcast_ref::<DepthwiseConv2d>() {
+            let window = Window { size: op.kernel, stride: op.stride, padding: op.padding };
+            return self.conv(node, x, &window, Some(x.shape.dims()[2]));
+        }
+        if let Some(op) = op.downcast_ref::<MaxPool2d>() {
+            let window = Window { size: op.window, stride: op.stride, padding: op.padding };
+            return Ok(self.writer.node("MaxPool", name, &[&x.name], &window.attributes(&x.shape)?));
+        }
+        if let Some(op) = op.downcast_ref::<AvgPool2d>() {
+            let window = Window { size: op.window, stride: op.stride, padding: op.padding };
+            let mut attributes = window.attributes(&x.shape)?;
+            attributes.push(("count_include_pad", Attribute::Int(0)));
+            return Ok(self.writer.node("AveragePool", name, &[&x.name], &attributes));
+        }
+        if let Some(op) = op.downcast_ref::<BatchNorm>() {
+            return self.batch_norm(node, op, x);
+        }
+        if let Some(op) = op.downcast_ref::<Rescaling>() {
+            return self.affine(name, x, &op.scale, &op.offset);
+        }
+        if let Some(ZeroPad2d { rows: [top, bottom], columns: [left, right] }) = op.downcast_ref() {
+            let pads = [0, 0, *top, *left, 0, 0, *bottom, *right].map(|n| n as i64);
+            let pads = self.writer.ints(&format!("{name}:pads"), &pads);
+            return Ok(self.writer.node("Pad", name, &[&x.name, &pads], &[]));
+        }
+        Err(Error::shape(node.op.name(), "this op cannot be written as ONNX").in_layer(name))
+    }
+
+    /// A parameter of a node.
+    fn tensor(&self, node: &Node, parameter: &str) -> Result<&NamedTensor> {
+        let name = format!("{}/{parameter}", node.name);
+        self.tensors.get(name.as_str()).copied().ok_or_else(|| {
+            Error::shape(node.op.name(), format!("its parameter `{parameter}` is missing")).in_layer(&node.name)
+        })
+    }
+
+    fn has(&self, node: &Node, parameter: &str) -> bool {
+        node.params.iter().any(|p| p.name == parameter)
+    }
+
+    /// A parameter as it is.
+    fn constant(&mut self, node: &Node, parameter: &str) -> Result<String> {
+        let NamedTensor { name, shape, values } = self.tensor(node, parameter)?.clone();
+        self.writer.floats(&name, shape.dims(), &values)
+    }
+
+    /// A convolution; `channels` if it is within each of so many.
+    fn conv(&mut self, node: &Node, x: &Value, window: &Window, channels: Option<usize>) -> Result<String> {
+        let NamedTensor { name, shape, values } = self.tensor(node, "kernel")?.clone();
+        let [kh, kw, a, b] = *shape.dims() else {
+            return Err(Error::shape(node.op.name(), format!("a kernel of shape {shape}")).in_layer(&node.name));
+        };
+        // [kh, kw, c_in, c_out] to [c_out, c_in, kh, kw]; [kh, kw, c, m] to [c * m, 1, kh, kw].
+        let (outer, inner) = if channels.is_some() { (a * b, 1) } else { (b, a) };
+        let taps = kh * kw;
+        let at = |i: usize| {
+            let (tap, rest) = (i % taps, i / taps);
+            let filter = if channels.is_some() { rest } else { rest % inner * b + rest / inner };
+            values[tap * a * b + filter]
+        };
+        let moved: Vec<f32> = (0..values.len()).map(at).collect();
+        let kernel = self.writer.floats(&name, &[outer, inner, kh, kw], &moved)?;
+        let mut inputs = vec![x.name.clone(), kernel];
+        if self.has(node, "bias") {
+            inputs.push(self.constant(node, "bias")?);
+        }
+        let mut attributes = window.attributes(&x.shape)?;
+        attributes.push(("group", Attribute::Int(channels.unwrap_or(1) as i64)));
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        Ok(self.writer.node("Conv", &node.name, &inputs, &attributes))
+    }
+
+    fn dense(&mut self, node: &Node, x: &Value) -> Result<String> {
+        let mut inputs = vec![x.name.clone(), self.constant(node, "kernel")?];
+        let op = if self.has(node, "bias") { "Gemm" } else { "MatMul" };
+        if op == "Gemm" {
+            inputs.push(self.constant(node, "bias")?);
+        }
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        Ok(self.writer.node(op, &node.name, &inputs, &[]))
+    }
+
+    fn batch_norm(&mut self, node: &Node, op: &BatchNorm, x: &Value) -> Result<String> {
+        let gamma = if op.scale {
+            self.constant(node, "gamma")?
+        } else {
+            let channels = x.shape.dims().last().copied().unwrap_or_default();
+            self.writer.exact(&format!("{}/gamma", node.name), &[channels], &vec![1.0; channels])
+        };
+        let rest = [self.constant(node, "beta")?, self.constant(node, "moving_mean")?];
+        let variance = self.constant(node, "moving_variance")?;
+        let inputs = [&x.name, &gamma, &rest[0], &rest[1], &variance].map(String::as_str);
+        Ok(self.writer.node("BatchNormalization", &node.name, &inputs, &[("epsilon", Attribute::Float(op.epsilon))]))
+    }
+
+    fn normalization(&mut self, node: &Node, x: &Value) -> Result<String> {
+        let mean = self.tensor(node, "mean")?.values.clone();
+        let variance = self.tensor(node, "variance")?.values.clone();
+        let scale: Vec<f32> = variance.iter().map(|v| 1.0 / v.sqrt().max(1e-7)).collect();
+        let offset: Vec<f32> = mean.iter().zip(&scale).map(|(m, s)| -m * s).collect();
+        self.affine(&node.name, x, &scale, &offset)
+    }
+
+    /// `x * scale + offset`, one value or one a channel.
+    fn affine(&mut self, name: &str, x: &Value, scale: &[f32], offset: &[f32]) -> Result<String> {
+        let dims = |n: usize| if x.shape.dims().len() == 3 { vec![n, 1, 1] } else { vec![n] };
+        let scale = self.writer.exact(&format!("{name}:scale"), &dims(scale.len()), scale);
+        let offset = self.writer.exact(&format!("{name}:offset"), &dims(offset.len()), offset);
+        let scaled = self.writer.node("Mul", &format!("{name}:scaled"), &[&x.name, &scale], &[]);
+        Ok(self.writer.node("Add", name, &[&scaled, &offset], &[]))
+    }
+
+    /// A pooling of the whole map, to a vector.
+    fn global(&mut self, name: &str, onnx: &str, x: &Value) -> String {
+        let map = self.writer.node(onnx, &format!("{name}:map"), &[&x.name], &[]);
+        self.writer.node("Flatten", name, &[&map], &[("axis", Attribute::Int(1))])
+    }
+
+    /// Another shape of the same elements, which are in the order of channels last.
+    fn reshape(&mut self, name: &str, x: &Value, output: &Shape) -> String {
+        let mut from = x.name.clone();
+        if x.shape.dims().len() == 3 {
+            from = self.writer.node("Transpose", &format!("{name}:last"), &[&from], &[channels_last()]);
+        }
+        // A 0 keeps the batch.
+        let dims: Vec<i64> = std::iter::once(0).chain(output.dims().iter().map(|d| *d as i64)).collect();
+        let shape = self.writer.ints(&format!("{name}:shape"), &dims);
+        if output.dims().len() != 3 {
+            return self.writer.node("Reshape", name, &[&from, &shape], &[]);
+        }
+        let image = self.writer.node("Reshape", &format!("{name}:image"), &[&from, &shape], &[]);
+        self.writer.node("Transpose", name, &[&image], &[channels_first()])
+    }
+
+    fn sum(&mut self, name: &str, inputs: &[&Value]) -> String {
+        let names: Vec<&str> = inputs.iter().map(|v| v.name.as_str()).collect();
+        match names[..] {
+            [a, b] => self.writer.node("Add", name, &[a, b], &[]),
+            _ => self.writer.node("Sum", name, &names, &[]),
+        }
+    }
+
+    /// A product; a vector becomes the gate of an image.
+    fn product(&mut self, name: &str, inputs: &[&Value]) -> String {
+        let image = inputs.iter().any(|v| v.shape.dims().len() == 3);
+        let mut names = Vec::new();
+        for (i, value) in inputs.iter().enumerate() {
+            names.push(if image && value.shape.dims().len() == 1 {
+                let shape = self.writer.ints(&format!("{name}:gate{i}:shape"), &[0, -1, 1, 1]);
+                self.writer.node("Reshape", &format!("{name}:gate{i}"), &[&value.name, &shape], &[])
+            } else {
+                value.name.clone()
+            });
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.writer.node("Mul", name, &names, &[])
+    }
+}
+
+/// A sliding window.
+struct Window {
+    size: [usize; 2],
+    stride: [usize; 2],
+    padding: Padding,
+}
+
+impl Window {
+    fn attributes(&self, x: &Shape) -> Result<Vec<(&'static str, Attribute)>> {
+        let axis = |i: usize| Axis::new("onnx", x.dims()[i], self.size[i], self.stride[i], self.padding);
+        let axes = [axis(0)?, axis(1)?];
+        // `same` may need one line more after than before; `valid` needs none.
+        let after = |a: Axis| ((a.output - 1) * a.stride + a.window).saturating_sub(a.input + a.pad);
+        let pads = [axes[0].pad, axes[1].pad, after(axes[0]), after(axes[1])];
+        let ints = |values: &[usize]| Attribute::Ints(values.iter().map(|v| *v as i64).collect());
+        Ok(vec![("kernel_shape", ints(&self.size)), ("strides", ints(&self.stride)), ("pads", ints(&pads))])
+    }
+}

@@ -1,0 +1,208 @@
+//! What a run starts from: a network of the registry or of a file, and the parameters of a file, if one is given.
+
+use super::config::Config;
+use super::evaluate::graph_of;
+use crate::data::{InputSpec, Preprocess};
+use crate::error::{Error, Result};
+use crate::formats::checkpoint::{Checkpoint, Meta};
+use crate::formats::keras::{self, Contents, Imported, Loose};
+use crate::graph::{Description, Executor, Freeze, Graph, NamedTensor};
+use crate::models::{self, Model, Variant};
+use std::path::{Path, PathBuf};
+
+/// The network of a run before it is built for the data's classes.
+pub struct Start {
+    /// Its name.
+    pub name: String,
+    /// The images that it takes.
+    pub input: InputSpec,
+    /// What is made of their pixels.
+    pub preprocess: Preprocess,
+    network: Network,
+    weights: Option<(PathBuf, Source)>,
+}
+
+enum Network {
+    Named(&'static Model, Variant),
+    Described(Description, Option<Freeze>),
+}
+
+/// Parameters of a file.
+enum Source {
+    /// Of a whole network.
+    Named(Vec<NamedTensor>),
+    /// Without one.
+    Loose(Loose),
+}
+
+/// A file of parameters: the network in it, if there is one, how its images are made, if it says so, and the parameters.
+struct Weights {
+    network: Option<(String, Graph)>,
+    preprocess: Option<Preprocess>,
+    source: Source,
+}
+
+impl Start {
+    /// The network of the settings, with the parameters of `weights`. Without a model it is the network in that file.
+    ///
+    /// # Errors
+    /// An unknown model, a file that cannot be read, or a file without a network where no model is named.
+    pub fn read(config: &Config) -> Result<Self> {
+        let Some(path) = &config.weights else {
+            let model = models::find(&config.model)?;
+            return Self::of_model(model, config.variant()?, config.preprocess.unwrap_or_default(), None);
+        };
+        let Weights { network, preprocess, source } = read_weights(path)?;
+        let preprocess = config.preprocess.or(preprocess).unwrap_or_default();
+        let weights = Some((path.clone(), source));
+        let named = models::find(&config.model);
+        match (named, network) {
+            (Ok(model), _) => Self::of_model(model, config.variant()?, preprocess, weights),
+            (Err(_), Some((name, graph))) if config.model.is_empty() || config.model == name => {
+                let Variant { size, freeze } = config.variant()?;
+                if let Some([height, width]) = size {
+                    let what = format!("--size {height}x{width}: the network in {} has its own", path.display());
+                    return Err(Error::usage(what, "--size goes with a --model that `fer-gpu models` lists"));
+                }
+                let mut start = Self::of_graph(name, &graph, preprocess, weights)?;
+                if let Network::Described(_, frozen) = &mut start.network {
+                    *frozen = freeze;
+                }
+                Ok(start)
+            }
+            (Err(_), None) if config.model.is_empty() => {
+                let what = format!("{} holds parameters, but not the network that they belong to", path.display());
+                Err(Error::usage(what, "name it with --model; `fer-gpu models` lists them"))
+            }
+            (Err(e), _) => Err(e),
+        }
+    }
+
+    /// The network of a checkpoint that is to be resumed; its parameters come with the training state.
+    ///
+    /// # Errors
+    /// As [`graph_of`].
+    pub fn of_checkpoint(meta: &Meta, path: &Path) -> Result<Self> {
+        Self::of_graph(meta.model.clone(), &graph_of(meta, path)?, meta.preprocessing, None)
+    }
+
+    fn of_model(
+        model: &'static Model,
+        variant: Variant,
+        preprocess: Preprocess,
+        weights: Option<(PathBuf, Source)>,
+    ) -> Result<Self> {
+        let [height, width, channels] = model.input_of(&variant);
+        preprocess.check(channels)?;
+        let (name, input) = (model.name.to_owned(), InputSpec { height, width, channels });
+        Ok(Self { name, input, preprocess, network: Network::Named(model, variant), weights })
+    }
+
+    fn of_graph(
+        name: String,
+        graph: &Graph,
+        preprocess: Preprocess,
+        weights: Option<(PathBuf, Source)>,
+    ) -> Result<Self> {
+        let input = InputSpec::of(graph.input())?;
+        preprocess.check(input.channels)?;
+        let network = Network::Described(Description::of(graph)?, None);
+        Ok(Self { name, input, preprocess, network, weights })
+    }
+
+    /// Builds the network for `classes` classes.
+    ///
+    /// # Errors
+    /// Shapes that do not fit.
+    pub fn graph(&self, classes: usize) -> Result<Graph> {
+        match &self.network {
+            Network::Named(model, variant) => model.variant(classes, variant),
+            Network::Described(description, freeze) => {
+                let mut graph = description.with_classes(classes)?.graph(&self.name)?;
+                freeze.as_ref().map_or(Ok(()), |freeze| graph.freeze(freeze))?;
+                Ok(graph)
+            }
+        }
+    }
+
+    /// Puts the file's parameters into an executor of the network, and says what came of it; nothing if there is no file.
+    ///
+    /// # Errors
+    /// A file of another network, or whatever the device reports.
+    pub fn fill(&mut self, graph: &Graph, executor: &mut dyn Executor) -> Result<Option<String>> {
+        let Some((path, source)) = self.weights.take() else { return Ok(None) };
+        let found = match source {
+            Source::Loose(loose) => loose.fill(&path, graph)?.parameters,
+            Source::Named(tensors) => common(tensors, &path, graph)?,
+        };
+        let mut snapshot = executor.snapshot()?;
+        let count = found.len();
+        let mut fresh = Vec::new();
+        let mut found = found.into_iter().peekable();
+        for parameter in &mut snapshot.parameters {
+            match found.next_if(|f| f.name == parameter.name) {
+                Some(tensor) => *parameter = tensor,
+                None => fresh.push(parameter.name.clone()),
+            }
+        }
+        executor.restore(&snapshot)?;
+        let rest = match fresh.first() {
+            Some(first) => format!("; the last {}, from {first} on, start anew", fresh.len()),
+            None => String::new(),
+        };
+        Ok(Some(format!("{count} of {} tensors are those of {}{rest}", snapshot.parameters.len(), path.display())))
+    }
+}
+
+/// The description of a network, unless the registry builds the very same by its name, size and frozen layers.
+///
+/// # Errors
+/// An op that no file can hold.
+pub(super) fn description_of(graph: &Graph, freeze: Option<&Freeze>) -> Result<Option<Description>> {
+    let description = Description::of(graph)?;
+    let size = graph.input().dims().get(..2).and_then(|side| side.try_into().ok());
+    let variant = Variant { size, freeze: freeze.cloned() };
+    let same = models::find(&graph.name)
+        .and_then(|model| model.variant(graph.output().elements(), &variant))
+        .and_then(|built| Description::of(&built));
+    Ok(if same.is_ok_and(|built| built == description) { None } else { Some(description) })
+}
+
+/// Reads a checkpoint or a file of Keras's, by content.
+fn read_weights(path: &Path) -> Result<Weights> {
+    if !is_keras(path)? {
+        let checkpoint = Checkpoint::load(path)?;
+        let (name, preprocess) = (checkpoint.meta.model.clone(), checkpoint.meta.preprocessing);
+        let graph = graph_of(&checkpoint.meta, path)?;
+        let source = Source::Named(super::saved::snapshot(checkpoint, path, &graph)?.parameters);
+        return Ok(Weights { network: Some((name, graph)), preprocess: Some(preprocess), source });
+    }
+    Ok(match keras::read(path)? {
+        Contents::Weights(loose) => Weights { network: None, preprocess: None, source: Source::Loose(loose) },
+        Contents::Model(model) => {
+            let Imported { graph, parameters, .. } = *model;
+            Weights { network: Some((graph.name.clone(), graph)), preprocess: None, source: Source::Named(parameters) }
+        }
+    })
+}
+
+/// The parameters that two networks have in common: from the first layer to the first that differs in name or shape.
+fn common(tensors: Vec<NamedTensor>, path: &Path, graph: &Graph) -> Result<Vec<NamedTensor>> {
+    let wanted = graph.nodes.iter().flat_map(|n| n.params.iter().map(move |p| (n, p)));
+    let pairs = tensors.into_iter().zip(wanted);
+    let same = pairs.take_while(|(t, (n, p))| t.name == format!("{}/{}", n.name, p.name) && t.shape == p.shape);
+    let found: Vec<NamedTensor> = same.map(|(tensor, _)| tensor).collect();
+    if found.is_empty() {
+        let what = format!("its first layer is not that of {}", graph.name);
+        return Err(Error::data(path, what, "parameters of a network that begins with the same layers"));
+    }
+    Ok(found)
+}
+
+/// Whether a file is one of Keras's: HDF5 or a zip archive.
+fn is_keras(path: &Path) -> Result<bool> {
+    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+    let mut magic = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, 4), &mut magic).map_err(Error::io("read", path))?;
+    Ok(magic == b"\x89HDF" || magic == b"PK\x03\x04")
+}
