@@ -35,7 +35,7 @@ fn sample(step: u64, width: usize) -> Checkpoint {
     history[1].val_loss = f64::NAN;
     let best = Some(Best { epoch: 2, value: 0.1 + 0.2 });
     let progress =
-        Progress { epoch: 3, step, seed: u64::MAX, batch: 32, lr: 0.1, best, stale_epochs: 1, partial: None, history };
+        Progress { epoch: 3, phase: 1, phase_start: 2, step, seed: u64::MAX, batch: 32, lr: 0.1, best, stale_epochs: 1, partial: None, history };
     let meta = Meta {
         model: "mini".into(),
         network: None,
