@@ -50,3 +50,26 @@ fn workgroup_tiling_agrees_with_reference() {
     // The benches' shapes take minutes with the GPUs' kernels on a software driver, and add no new edge.
     check(Some(Tiling::Workgroup), |case| !case.bench);
 }
+
+/// Batches that no binding holds whole: what depends on an element's or a sample's place must go on from slice to slice. Samples of
+/// 768 bytes start aligned everywhere, ten to a slice.
+#[test]
+fn slices_of_a_batch_agree_with_reference() {
+    use fer_gpu::ops::{Case, Input, Tolerance};
+    let mut gpu = gpu();
+    gpu.limit_binding(8 << 10);
+    let input = || vec![Input::new([67, 16, 4, 3], 1)];
+    let near = Tolerance { abs: 2e-6, rel: 1e-5 };
+    let per_channel = ops::rescaling::Rescaling::per_channel([0.5, -1.5, 2.0]);
+    let cases = [
+        Case::new("sliced", ops::dropout::Dropout { rate: 0.3 }, input(), near),
+        Case::new("sliced", ops::normalization::Normalization, input(), near),
+        Case::new("sliced", ops::relu6::Relu6, input(), near),
+        Case::new("sliced", per_channel, input(), near),
+        Case::new("sliced", ops::silu::Silu, input(), near),
+        Case::new("sliced", ops::stochastic_depth::StochasticDepth { rate: 0.3 }, input(), near),
+    ];
+    let outcomes = cases.iter().map(|case| verify::run(&gpu, case).expect(&case.name));
+    let failed: Vec<_> = outcomes.filter(|outcome| !outcome.passed()).collect();
+    assert!(failed.is_empty(), "{}: {failed:#?}", gpu.description);
+}
