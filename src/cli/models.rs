@@ -88,8 +88,8 @@ pub(super) fn summary(args: &SummaryArgs) -> Result<ExitCode> {
     if args.json {
         print_json(&WithMemory { summary, memory })?;
     } else {
-        print(&summary.to_string())?;
-        memory.map_or(Ok(()), |memory| print(&memory.table()))?;
+        let memory = memory.map(|memory| memory.table()).unwrap_or_default();
+        print(&format!("{summary}{memory}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

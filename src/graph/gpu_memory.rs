@@ -23,8 +23,11 @@ pub(super) struct Memory {
 impl Memory {
     /// Buffers for the plans.
     pub(super) fn new(gpu: &Gpu, plans: &HashMap<Mode, Plan>, parameters: &Parameters, batch: usize) -> Result<Self> {
-        let arenas =
-            arenas(plans).iter().enumerate().map(|(i, s)| gpu.buffer(&format!("tensors {i}"), *s)).collect::<Result<_>>()?;
+        let arenas = arenas(plans)
+            .iter()
+            .enumerate()
+            .map(|(i, s)| gpu.buffer(&format!("tensors {i}"), *s))
+            .collect::<Result<_>>()?;
         let flat = |label: &str, elements: usize| -> Result<GpuTensor> {
             Ok(GpuTensor::new(&gpu.buffer(label, elements as u64 * 4)?, 0, [elements]))
         };

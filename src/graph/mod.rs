@@ -29,6 +29,7 @@ mod plan;
 mod planner;
 mod profile;
 
+pub use budget::Budget;
 pub use builder::{Builder, Numbered};
 pub use cpu::CpuExecutor;
 pub use description::{Description, Layer};

@@ -16,7 +16,7 @@ use crate::data::{Dataset, InputSpec, Preprocess, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::Evaluation;
 use crate::formats::checkpoint::{Best, Checkpoint, Meta, Progress};
-use crate::graph::{CpuExecutor, Description, Executor, Graph, Metrics, Mode, Profile, Snapshot};
+use crate::graph::{CpuExecutor, Description, Executor, Graph, Metrics, Profile, Snapshot};
 use crate::philox::Philox;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
