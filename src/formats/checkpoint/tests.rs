@@ -34,8 +34,19 @@ fn sample(step: u64, width: usize) -> Checkpoint {
     let mut history: Vec<_> = (1..=3).map(row).collect();
     history[1].val_loss = f64::NAN;
     let best = Some(Best { epoch: 2, value: 0.1 + 0.2 });
-    let progress =
-        Progress { epoch: 3, step, seed: u64::MAX, batch: 32, lr: 0.1, best, stale_epochs: 1, partial: None, history };
+    let progress = Progress {
+        epoch: 3,
+        phase: 1,
+        phase_start: 2,
+        step,
+        seed: u64::MAX,
+        batch: 32,
+        lr: 0.1,
+        best,
+        stale_epochs: 1,
+        partial: None,
+        history,
+    };
     let meta = Meta {
         model: "mini".into(),
         network: None,
