@@ -3,6 +3,7 @@
 use crate::data::{OnBadFile, Preprocess};
 use crate::error::{Error, Result};
 use crate::models::Variant;
+use crate::train::run::RunFolder;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -143,4 +144,12 @@ impl Config {
         }
         self.variant().map(|_| ())
     }
+}
+
+/// Reads the settings of a run that is to be resumed.
+///
+/// # Errors
+/// A folder that holds no run.
+pub fn config_of(run: &Path) -> Result<Config> {
+    Config::read(&RunFolder::open(run)?.config())
 }

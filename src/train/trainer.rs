@@ -4,6 +4,7 @@ use super::config::Config;
 use super::device::Device;
 use super::evaluate::{LOADER_THREADS, evaluate, graph_of};
 use super::history::EpochRow;
+use super::partial::{Recent, metrics_of, partial_of};
 use super::run::RunFolder;
 use super::saved;
 use super::start::{Start, description_of};
@@ -11,10 +12,9 @@ use crate::data::loader::Loader;
 use crate::data::{Dataset, InputSpec, Preprocess, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::Evaluation;
-use crate::formats::checkpoint::{Best, Checkpoint, Meta, PartialEpoch, Progress};
+use crate::formats::checkpoint::{Best, Checkpoint, Meta, Progress};
 use crate::graph::{CpuExecutor, Description, Executor, Freeze, Graph, Metrics, Mode, Profile};
 use crate::philox::Philox;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -403,7 +403,7 @@ impl<'a> Trainer<'a> {
     fn find_not_finite(&self, recent: &Recent) -> Result<String> {
         let mut reference = CpuExecutor::new(Arc::clone(&self.graph), self.config.batch, self.config.seed);
         reference.restore(&self.executor.snapshot()?)?;
-        for (step, indices) in &recent.batches {
+        for (step, indices) in recent.batches() {
             let (x, labels) = self.read(indices)?;
             if let Some(found) = reference.first_not_finite(&x, &labels, *step)? {
                 return Ok(found);
@@ -411,35 +411,4 @@ impl<'a> Trainer<'a> {
         }
         Ok(format!("the loss on {} is not finite, in f32 only", self.device))
     }
-}
-
-/// The batches of the last steps: more than can be queued between two readings of the metrics.
-#[derive(Default)]
-struct Recent {
-    batches: std::collections::VecDeque<(u64, Vec<u32>)>,
-}
-
-impl Recent {
-    fn push(&mut self, step: u64, indices: Vec<u32>) {
-        self.batches.push_back((step, indices));
-        if self.batches.len() > 64 {
-            self.batches.pop_front();
-        }
-    }
-}
-
-fn metrics_of(p: &PartialEpoch) -> Metrics {
-    Metrics { loss: p.loss, correct: p.correct, mse: p.mse, count: p.count, not_finite: false }
-}
-
-fn partial_of(m: &Metrics, steps: usize, seconds: f64) -> PartialEpoch {
-    PartialEpoch { steps, loss: m.loss, correct: m.correct, mse: m.mse, count: m.count, seconds }
-}
-
-/// Reads the settings of a run that is to be resumed.
-///
-/// # Errors
-/// A folder that holds no run.
-pub fn config_of(run: &Path) -> Result<Config> {
-    Config::read(&RunFolder::open(run)?.config())
 }

@@ -230,8 +230,8 @@ fn wrong_descriptions_and_dtypes_are_refused() {
         let text = refusal(&head(&changed), &[]);
         assert!(text.contains("description") && text.contains(word), "{pointer}: {text}");
     }
-    let half = head(&meta).replacen('{', r#"{"conv/w":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"#, 1);
-    assert!(refusal(&half, &[0; 4]).contains("tensor `conv/w` is F16, expected F32"));
+    let half = head(&meta).replacen('{', r#"{"conv/w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]},"#, 1);
+    assert!(refusal(&half, &[0; 4]).contains("tensor `conv/w` is BF16, expected F32 or F16"));
 }
 
 #[test]
