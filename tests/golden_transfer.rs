@@ -1,8 +1,7 @@
 //! The networks with pretrained bodies and mini-XCEPTION against Keras (`tests/golden/transfer`; the README above it says how the files
 //! are made and what was measured): inference, two training steps, all gradients, what the steps moved, inference again.
 //!
-//! By default the shallowest network of each family is compared; all are with `FER_GPU_ALL_NETWORKS` set, which takes many
-//! minutes on a software driver.
+//! Two networks have files so far, fer8-vgg16 and mini-xception, and both are compared; `FER_GPU_ALL_NETWORKS=NAME` chooses one.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
