@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test. Without a GPU adapter it first installs Mesa's software Vulkan driver (Debian, Ubuntu, Fedora, Arch), and
-# says so. Arguments go to the test runner; `--all-drivers` first runs everything on every driver of this machine in turn.
+# says so. Arguments go to the test runner; `--all-drivers` first runs everything on every driver of this machine in turn,
+# `--prepare` runs nothing: it stops once there is an adapter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ "${1:-}" = --all-drivers ]; then
@@ -39,6 +40,7 @@ if ! has_adapter; then
     has_adapter || { echo "still no adapter after the installation" >&2; exit 4; }
 fi
 cargo run --release --quiet -- devices >&2
+if [ "${1:-}" = --prepare ]; then exit 0; fi
 
 if cargo nextest --version >/dev/null 2>&1; then
     cargo test --release --doc --quiet
