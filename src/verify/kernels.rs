@@ -1,7 +1,7 @@
 //! Every kernel text that this program can hand to a driver, without running any.
 
 use crate::error::Result;
-use crate::gpu::{Gpu, Kernel};
+use crate::gpu::{Gpu, Kernel, Winograd};
 use crate::graph::{Executor, GpuExecutor, Graph, Mode};
 use crate::models::MODELS;
 use crate::ops;
@@ -36,8 +36,12 @@ pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
         Some(format!("@compute @workgroup_size(1) fn {}() {{}}", kernel.entry))
     });
     for case in ops::cases(None)? {
-        prepare(&gpu, &case)?;
+        for winograd in [Winograd::Always, Winograd::Never] {
+            gpu.winograd = winograd;
+            prepare(&gpu, &case)?;
+        }
     }
+    gpu.winograd = Winograd::default();
     let gpu = Arc::new(gpu);
     let mut graphs = MODELS.iter().map(|m| m.graph(m.classes)).collect::<Result<Vec<_>>>()?;
     graphs.sort_by_key(parameters);
