@@ -29,7 +29,7 @@ fn config() -> Config {
     let phases =
         vec![phase(1, 0.01, None, "re_lu_2"), phase(2, 0.001, Some(7), "re_lu_1"), phase(1, 0.0005, None, "none")];
     Config {
-        data: "synth:40".into(),
+        data: "synth:70".into(),
         model: "fer7-small".into(),
         epochs: 4,
         batch: 12,
@@ -41,7 +41,7 @@ fn config() -> Config {
 
 fn dataset() -> Dataset {
     let input = InputSpec { height: 48, width: 48, channels: 1 };
-    data::open("synth:40", input, &Options { seed: SEED, ..Options::default() }).expect("draws")
+    data::open("synth:70", input, &Options { seed: SEED, ..Options::default() }).expect("draws")
 }
 
 /// Stops after a number of steps, and keeps what it is told of phases.
@@ -210,7 +210,10 @@ fn a_frozen_body_has_no_backward() {
             inference.total >> 20
         );
         assert!(budget.gradients < 4 * trained as u64 + 65536 && budget.moments == 2 * budget.gradients, "{name}");
-        assert!(budget.tensors < inference.tensors * 5 / 4 && budget.tensors < all.tensors / 2, "{name}: {budget:?}");
+        assert!(
+            budget.tensors < inference.tensors * 5 / 4 && budget.tensors * 3 < all.tensors * 2,
+            "{name}: {budget:?}"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every kernel text that this program can hand to a driver, without running any.
 
 use crate::error::Result;
-use crate::gpu::{Gpu, Kernel, Winograd};
+use crate::gpu::{Gpu, Kernel, Tiling, Winograd};
 use crate::graph::{Executor, GpuExecutor, Graph, Mode};
 use crate::models::MODELS;
 use crate::ops;
@@ -35,9 +35,12 @@ pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
         // What is compiled matters not: an empty kernel is quick.
         Some(format!("@compute @workgroup_size(1) fn {}() {{}}", kernel.entry))
     });
+    // Winograd's algorithm is for adapters with slow loads only; there, both ways.
+    let slow_loads = matches!(tiling, Tiling::Subgroup { slow_loads: true, .. });
+    let ways: &[Winograd] = if slow_loads { &[Winograd::Always, Winograd::Never] } else { &[Winograd::Never] };
     for case in ops::cases(None)? {
-        for winograd in [Winograd::Always, Winograd::Never] {
-            gpu.winograd = winograd;
+        for way in ways {
+            gpu.winograd = *way;
             prepare(&gpu, &case)?;
         }
     }
