@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 
 import h5py
+from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from keras_common import fill, keras, np, rounded
 
 L = keras.layers
@@ -126,6 +127,10 @@ def main():
         for ending in ("h5", "keras"):
             model.save(out / f"{model.name}.{ending}")
         model.save_weights(out / f"{model.name}.weights.h5")
+        if seed == 0:
+            # As keras.applications has its files: legacy, weights alone.
+            with h5py.File(out / "legacy_weights.h5", "w") as f:
+                save_weights_to_hdf5_group(f, model)
         # Read again: Normalization only takes its statistics when it is loaded.
         model = keras.models.load_model(out / f"{model.name}.keras")
         shape = (IMAGES, *model.input_shape[1:])

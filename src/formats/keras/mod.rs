@@ -97,7 +97,7 @@ fn contents(file: File, magic: &[u8]) -> Result<Contents, String> {
 }
 
 impl Loose {
-    /// Finds the parameters of a network by the names of its layers; where a file has no names, by class and order as Keras
+    /// Finds the parameters of a network by the names of its layers; if the file has other names, by order or class as Keras
     /// does. Every tensor of the file must be used; only the network's last layers, its head, may go without.
     ///
     /// # Errors

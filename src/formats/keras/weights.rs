@@ -39,6 +39,8 @@ pub(super) struct Weights {
     legacy: bool,
     /// By the layer's name (legacy), or by its place (`layers/conv2d_1`).
     entries: BTreeMap<String, Entry>,
+    /// For a legacy file: the layers that have tensors, in the file's order.
+    order: Vec<String>,
 }
 
 /// Reads the tensors of a file.
@@ -58,7 +60,7 @@ pub(super) fn read(h5: &H5) -> Result<Weights, String> {
 
 fn legacy(h5: &H5, root: &str, layers: &[String]) -> Result<Weights, String> {
     let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
-    let mut count = 0;
+    let (mut count, mut order) = (0, Vec::new());
     for layer in layers {
         let group = if root.is_empty() { layer.clone() } else { format!("{root}/{layer}") };
         let names = h5.texts(&group, "weight_names")?.unwrap_or_default();
@@ -72,15 +74,18 @@ fn legacy(h5: &H5, root: &str, layers: &[String]) -> Result<Weights, String> {
             let data = h5.tensor(&path)?;
             tensors.push(Stored { path, data });
         }
+        if !tensors.is_empty() {
+            order.push(layer.clone());
+        }
         if entries.insert(layer.clone(), Entry { name: Some(layer.clone()), tensors }).is_some() {
             return Err(format!("it has the layer `{layer}` twice"));
         }
     }
-    Ok(Weights { legacy: true, entries })
+    Ok(Weights { legacy: true, entries, order })
 }
 
 fn keras3(h5: &H5) -> Result<Weights, String> {
-    let mut weights = Weights { legacy: false, entries: BTreeMap::new() };
+    let mut weights = Weights { legacy: false, entries: BTreeMap::new(), order: Vec::new() };
     // Keras 3.0 and TensorFlow's first `.weights.h5` call the group otherwise.
     let root = if h5.has_group("layers") { "layers" } else { "_layer_checkpoint_dependencies" };
     let mut waiting = vec![(root.to_owned(), "layers".to_owned(), 0)];
@@ -174,11 +179,6 @@ impl Matched {
 }
 
 impl Weights {
-    /// Whether the file names its layers: else only their places are known.
-    fn named(&self) -> bool {
-        self.legacy || self.entries.values().all(|e| e.name.is_some())
-    }
-
     /// Hands each layer its tensors.
     pub(super) fn give(mut self, graph: &Graph, owners: &[Owner]) -> Matched {
         let mut matched = Matched::default();
@@ -225,24 +225,38 @@ impl Weights {
         groups
     }
 
-    /// The layers of a graph as this file would know them: by name, or by class and number if it has no names.
+    /// The layers of a graph as this file knows them: by name, if it knows no other names; else as Keras matches them, by order in
+    /// a legacy file and by class and number in `.weights.h5`. (Automatic names depend on what else was built before a model.)
     pub(super) fn owners(&mut self, graph: &Graph) -> Vec<Owner> {
         let names: HashSet<&str> = graph.nodes.iter().map(|n| n.name.as_str()).collect();
-        let by_name =
-            self.named() && self.entries.values().filter_map(|e| e.name.as_deref()).any(|name| names.contains(name));
-        if by_name && !self.legacy {
-            let entries = std::mem::take(&mut self.entries);
-            let rename = |(key, e): (String, Entry)| (e.name.clone().unwrap_or(key), e);
-            self.entries = entries.into_iter().map(rename).collect();
-        }
+        let mut with_tensors = self.entries.values().filter(|e| !e.tensors.is_empty());
+        let by_name = with_tensors.all(|e| e.name.as_deref().is_some_and(|name| names.contains(name)));
         let mut numbered = Numbered::default();
-        let layers = graph.layers().into_iter();
-        let owners = layers.map(|nodes| {
+        let mut owners: Vec<Owner> = Vec::new();
+        for nodes in graph.layers() {
             let node = &graph.nodes[nodes.start];
             let place = format!("layers/{}", numbered.name(node.class));
-            let key = if by_name { node.name.clone() } else { place };
-            Owner { path: vec![node.name.clone()], key, nodes: nodes.collect() }
-        });
-        owners.filter(|owner| owner.nodes.iter().any(|i| !graph.nodes[*i].params.is_empty())).collect()
+            if nodes.clone().any(|i| !graph.nodes[i].params.is_empty()) {
+                let key = if by_name { node.name.clone() } else { place };
+                owners.push(Owner { path: vec![node.name.clone()], key, nodes: nodes.collect() });
+            }
+        }
+        let entries = std::mem::take(&mut self.entries);
+        self.entries = match (self.legacy, by_name) {
+            (true, true) | (false, false) => entries,
+            (false, true) => entries.into_iter().map(|(key, e)| (e.name.clone().unwrap_or(key), e)).collect(),
+            (true, false) => in_order(entries, &self.order, &owners),
+        };
+        owners
     }
+}
+
+/// The layers of a legacy file under the names of a network's layers, first to first. Those that are too many keep a name that
+/// no layer has.
+fn in_order(mut entries: BTreeMap<String, Entry>, order: &[String], owners: &[Owner]) -> BTreeMap<String, Entry> {
+    let renamed = order.iter().enumerate().filter_map(|(i, name)| {
+        let to = owners.get(i).map_or_else(|| format!("/{name}"), |owner| owner.path[0].clone());
+        Some((to, entries.remove(name)?))
+    });
+    renamed.collect()
 }
