@@ -109,6 +109,24 @@ fn tables_and_their_json() {
     let summary = fer(&["summary", "fer4-cnn3", "--classes", "9"]).expect(0, &[]).out;
     assert!(summary.contains("(None, 9)") && summary.contains("Trainable params"), "{summary}");
 
+    let vgg = ["summary", "fer8-vgg19", "--size", "48x64"];
+    let summary = fer(&[&vgg[..], &["--unfreeze-last", "10"]].concat()).expect(0, &[]).out;
+    for line in
+        ["(None, 48, 64, 3)", "block5_pool (MaxPooling2D)", "(None, 1, 2, 512)", ": 17,702,920 ", ": 2,325,568 "]
+    {
+        assert!(summary.contains(line), "{summary}");
+    }
+    for (flags, says) in [
+        (["--freeze", "block9_conv1"], "did you mean `block"),
+        (["--freeze", "99"], "24 layers"),
+        (["--unfreeze-last", "99"], "22 layers"),
+        (["--size", "31"], "at least 32 x 32"),
+        (["--size", "4x4x4"], "96x128"),
+    ] {
+        fer(&[&vgg[..2], &flags[..]].concat()).expect(2, &[says]);
+    }
+    fer(&["summary", "fer4-cnn3", "--freeze", "body"]).expect(2, &["no pretrained body"]);
+
     let devices = fer(&["devices", "--json"]).expect(0, &[]).json();
     assert_eq!(devices[0]["index"], 0);
     assert!(fer(&["devices"]).out.contains(devices[0]["name"].as_str().unwrap()));

@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use fer_gpu::gpu::adapter::DeviceChoice;
-use fer_gpu::gpu::{Gpu, Tiling, Winograd};
+use fer_gpu::gpu::{Gpu, Tiling};
 use fer_gpu::verify;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 

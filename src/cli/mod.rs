@@ -36,7 +36,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a network; without flags, a small one on drawn faces for about a minute
-    Train(train::TrainArgs),
+    Train(Box<train::TrainArgs>),
     /// Time whole training steps of a network
     Bench(bench::BenchArgs),
     /// Score a trained network on a split of some data

@@ -3,6 +3,7 @@
 use super::args::VariantArgs;
 use super::out::{print, print_json, table};
 use crate::error::Result;
+use crate::graph::{Budget, Graph, Options};
 use crate::models::{self, MODELS, Summary};
 use clap::Args;
 use serde::Serialize;
@@ -25,7 +26,8 @@ pub(super) struct ModelsArgs {
   fer-gpu summary fer7-small
   fer-gpu summary fer7-cnn3-bn --classes 4 --json
   fer-gpu summary fer8-vgg19 --unfreeze-last 10
-  fer-gpu summary fer8-inceptionv3 --size 75")]
+  fer-gpu summary fer8-inceptionv3 --size 75
+  fer-gpu summary fer8-vgg16 --memory --batch 64")]
 pub(super) struct SummaryArgs {
     /// A name that `fer-gpu models` lists
     model: String,
@@ -35,7 +37,13 @@ pub(super) struct SummaryArgs {
     classes: Option<u16>,
     #[command(flatten)]
     variant: VariantArgs,
-    /// {name, input, layers, total, trainable, non_trainable}
+    /// Also the memory that it needs on a device, in training and in inference
+    #[arg(long)]
+    memory: bool,
+    /// Images a step, for --memory
+    #[arg(long, value_name = "N", default_value_t = 32, requires = "memory")]
+    batch: usize,
+    /// {name, input, layers, total, trainable, non_trainable}, with --memory also {memory: {training, inference}}, in bytes
     #[arg(long)]
     json: bool,
 }
@@ -74,11 +82,57 @@ pub(super) fn list(args: &ModelsArgs) -> Result<ExitCode> {
 pub(super) fn summary(args: &SummaryArgs) -> Result<ExitCode> {
     let model = models::find(&args.model)?;
     let classes = args.classes.map_or(model.classes, usize::from);
-    let summary = Summary::new(&model.variant(classes, &args.variant.variant()?)?);
+    let graph = model.variant(classes, &args.variant.variant()?)?;
+    let summary = Summary::new(&graph);
+    let memory = if args.memory { Some(Memory::new(&graph, args.batch)?) } else { None };
     if args.json {
-        print_json(&summary)?;
+        print_json(&WithMemory { summary, memory })?;
     } else {
-        print(&summary.to_string())?;
+        let memory = memory.map(|memory| memory.table()).unwrap_or_default();
+        print(&format!("{summary}{memory}"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A summary, and what was asked for beside it.
+#[derive(Serialize)]
+struct WithMemory {
+    #[serde(flatten)]
+    summary: Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Memory>,
+}
+
+/// What a network needs on a device.
+#[derive(Serialize)]
+struct Memory {
+    training: Budget,
+    inference: Budget,
+}
+
+impl Memory {
+    fn new(graph: &Graph, batch: usize) -> Result<Self> {
+        let budget = |train| Budget::new(graph, batch, train, Options::default());
+        Ok(Self { training: budget(true)?, inference: budget(false)? })
+    }
+
+    /// MiB, a column a use.
+    fn table(&self) -> String {
+        let row = |what: &str, bytes: fn(&Budget) -> u64| {
+            let mib = |b: &Budget| format!("{:.2}", bytes(b) as f64 / f64::from(1 << 20));
+            vec![what.to_owned(), mib(&self.training), mib(&self.inference)]
+        };
+        let rows = [
+            row("activations and their gradients, in shared bytes", |b| b.tensors),
+            row("  the least that sharing could make of them", |b| b.tensors_lower_bound),
+            row("trained parameters", |b| b.weights),
+            row("fixed parameters and statistics", |b| b.statistics),
+            row("gradients of parameters", |b| b.gradients),
+            row("Adam's moments", |b| b.moments),
+            row("labels, metrics, settings of a step", |b| b.other),
+            row("total, without the kernels' scratch", |b| b.total),
+        ];
+        let title = format!("MiB at batch {}", self.training.batch);
+        format!("\n{}", table(&[&title, "training", "inference"], &rows, &[1, 2]))
+    }
 }

@@ -40,6 +40,15 @@ impl Observer for Progress {
         self.bar.set_position(step as u64);
     }
 
+    fn phase(&mut self, number: usize, of: usize, about: &str) {
+        let line = format!("phase {number} of {of}: {about}");
+        if self.bar.is_hidden() {
+            say!("{line}");
+        } else {
+            self.bar.println(line);
+        }
+    }
+
     fn validating(&mut self, _epoch: usize) {
         self.bar.set_message("validating");
     }

@@ -25,7 +25,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
   fer-gpu train --data faces/ --model fer4-cnn4-bn --classes happy,sad,surprise,neutral
   fer-gpu train --data faces/ --model fer8-vgg19 --size 64 --unfreeze-last 10
   fer-gpu train --resume runs/train/1 --epochs 60
-  fer-gpu train --lr 0.0003 --print-config > settings.toml")]
+  fer-gpu train --lr 0.0003 --print-config > settings.toml
+  fer-gpu train --config settings.toml     ([[phase]] tables: epochs, batch, lr, freeze, unfreeze-last)")]
 pub(super) struct TrainArgs {
     /// synth, synth:N, FILE.csv, FILE.csv.gz, or a folder of class folders [default: synth]
     #[arg(long)]
@@ -104,6 +105,7 @@ impl TrainArgs {
         set(&mut c.model, &self.model);
         c.weights = self.weights.clone().or(c.weights);
         c.preprocess = self.preprocess.or(c.preprocess);
+        self.check_first_phase(&c)?;
         set(&mut c.epochs, &self.epochs);
         set(&mut c.batch, &self.batch);
         set(&mut c.lr, &self.lr);
@@ -121,6 +123,24 @@ impl TrainArgs {
         c.on_bad_file = self.on_bad_file.map_or(c.on_bad_file, OnBadFile::from);
         c.check()?;
         Ok(c)
+    }
+
+    /// Refuses flags that would change nothing because the file's first phase, and so every phase, has its own setting.
+    fn check_first_phase(&self, file: &Config) -> Result<()> {
+        let Some(first) = file.phase.first() else { return Ok(()) };
+        let freezes = first.freeze.is_some() || first.unfreeze_last.is_some();
+        let shadowed = [
+            ("--batch", self.batch.is_some() && first.batch.is_some()),
+            ("--lr", self.lr.is_some() && first.lr.is_some()),
+            ("--freeze", self.variant.freeze.is_some() && freezes),
+            ("--unfreeze-last", self.variant.unfreeze_last.is_some() && freezes),
+        ];
+        match shadowed.iter().find(|(_, is)| *is) {
+            None => Ok(()),
+            Some((flag, _)) => {
+                Err(Error::usage(format!("{flag}: the phases of the settings have their own"), "change it there"))
+            }
+        }
     }
 }
 
@@ -158,7 +178,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     }
     let dataset = open_data(&config, &start)?;
     // Every error of shapes and sizes surfaces here, before a device or a folder exists.
-    start.graph(dataset.classes.len())?;
+    config.check_graph(&start.graph(dataset.classes.len())?)?;
     config.check_batch(dataset.train.len())?;
     let device = open_device(&config.device, config.backend.as_deref())?;
     if args.profile.asked() && matches!(device, Device::Cpu) {
@@ -185,18 +205,20 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         run.write_env(&Environment::here(device.to_string()))?;
     }
     say!(
-        "model: {}, {} epochs of batch {}, lr {}; {:.0} MiB on the device; run folder {}",
+        "model: {}, {} epochs{}; {:.0} MiB on the device; run folder {}",
         config.model,
         config.epochs,
-        config.batch,
-        config.lr,
+        match config.phase.len() {
+            0 => format!(" of batch {}, lr {}", config.batch, config.lr),
+            phases => format!(" in {phases} phases"),
+        },
         trainer.bytes() as f64 / f64::from(1 << 20),
         run.path().display()
     );
     if let Some(note) = trainer.note() {
         say!("weights: {note}");
     }
-    if trainer.done() >= config.epochs {
+    if trainer.finished() {
         say!("epochs 1 to {} are done already; ask for more with --epochs", trainer.done());
     }
     if args.profile.asked() {

@@ -55,6 +55,7 @@ pub struct Gpu {
     pub winograd: Winograd,
     limits: wgpu::Limits,
     max_binding: u64,
+    memory_limit: Option<u64>,
     reports: Arc<Mutex<Reports>>,
 }
 
@@ -69,6 +70,14 @@ impl std::fmt::Debug for Gpu {
 fn slow_loads(driver: &str) -> bool {
     let version = driver.split("Mesa ").nth(1).and_then(|v| v.split('.').next()).and_then(|v| v.parse::<u32>().ok());
     version.is_some_and(|v| v < 24)
+}
+
+/// Bytes that the system can give to programs, where it says so (Linux).
+fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
 }
 
 impl Gpu {
@@ -124,6 +133,7 @@ impl Gpu {
             winograd: Winograd::default(),
             limits,
             max_binding,
+            memory_limit: None,
             reports,
         })
     }
@@ -155,6 +165,18 @@ impl Gpu {
     /// are cut into slices: for tests of that.
     pub fn limit_binding(&mut self, bytes: u64) {
         self.max_binding = bytes.min(self.limits.max_storage_buffer_binding_size);
+    }
+
+    /// Bytes that buffers may have in all, where that is known: a software adapter's memory is what the system has left. Other
+    /// adapters say no until a buffer is asked for.
+    pub fn memory(&self) -> Option<u64> {
+        let system = || if self.description.kind == "software" { available_memory() } else { None };
+        self.memory_limit.or_else(system)
+    }
+
+    /// Acts as an adapter with `bytes` of memory: for tests of what does not fit.
+    pub fn limit_memory(&mut self, bytes: u64) {
+        self.memory_limit = Some(bytes);
     }
 
     /// From here on compiles `rewrite(kernel)`, where it gives a text, instead of a kernel's source. The door of the mutation

@@ -1,5 +1,6 @@
 //! The plan on a GPU: arenas and buffers made once, a recorded program for each mode and batch size, one submit a step.
 
+use super::budget::Budget;
 use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
 use super::gpu_memory::Memory;
 use super::plan::{INPUT, Mode, Options, Plan, Step, TensorId};
@@ -13,6 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 mod profile;
+mod room;
 
 const ACCUMULATE: &str = include_str!("../../shaders/accumulate.wgsl");
 
@@ -44,7 +46,7 @@ impl GpuExecutor {
     /// gradients and moments, and only `evaluate` and `predict` work.
     ///
     /// # Errors
-    /// Tensors that the adapter cannot hold.
+    /// An adapter without the room, with the largest batch that it has room for.
     pub fn new(gpu: Arc<Gpu>, graph: Arc<Graph>, batch: usize, seed: u64, train: bool) -> Result<Self> {
         Self::with(gpu, graph, batch, seed, (train, Options::default()))
     }
@@ -60,13 +62,8 @@ impl GpuExecutor {
         seed: u64,
         (train, options): (bool, Options),
     ) -> Result<Self> {
-        let options = Options { largest_arena: options.largest_arena.min(gpu.max_buffer()), ..options };
         let parameters = Parameters::new(&graph);
-        let mut plans = HashMap::from([(Mode::Evaluate, Plan::with(&graph, batch, Mode::Evaluate, options)?)]);
-        if train {
-            plans.insert(Mode::Train, Plan::with(&graph, batch, Mode::Train, options)?);
-        }
-        let memory = Memory::new(&gpu, &plans, &parameters, batch)?;
+        let (plans, memory) = room::make(&gpu, &graph, batch, (train, options))?;
         let ring = StagingRing::new(&gpu, METRICS as u64 * 4, 3)?;
         let executor = Self {
             gpu,
@@ -87,6 +84,20 @@ impl GpuExecutor {
             executor.write_slot(i, &executor.parameters.initial(i, seed));
         }
         Ok(executor)
+    }
+
+    /// Refuses what [`GpuExecutor::new`] would, and keeps no buffers.
+    ///
+    /// # Errors
+    /// As [`GpuExecutor::new`].
+    pub fn check_room(gpu: &Gpu, graph: &Graph, batch: usize, train: bool) -> Result<()> {
+        room::make(gpu, graph, batch, (train, Options::default())).map(|_| ())
+    }
+
+    /// What it was predicted to need; [`Executor::bytes`] adds the kernels' scratch and uniforms.
+    pub fn budget(&self) -> Budget {
+        let batch = self.plans[&Mode::Evaluate].batch;
+        Budget::of(&self.plans, &self.parameters, batch)
     }
 
     /// The adapter.

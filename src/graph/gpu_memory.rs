@@ -1,6 +1,7 @@
 //! The buffers of a graph on a GPU, all made before the first step.
 
 use super::Parameters;
+use super::budget::{STEP_BYTES, arenas};
 use super::plan::{Mode, Plan, TensorId};
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuTensor};
@@ -20,15 +21,13 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Buffers for the plans: as many arenas as the larger has, each as large as the larger asks.
+    /// Buffers for the plans.
     pub(super) fn new(gpu: &Gpu, plans: &HashMap<Mode, Plan>, parameters: &Parameters, batch: usize) -> Result<Self> {
-        let mut sizes: Vec<u64> = Vec::new();
-        for arenas in plans.values().map(|plan| &plan.arenas) {
-            sizes.resize(sizes.len().max(arenas.len()), 0);
-            sizes.iter_mut().zip(arenas).for_each(|(size, asked)| *size = (*size).max(*asked));
-        }
-        let arenas =
-            sizes.iter().enumerate().map(|(i, s)| gpu.buffer(&format!("tensors {i}"), *s)).collect::<Result<_>>()?;
+        let arenas = arenas(plans)
+            .iter()
+            .enumerate()
+            .map(|(i, s)| gpu.buffer(&format!("tensors {i}"), *s))
+            .collect::<Result<_>>()?;
         let flat = |label: &str, elements: usize| -> Result<GpuTensor> {
             Ok(GpuTensor::new(&gpu.buffer(label, elements as u64 * 4)?, 0, [elements]))
         };
@@ -45,7 +44,7 @@ impl Memory {
             training,
             labels: flat("labels", batch)?,
             metrics: flat("metrics", METRICS)?,
-            step: gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?,
+            step: gpu.buffer_with("step", STEP_BYTES, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?,
         })
     }
 

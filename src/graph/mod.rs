@@ -14,6 +14,7 @@
 //! arena; the recorder sees to that ([`crate::gpu::Recorder::dispatch`]). Parameters, gradients and moments are different: they live
 //! all the time and the optimizer walks them in one go, so each is a flat arena of its own.
 
+mod budget;
 mod builder;
 mod cpu;
 mod description;
@@ -28,6 +29,7 @@ mod plan;
 mod planner;
 mod profile;
 
+pub use budget::Budget;
 pub use builder::{Builder, Numbered};
 pub use cpu::CpuExecutor;
 pub use description::{Description, Layer};

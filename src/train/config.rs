@@ -1,5 +1,6 @@
 //! Everything that decides a run, as flags and `--config FILE.toml` give it and `config.toml` keeps it.
 
+use super::phase::PhaseConfig;
 use crate::data::{OnBadFile, Preprocess};
 use crate::error::{Error, Result};
 use crate::models::Variant;
@@ -29,7 +30,7 @@ pub struct Config {
     /// The body's last layers that are trained, the rest of it being frozen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unfreeze_last: Option<usize>,
-    /// Epochs in all.
+    /// Epochs in all; those of the phases together, if a file has phases and leaves this out.
     pub epochs: usize,
     /// Images a step.
     pub batch: usize,
@@ -52,6 +53,9 @@ pub struct Config {
     /// `vulkan`, `metal`, `dx12` or `gl`; any if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
+    /// What is trained how for how long, one after the other; one phase of all epochs if empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phase: Vec<PhaseConfig>,
 }
 
 impl Default for Config {
@@ -74,6 +78,7 @@ impl Default for Config {
             on_bad_file: OnBadFile::Fail,
             device: "auto".into(),
             backend: None,
+            phase: Vec::new(),
         }
     }
 }
@@ -85,9 +90,14 @@ impl Config {
     /// An unreadable file, TOML that is none, an unknown key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        toml::from_str(&text).map_err(|e| {
+        let refuse = |e: toml::de::Error| {
             Error::data(path, e.to_string().trim_end().to_owned(), "settings as `config.toml` of a run has them")
-        })
+        };
+        let mut config: Self = toml::from_str(&text).map_err(refuse)?;
+        if !text.parse::<toml::Table>().map_err(refuse)?.contains_key("epochs") {
+            config.epochs = config.epochs_of_phases().unwrap_or(config.epochs);
+        }
+        Ok(config)
     }
 
     /// The settings as [`Config::read`] takes them.
@@ -112,10 +122,8 @@ impl Config {
     /// # Errors
     /// Names both numbers.
     pub fn check_batch(&self, n: usize) -> Result<()> {
-        if self.batch <= n {
-            return Ok(());
-        }
-        let what = format!("--batch {} is more than the {n} training images", self.batch);
+        let Some(batch) = self.phases()?.iter().map(|p| p.batch).find(|batch| *batch > n) else { return Ok(()) };
+        let what = format!("--batch {batch} is more than the {n} training images");
         Err(Error::usage(what, format!("use --batch {} or less", n.min(32))))
     }
 
@@ -124,23 +132,12 @@ impl Config {
     /// # Errors
     /// Names the flag, the value and the range.
     pub fn check(&self) -> Result<()> {
-        let refuse = |flag: &str, value: String, range: &str| {
-            Err(Error::usage(format!("--{flag} {value}"), format!("{flag} must be {range}")))
-        };
-        if self.epochs == 0 {
-            return refuse("epochs", self.epochs.to_string(), "at least 1");
-        }
-        if self.batch == 0 {
-            return refuse("batch", self.batch.to_string(), "at least 1");
-        }
-        if !(self.lr.is_finite() && self.lr > 0.0) {
-            return refuse("lr", self.lr.to_string(), "a positive number, such as 0.001");
-        }
         if let Some(share) = self.validation_split
             && !(share > 0.0 && share < 1.0)
         {
-            return refuse("validation-split", share.to_string(), "between 0 and 1, such as 0.2");
+            let what = format!("--validation-split {share}");
+            return Err(Error::usage(what, "validation-split must be between 0 and 1, such as 0.2"));
         }
-        self.variant().map(|_| ())
+        self.phases().map(|_| ())
     }
 }

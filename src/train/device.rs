@@ -1,9 +1,12 @@
 //! From `--device` to an executor.
 
+use super::phase::mask_seed;
+use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::formats::checkpoint::Progress;
 use crate::gpu::Gpu;
 use crate::gpu::adapter::{DeviceChoice, backends};
-use crate::graph::{CpuExecutor, Executor, GpuExecutor, Graph};
+use crate::graph::{CpuExecutor, Executor, GpuExecutor, Graph, Mode};
 use std::sync::Arc;
 
 /// Where a graph will run.
@@ -43,6 +46,33 @@ impl Device {
             Self::Gpu(gpu) => Box::new(GpuExecutor::new(Arc::clone(gpu), Arc::clone(graph), batch, seed, train)?),
             Self::Cpu => Box::new(CpuExecutor::new(Arc::clone(graph), batch, seed)),
         })
+    }
+
+    /// An executor that trains the phase at which a run stands, with all built: the full batch and the last, smaller one.
+    ///
+    /// # Errors
+    /// Tensors that the device cannot hold.
+    pub(super) fn ready(&self, graph: &Arc<Graph>, data: &Dataset, at: &Progress) -> Result<Box<dyn Executor>> {
+        let mut executor = self.executor(graph, at.batch, mask_seed(at.seed, at.phase), true)?;
+        for (mode, split) in [(Mode::Train, &data.train), (Mode::Evaluate, &data.validation)] {
+            for size in [at.batch.min(split.len()), split.len() % at.batch] {
+                if size > 0 {
+                    executor.prepare(mode, size)?;
+                }
+            }
+        }
+        Ok(executor)
+    }
+
+    /// Refuses a graph to be trained whose buffers the device does not have, without keeping any.
+    ///
+    /// # Errors
+    /// As [`GpuExecutor::new`].
+    pub fn check_room(&self, graph: &Graph, batch: usize) -> Result<()> {
+        match self {
+            Self::Gpu(gpu) => GpuExecutor::check_room(gpu, graph, batch, true),
+            Self::Cpu => Ok(()),
+        }
     }
 }
 

@@ -81,7 +81,7 @@ impl Start {
     /// The network of a checkpoint that is to be resumed; its parameters come with the training state.
     ///
     /// # Errors
-    /// As [`graph_of`].
+    /// As `graph_of`.
     pub fn of_checkpoint(meta: &Meta, path: &Path) -> Result<Self> {
         Self::of_graph(meta.model.clone(), &graph_of(meta, path)?, meta.preprocessing, None)
     }

@@ -4,6 +4,10 @@ use super::config::Config;
 use super::device::Device;
 use super::evaluate::{LOADER_THREADS, evaluate, graph_of};
 use super::history::EpochRow;
+use super::outcome::{Observer, Outcome, Stopped};
+use super::partial::{Recent, metrics_of, partial_of};
+use super::phase::{Phase, mask_seed};
+use super::resume::continues;
 use super::run::RunFolder;
 use super::saved;
 use super::start::{Start, description_of};
@@ -11,52 +15,15 @@ use crate::data::loader::Loader;
 use crate::data::{Dataset, InputSpec, Preprocess, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::Evaluation;
-use crate::formats::checkpoint::{Best, Checkpoint, Meta, PartialEpoch, Progress};
-use crate::graph::{CpuExecutor, Description, Executor, Freeze, Graph, Metrics, Mode, Profile};
+use crate::formats::checkpoint::{Best, Checkpoint, Meta, Progress};
+use crate::graph::{CpuExecutor, Description, Executor, Graph, Metrics, Profile, Snapshot};
 use crate::philox::Philox;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Stream of random numbers of an epoch's order: streams below it belong to parameters.
 const ORDER_STREAM: u64 = 1 << 32;
-
-/// Told what happens, for a progress bar or a log.
-pub trait Observer {
-    /// A step is queued: epoch and step from 1, of how many, the metrics that have arrived, images a second so far.
-    fn step(&mut self, epoch: usize, step: usize, steps: usize, so_far: &Metrics, images_per_s: f64);
-    /// Validation begins.
-    fn validating(&mut self, _epoch: usize) {}
-    /// An epoch is done; whether it is the best so far.
-    fn epoch(&mut self, row: &EpochRow, best: bool);
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub struct Outcome {
-    /// One row an epoch.
-    pub history: Vec<EpochRow>,
-    /// The best epoch by validation accuracy.
-    pub best: Option<Best>,
-    /// The best checkpoint's figures on the test split, or on validation where there is no test split; none if interrupted.
-    pub evaluation: Option<Evaluation>,
-    /// The split of `evaluation`.
-    pub evaluated_on: &'static str,
-    /// Why it ended before the last epoch, if it did.
-    pub stopped: Option<Stopped>,
-    /// Time that steps waited for the loader.
-    pub waited: Duration,
-}
-
-/// Why training ended early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
-    /// Ctrl-C or a termination signal.
-    Interrupted,
-    /// No better validation accuracy for `--patience` epochs.
-    Patience,
-}
 
 /// A run in progress.
 pub struct Trainer<'a> {
@@ -70,8 +37,8 @@ pub struct Trainer<'a> {
     preprocess: Preprocess,
     /// The network's layers, if name, size and frozen layers do not say it all.
     network: Option<Description>,
-    /// What was asked to be frozen.
-    freeze: Option<Freeze>,
+    /// At least one; `progress.phase` is one of them.
+    phases: Vec<Phase>,
     /// What came of `weights`.
     note: Option<String>,
     waited: Duration,
@@ -97,13 +64,16 @@ impl<'a> Trainer<'a> {
         run: &'a RunFolder,
         device: &'a Device,
     ) -> Result<Self> {
-        let graph = Arc::new(start.graph(dataset.classes.len())?);
+        let phases = config.phases()?;
+        let graph = Arc::new(phases[0].graph(&start.graph(dataset.classes.len())?)?);
         let progress = Progress {
             epoch: 0,
+            phase: 0,
+            phase_start: 0,
             step: 0,
             seed: config.seed,
-            batch: config.batch,
-            lr: config.lr,
+            batch: phases[0].batch,
+            lr: phases[0].lr,
             best: None,
             stale_epochs: 0,
             partial: None,
@@ -121,35 +91,8 @@ impl<'a> Trainer<'a> {
     pub fn resume(config: &'a Config, dataset: &'a Dataset, run: &'a RunFolder, device: &'a Device) -> Result<Self> {
         let path = run.last();
         let checkpoint = Checkpoint::load(&path)?;
-        let refuse =
-            |what: String| Err(Error::checkpoint(&path, what, "a resumed run keeps its settings; start a new one"));
-        if checkpoint.meta.classes != dataset.classes {
-            let (had, has) = (checkpoint.meta.classes.join(", "), dataset.classes.join(", "));
-            return refuse(format!("trained on the classes {had}; the data has {has}"));
-        }
-        if checkpoint.meta.model != config.model {
-            return refuse(format!("is of the network {}, not {}", checkpoint.meta.model, config.model));
-        }
-        let variant = config.variant()?;
-        if checkpoint.meta.freeze != variant.freeze {
-            let said = checkpoint.meta.freeze.as_ref().map_or("no --freeze".to_owned(), ToString::to_string);
-            return refuse(format!("was trained with {said}"));
-        }
-        let [height, width, _] = checkpoint.meta.input;
-        let InputSpec { height: rows, width: columns, .. } = dataset.train.input();
-        if [rows, columns] != [height, width] || variant.size.is_some_and(|size| size != [height, width]) {
-            return refuse(format!("was trained on images of {height}x{width}"));
-        }
-        let Some(progress) = checkpoint.meta.progress.clone() else {
-            return Err(Error::checkpoint(&path, "holds no training state", "it can be evaluated, not resumed"));
-        };
-        if progress.batch != config.batch || progress.seed != config.seed || progress.lr != config.lr {
-            return refuse(format!("has batch {}, seed {}, lr {}", progress.batch, progress.seed, progress.lr));
-        }
+        let progress = continues(&checkpoint.meta, &path, config, dataset)?;
         let preprocess = checkpoint.meta.preprocessing;
-        if let Some(asked) = config.preprocess.filter(|asked| *asked != preprocess) {
-            return refuse(format!("was trained with the preprocessing {preprocess}, not {asked}"));
-        }
         let graph = Arc::new(graph_of(&checkpoint.meta, &path)?);
         let snapshot = saved::snapshot(checkpoint, &path, &graph)?;
         let mut trainer = Self::with(config, dataset, run, device, (graph, preprocess), progress)?;
@@ -166,17 +109,15 @@ impl<'a> Trainer<'a> {
         progress: Progress,
     ) -> Result<Self> {
         config.check_batch(dataset.train.len())?;
-        let mut executor = device.executor(&graph, config.batch, config.seed, true)?;
-        for (mode, split) in [(Mode::Train, &dataset.train), (Mode::Evaluate, &dataset.validation)] {
-            // Everything is built here: the full batch and the last, smaller one.
-            for size in [config.batch.min(split.len()), split.len() % config.batch] {
-                if size > 0 {
-                    executor.prepare(mode, size)?;
-                }
-            }
+        let phases = config.phases()?;
+        // What a later phase needs must be there now: hours may pass before it begins.
+        let mut later = Graph::clone(&graph);
+        for phase in phases.iter().skip(progress.phase + 1) {
+            later = phase.graph(&later)?;
+            device.check_room(&later, phase.batch)?;
         }
-        let freeze = config.variant()?.freeze;
-        let network = description_of(&graph, freeze.as_ref())?;
+        let executor = device.ready(&graph, dataset, &progress)?;
+        let network = description_of(&graph, phases[progress.phase].freeze.as_ref())?;
         Ok(Self {
             config,
             dataset,
@@ -186,7 +127,7 @@ impl<'a> Trainer<'a> {
             executor,
             progress,
             preprocess,
-            freeze,
+            phases,
             network,
             note: None,
             waited: Duration::ZERO,
@@ -203,6 +144,56 @@ impl<'a> Trainer<'a> {
         self.progress.epoch
     }
 
+    /// Whether nothing is left to be trained.
+    pub fn finished(&self) -> bool {
+        self.in_last_phase() && self.phase_done()
+    }
+
+    fn phase(&self) -> &Phase {
+        &self.phases[self.progress.phase]
+    }
+
+    fn in_last_phase(&self) -> bool {
+        self.progress.phase + 1 == self.phases.len()
+    }
+
+    fn out_of_patience(&self) -> bool {
+        self.config.patience > 0 && self.progress.stale_epochs >= self.config.patience
+    }
+
+    /// Whether the phase has had its epochs, or, if another follows, patience has run out in it.
+    fn phase_done(&self) -> bool {
+        let all = self.progress.epoch - self.progress.phase_start >= self.phase().epochs;
+        all || (!self.in_last_phase() && self.progress.partial.is_none() && self.out_of_patience())
+    }
+
+    /// The next phase: its layers and settings, the parameters as they are, and a new Adam.
+    fn next_phase(self) -> Result<Self> {
+        let parameters = self.executor.snapshot()?.parameters;
+        // Before the next one is made: an adapter may not hold both.
+        drop(self.executor);
+        let mut progress = self.progress;
+        progress.phase += 1;
+        progress.phase_start = progress.epoch;
+        (progress.step, progress.stale_epochs) = (0, 0);
+        let phase = &self.phases[progress.phase];
+        (progress.batch, progress.lr) = (phase.batch, phase.lr);
+        let graph = Arc::new(phase.graph(&self.graph)?);
+        let network = description_of(&graph, phase.freeze.as_ref())?;
+        let mut executor = self.device.ready(&graph, self.dataset, &progress)?;
+        executor.restore(&Snapshot { parameters, ..Snapshot::default() })?;
+        Ok(Self { executor, progress, graph, network, ..self })
+    }
+
+    /// Tells which phase it is in, if there are several.
+    fn tell_phase(&self, observer: &mut dyn Observer) {
+        if self.phases.len() == 1 {
+            return;
+        }
+        let about = self.phase().about(self.progress.phase_start + 1, &self.graph, self.bytes());
+        observer.phase(self.progress.phase + 1, self.phases.len(), &about);
+    }
+
     /// Bytes that the device holds for the run.
     pub fn bytes(&self) -> u64 {
         self.executor.bytes()
@@ -213,7 +204,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// Data that cannot be read, a device without kernels, or whatever it reports.
     pub fn profile(&mut self) -> Result<Profile> {
-        let batch: Vec<u32> = (0..self.config.batch.min(self.dataset.train.len()) as u32).collect();
+        let batch: Vec<u32> = (0..self.progress.batch.min(self.dataset.train.len()) as u32).collect();
         let (x, labels) = self.read(&batch)?;
         self.executor.profile(&x, &labels)
     }
@@ -235,14 +226,19 @@ impl<'a> Trainer<'a> {
     /// Data, device or disk errors; [`Error::NotFinite`] if the loss diverged. The last checkpoint stays as it was.
     pub fn run(mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome> {
         let mut stopped = None;
-        while self.progress.epoch < self.config.epochs && stopped.is_none() {
+        self.tell_phase(observer);
+        while stopped.is_none() && !self.finished() {
+            if self.phase_done() {
+                self = self.next_phase()?;
+                self.tell_phase(observer);
+            }
             let Some(row) = self.epoch(observer, stop)? else {
                 stopped = Some(Stopped::Interrupted);
                 break;
             };
             let best = self.finish_epoch(row.clone())?;
             observer.epoch(&row, best);
-            if self.config.patience > 0 && self.progress.stale_epochs >= self.config.patience {
+            if self.in_last_phase() && self.out_of_patience() {
                 stopped = Some(Stopped::Patience);
             }
         }
@@ -264,7 +260,7 @@ impl<'a> Trainer<'a> {
 
     /// One epoch of training and validation, or nothing if it was interrupted; then its part is saved.
     fn epoch(&mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Option<EpochRow>> {
-        let (epoch, batch) = (self.progress.epoch, self.config.batch);
+        let (epoch, batch) = (self.progress.epoch, self.progress.batch);
         let partial = self.progress.partial.take().unwrap_or_default();
         let mut sums = metrics_of(&partial);
         let order = self.order(epoch);
@@ -277,7 +273,7 @@ impl<'a> Trainer<'a> {
         let mut images = 0;
         for loaded in loader.by_ref() {
             let loaded = loaded?;
-            self.executor.train(&loaded.x, &loaded.labels, self.progress.step, self.config.lr)?;
+            self.executor.train(&loaded.x, &loaded.labels, self.progress.step, self.progress.lr)?;
             recent.push(self.progress.step, loaded.indices);
             self.progress.step += 1;
             step += 1;
@@ -319,7 +315,7 @@ impl<'a> Trainer<'a> {
             val_loss: mean(&validation, validation.loss),
             val_accuracy: mean(&validation, validation.correct),
             val_mse: mean(&validation, validation.mse),
-            lr: f64::from(self.config.lr),
+            lr: f64::from(self.progress.lr),
             seconds: partial.seconds + start.elapsed().as_secs_f64(),
             images_per_s: images as f64 / training,
         }))
@@ -329,7 +325,7 @@ impl<'a> Trainer<'a> {
         let split = &self.dataset.validation;
         let order = (0..split.len() as u32).collect();
         let mut sums = Metrics::default();
-        for loaded in Loader::start(Arc::clone(split), order, self.config.batch, LOADER_THREADS) {
+        for loaded in Loader::start(Arc::clone(split), order, self.progress.batch, LOADER_THREADS) {
             let loaded = loaded?;
             self.executor.evaluate(&loaded.x, &loaded.labels)?;
             sums += self.executor.arrived()?;
@@ -365,7 +361,7 @@ impl<'a> Trainer<'a> {
             network: self.network.clone(),
             classes: self.dataset.classes.clone(),
             input: [height, width, channels],
-            freeze: self.freeze.clone(),
+            freeze: self.phase().freeze.clone(),
             preprocessing: self.preprocess,
             progress: Some(self.progress.clone()),
         };
@@ -377,13 +373,16 @@ impl<'a> Trainer<'a> {
     /// The best checkpoint's figures.
     fn score_best(&mut self) -> Result<(Option<Evaluation>, &'static str)> {
         let path = self.run.best();
-        let snapshot = saved::snapshot(Checkpoint::load(&path)?, &path, &self.graph)?;
-        self.executor.restore(&snapshot)?;
+        let checkpoint = Checkpoint::load(&path)?;
+        // It may be of another phase, which trained other parameters.
+        let graph = graph_of(&checkpoint.meta, &path)?;
+        let Snapshot { parameters, .. } = saved::snapshot(checkpoint, &path, &graph)?;
+        self.executor.restore(&Snapshot { parameters, ..Snapshot::default() })?;
         let (split, name): (&Arc<dyn Split>, _) = match &self.dataset.test {
             Some(test) => (test, "test"),
             None => (&self.dataset.validation, "validation"),
         };
-        let evaluation = evaluate(self.executor.as_mut(), split, &self.dataset.classes, self.config.batch)?;
+        let evaluation = evaluate(self.executor.as_mut(), split, &self.dataset.classes, self.progress.batch)?;
         Ok((Some(evaluation), name))
     }
 
@@ -401,45 +400,13 @@ impl<'a> Trainer<'a> {
     }
 
     fn find_not_finite(&self, recent: &Recent) -> Result<String> {
-        let mut reference = CpuExecutor::new(Arc::clone(&self.graph), self.config.batch, self.config.seed);
+        let seed = mask_seed(self.progress.seed, self.progress.phase);
+        let mut reference = CpuExecutor::new(Arc::clone(&self.graph), self.progress.batch, seed);
         reference.restore(&self.executor.snapshot()?)?;
-        for (step, indices) in &recent.batches {
+        let found = recent.first(|step, indices| {
             let (x, labels) = self.read(indices)?;
-            if let Some(found) = reference.first_not_finite(&x, &labels, *step)? {
-                return Ok(found);
-            }
-        }
-        Ok(format!("the loss on {} is not finite, in f32 only", self.device))
+            reference.first_not_finite(&x, &labels, step)
+        })?;
+        Ok(found.unwrap_or_else(|| format!("the loss on {} is not finite, in f32 only", self.device)))
     }
-}
-
-/// The batches of the last steps: more than can be queued between two readings of the metrics.
-#[derive(Default)]
-struct Recent {
-    batches: std::collections::VecDeque<(u64, Vec<u32>)>,
-}
-
-impl Recent {
-    fn push(&mut self, step: u64, indices: Vec<u32>) {
-        self.batches.push_back((step, indices));
-        if self.batches.len() > 64 {
-            self.batches.pop_front();
-        }
-    }
-}
-
-fn metrics_of(p: &PartialEpoch) -> Metrics {
-    Metrics { loss: p.loss, correct: p.correct, mse: p.mse, count: p.count, not_finite: false }
-}
-
-fn partial_of(m: &Metrics, steps: usize, seconds: f64) -> PartialEpoch {
-    PartialEpoch { steps, loss: m.loss, correct: m.correct, mse: m.mse, count: m.count, seconds }
-}
-
-/// Reads the settings of a run that is to be resumed.
-///
-/// # Errors
-/// A folder that holds no run.
-pub fn config_of(run: &Path) -> Result<Config> {
-    Config::read(&RunFolder::open(run)?.config())
 }

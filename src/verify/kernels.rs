@@ -1,7 +1,7 @@
 //! Every kernel text that this program can hand to a driver, without running any.
 
 use crate::error::Result;
-use crate::gpu::{Gpu, Kernel};
+use crate::gpu::{Gpu, Kernel, Tiling, Winograd};
 use crate::graph::{Executor, GpuExecutor, Graph, Mode};
 use crate::models::MODELS;
 use crate::ops;
@@ -35,9 +35,16 @@ pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
         // What is compiled matters not: an empty kernel is quick.
         Some(format!("@compute @workgroup_size(1) fn {}() {{}}", kernel.entry))
     });
+    // Winograd's algorithm is for adapters with slow loads only; there, both ways.
+    let slow_loads = matches!(tiling, Tiling::Subgroup { slow_loads: true, .. });
+    let ways: &[Winograd] = if slow_loads { &[Winograd::Always, Winograd::Never] } else { &[Winograd::Never] };
     for case in ops::cases(None)? {
-        prepare(&gpu, &case)?;
+        for way in ways {
+            gpu.winograd = *way;
+            prepare(&gpu, &case)?;
+        }
     }
+    gpu.winograd = Winograd::default();
     let gpu = Arc::new(gpu);
     let mut graphs = MODELS.iter().map(|m| m.graph(m.classes)).collect::<Result<Vec<_>>>()?;
     graphs.sort_by_key(parameters);

@@ -72,7 +72,13 @@ pub struct Meta {
 pub struct Progress {
     /// Epochs completed.
     pub epoch: usize,
-    /// Optimizer steps completed (Adam's `t`).
+    /// The phase, counted from 0.
+    #[serde(default)]
+    pub phase: usize,
+    /// Epochs that were completed when it began.
+    #[serde(default)]
+    pub phase_start: usize,
+    /// Optimizer steps completed in the phase (Adam's `t`).
     pub step: u64,
     /// The run's seed. Shuffling, augmentation and dropout derive from it, the epoch and the step.
     pub seed: u64,
@@ -250,6 +256,10 @@ fn check_meta(meta: &Meta) -> Result<(), String> {
     }
     if progress.history.len() != progress.epoch || progress.history.iter().zip(1..).any(|(row, n)| row.epoch != n) {
         return Err(format!("{} epochs are done but the history has {} rows", progress.epoch, progress.history.len()));
+    }
+    if progress.phase_start > progress.epoch || (progress.phase == 0) != (progress.phase_start == 0) {
+        let Progress { phase, phase_start, epoch, .. } = progress;
+        return Err(format!("phase {} began after epoch {phase_start} of {epoch}", phase.saturating_add(1)));
     }
     match progress.best {
         Some(best) if best.epoch == 0 || best.epoch > progress.epoch => {

@@ -34,8 +34,19 @@ fn sample(step: u64, width: usize) -> Checkpoint {
     let mut history: Vec<_> = (1..=3).map(row).collect();
     history[1].val_loss = f64::NAN;
     let best = Some(Best { epoch: 2, value: 0.1 + 0.2 });
-    let progress =
-        Progress { epoch: 3, step, seed: u64::MAX, batch: 32, lr: 0.1, best, stale_epochs: 1, partial: None, history };
+    let progress = Progress {
+        epoch: 3,
+        phase: 1,
+        phase_start: 2,
+        step,
+        seed: u64::MAX,
+        batch: 32,
+        lr: 0.1,
+        best,
+        stale_epochs: 1,
+        partial: None,
+        history,
+    };
     let meta = Meta {
         model: "mini".into(),
         network: None,
@@ -230,8 +241,8 @@ fn wrong_descriptions_and_dtypes_are_refused() {
         let text = refusal(&head(&changed), &[]);
         assert!(text.contains("description") && text.contains(word), "{pointer}: {text}");
     }
-    let half = head(&meta).replacen('{', r#"{"conv/w":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"#, 1);
-    assert!(refusal(&half, &[0; 4]).contains("tensor `conv/w` is F16, expected F32"));
+    let brain = head(&meta).replacen('{', r#"{"conv/w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]},"#, 1);
+    assert!(refusal(&brain, &[0; 4]).contains("tensor `conv/w` is BF16, expected F32 or F16"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! A model inside a model is laid out flat. An activation that a layer carries becomes a part of it. The softmax at the end is left out: ours is in the loss and in `predict`.
 
+use super::model::{Item, MAX_DEPTH, Model};
 use crate::graph::{Builder, Graph, Value};
 use crate::ops::Op;
 use crate::ops::add::Add;
@@ -11,8 +12,6 @@ use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// Models inside models inside models.
-const MAX_DEPTH: usize = 8;
 /// Far more layers than any network of Keras.
 const MAX_LAYERS: usize = 10_000;
 
@@ -54,81 +53,6 @@ pub(super) fn read(text: &str) -> Result<Network, String> {
         return Err(format!("layer `{}` leads to no output of the model", graph.nodes[graph.nodes.len() - 1].name));
     }
     Ok(Network { graph, owners: reader.owners, softmax })
-}
-
-/// A model's or layer's class, name and configuration.
-struct Item<'a> {
-    class: &'a str,
-    name: &'a str,
-    json: &'a Json,
-    config: &'a Json,
-}
-
-impl<'a> Item<'a> {
-    fn of(json: &'a Json) -> Result<Self, String> {
-        let class = json["class_name"].as_str().ok_or("its model description has a layer without a class")?;
-        let config = &json["config"];
-        let name = config["name"].as_str().or(json["name"].as_str()).unwrap_or_default();
-        Ok(Self { class, name, json, config })
-    }
-
-    fn is_model(&self) -> bool {
-        ["Sequential", "Functional", "Model"].contains(&self.class)
-    }
-}
-
-/// A sequential or functional model.
-struct Model<'a> {
-    sequential: bool,
-    name: &'a str,
-    config: &'a Json,
-    layers: Vec<Item<'a>>,
-}
-
-impl<'a> Model<'a> {
-    fn of(json: &'a Json) -> Result<Self, String> {
-        let Item { class, name, config, .. } = Item::of(json)?;
-        let sequential = match class {
-            "Sequential" => true,
-            "Functional" | "Model" => false,
-            _ => return Err(format!("its model is a {class}; Sequential and Functional models can be read")),
-        };
-        // The oldest sequential models are a bare list.
-        let layers = config["layers"].as_array().or(config.as_array()).ok_or("its model has no list of layers")?;
-        let layers = layers.iter().map(Item::of).collect::<Result<_, _>>()?;
-        Ok(Self { sequential, name, config, layers })
-    }
-
-    /// Shape of an input sample.
-    fn input_shape(&self) -> Result<Vec<usize>, String> {
-        let shape = self.layers.first().and_then(|first| {
-            let known = [&first.config["batch_shape"], &first.config["batch_input_shape"]];
-            let inner = || Model::of(first.json).ok().filter(|_| first.is_model())?.input_shape().ok();
-            let own = known.into_iter().chain([&self.config["build_input_shape"]]).find_map(sample_shape);
-            own.or_else(inner)
-        });
-        let shape = shape.ok_or("its input has no fixed shape")?;
-        match shape[..] {
-            [_, _, 1 | 3] => Ok(shape),
-            _ => Err(format!("its input is {shape:?}, not [height, width, 1 or 3]")),
-        }
-    }
-
-    /// Names of the input layers, or of the output layers.
-    fn ends(&self, key: &str) -> Result<Vec<&'a str>, String> {
-        let list = self.config[key].as_array().ok_or_else(|| format!("its model has no `{key}`"))?;
-        // One end may be `["name", 0, 0]` itself instead of a list of such.
-        if let Some(name) = list.first().and_then(Json::as_str) {
-            return Ok(vec![name]);
-        }
-        list.iter().map(|end| end[0].as_str().ok_or_else(|| format!("its model's `{key}` is malformed"))).collect()
-    }
-}
-
-/// `[null, 48, 48, 1]` without the batch.
-fn sample_shape(shape: &Json) -> Option<Vec<usize>> {
-    let (_, dims) = shape.as_array()?.split_first()?;
-    dims.iter().map(|d| d.as_u64().and_then(|d| u32::try_from(d).ok()).map(|d| d as usize)).collect()
 }
 
 /// Where a model is inside the outermost.
@@ -190,7 +114,7 @@ impl Reader {
         let mut waiting: Vec<(&Item<'_>, &String, Vec<&str>)> = Vec::new();
         for (item, key) in model.layers.iter().zip(keys) {
             if item.class != "InputLayer" {
-                waiting.push((item, key, sources(item)?));
+                waiting.push((item, key, item.sources()?));
             }
         }
         // A layer may be listed before one that it reads.
@@ -383,35 +307,6 @@ fn settle(config: &mut Config, inputs: &[&Shape]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The layers that a layer of a functional model reads.
-fn sources<'a>(item: &Item<'a>) -> Result<Vec<&'a str>, String> {
-    let malformed = || format!("layer `{}` does not say what it reads", item.name);
-    let calls = item.json["inbound_nodes"].as_array().ok_or_else(malformed)?;
-    let [call] = &calls[..] else {
-        return Err(format!("layer `{}` is used {} times; shared layers are not supported", item.name, calls.len()));
-    };
-    let mut names = Vec::new();
-    match call {
-        // Keras 2: [["conv2d", 0, 0, {}], ...].
-        Json::Array(tensors) => {
-            for tensor in tensors {
-                names.push(tensor[0].as_str().ok_or_else(malformed)?);
-            }
-        }
-        // Keras 3: {"args": [tensor or list of tensors, ...], "kwargs": {...}}.
-        _ => collect_tensors(&call["args"], &mut names, 0),
-    }
-    if names.is_empty() { Err(malformed()) } else { Ok(names) }
-}
-
-fn collect_tensors<'a>(json: &'a Json, names: &mut Vec<&'a str>, depth: usize) {
-    if let Some(list) = json.as_array().filter(|_| depth < MAX_DEPTH) {
-        list.iter().for_each(|item| collect_tensors(item, names, depth + 1));
-    } else if let Some(name) = json["config"]["keras_history"][0].as_str() {
-        names.push(name);
-    }
 }
 
 /// Where `.weights.h5` keeps each layer of a model.

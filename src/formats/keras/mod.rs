@@ -5,6 +5,7 @@
 mod archive;
 mod config;
 mod h5;
+mod model;
 mod weights;
 mod write;
 

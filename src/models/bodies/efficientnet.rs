@@ -108,7 +108,7 @@ fn efficientnet(net: &mut Builder, x: Value, scale: &Scale) -> Result<Value> {
     at_least(net, x, scale.name, 32)?;
     let mut x = stem(net, x, scale.filters(32))?;
     let blocks: usize = STAGES.iter().map(|s| scale.repeats(s.repeats)).sum();
-    let mut before = 0;
+    let mut before = 0usize;
     for (number, stage) in (1..).zip(&STAGES) {
         let [first, filters_out] = stage.filters.map(|f| scale.filters(f));
         for i in 0..scale.repeats(stage.repeats) {

@@ -82,7 +82,7 @@ pub(in crate::models) fn v2l(net: &mut Builder, x: Value) -> Result<Value> {
     let x = conv_bn(net, x, "stem", square(STAGES[0].filters[0], 2), MOMENTUM)?;
     let mut x = silu(net, x, "stem_activation")?;
     let blocks: usize = STAGES.iter().map(|s| s.repeats).sum();
-    let mut before = 0;
+    let mut before = 0usize;
     for (number, stage) in (1..).zip(&STAGES) {
         let [first, f_out] = stage.filters;
         for i in 0..stage.repeats {

@@ -110,7 +110,7 @@ pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuFor
     let apply = &cut.kernel_with("apply", io.activation.as_ref());
     for (s, params) in &cut.slices {
         let reads = [&x.samples(s), saved, gamma, beta];
-        rec.dispatch(&apply, params, &reads, &[&y.samples(s)], Cut::strips(params));
+        rec.dispatch(apply, params, &reads, &[&y.samples(s)], Cut::strips(params));
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ pub(crate) fn record_forward(
     if winograd::applies(rec.gpu, g) {
         let (x, w, y) = (&io.x[0], &io.params[0], io.y);
         let extra = io.params.get(1);
-        let pass = winograd::Pass { op, name: "forward", geometry: *g, reversed: false, x, w, extra, y };
+        let pass = winograd::Pass { op, geometry: *g, reversed: false, x, w, extra, y };
         return pass.record(rec, &end);
     }
     for s in rec.batch_slices(&[&io.x[0], io.y])? {
@@ -60,7 +60,7 @@ pub(crate) fn record_backward_input(
     if winograd::applies(rec.gpu, g) {
         let geometry = winograd::Pass::reversed(g);
         let extra = end.slope.map(|_| &io.x[0]);
-        let pass = winograd::Pass { op, name: "backward_input", geometry, reversed: true, x: io.dy, w, extra, y: dx };
+        let pass = winograd::Pass { op, geometry, reversed: true, x: io.dy, w, extra, y: dx };
         return pass.record(rec, &end);
     }
     let transposed = rec.scratch(0, [w.elements()]);

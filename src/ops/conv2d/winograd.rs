@@ -58,7 +58,6 @@ pub(super) fn applies(gpu: &Gpu, g: &Geometry) -> bool {
 #[derive(Clone, Copy)]
 pub(super) struct Pass<'a> {
     pub(super) op: &'static str,
-    pub(super) name: &'static str,
     pub(super) geometry: Geometry,
     pub(super) reversed: bool,
     pub(super) x: &'a GpuTensor,
@@ -119,7 +118,7 @@ impl Pass<'_> {
             // A bias is the same for all samples, a slope's tensor is cut as y is.
             let extra = self.extra.map(|e| if end.bias { e.clone() } else { e.samples(&s) });
             let reads: Vec<&GpuTensor> = std::iter::once(&m).chain(extra.as_ref()).collect();
-            let kernel = self.kernel("transform_output", end)?.named(self.name);
+            let kernel = self.kernel("transform_output", end)?;
             rec.dispatch_items(&kernel, &output, &reads, &[&y], (count, 64))?;
         }
         Ok(())

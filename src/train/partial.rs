@@ -1,0 +1,38 @@
+//! Parts of an epoch: what an interrupted one leaves, and the batches of its last steps.
+
+use crate::error::Result;
+use crate::formats::checkpoint::PartialEpoch;
+use crate::graph::Metrics;
+
+/// The batches of the last steps: more than can be queued between two readings of the metrics.
+#[derive(Default)]
+pub(super) struct Recent {
+    batches: std::collections::VecDeque<(u64, Vec<u32>)>,
+}
+
+impl Recent {
+    pub(super) fn push(&mut self, step: u64, indices: Vec<u32>) {
+        self.batches.push_back((step, indices));
+        if self.batches.len() > 64 {
+            self.batches.pop_front();
+        }
+    }
+
+    /// What `look` finds first, from the oldest batch on: it is given the step, and the images' indices.
+    pub(super) fn first<T>(&self, mut look: impl FnMut(u64, &[u32]) -> Result<Option<T>>) -> Result<Option<T>> {
+        for (step, indices) in &self.batches {
+            if let Some(found) = look(*step, indices)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+}
+
+pub(super) fn metrics_of(p: &PartialEpoch) -> Metrics {
+    Metrics { loss: p.loss, correct: p.correct, mse: p.mse, count: p.count, not_finite: false }
+}
+
+pub(super) fn partial_of(m: &Metrics, steps: usize, seconds: f64) -> PartialEpoch {
+    PartialEpoch { steps, loss: m.loss, correct: m.correct, mse: m.mse, count: m.count, seconds }
+}

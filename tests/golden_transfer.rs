@@ -1,0 +1,372 @@
+//! The networks with pretrained bodies and mini-XCEPTION against Keras (`tests/golden/transfer`; the README above it says how the files
+//! are made and what was measured): inference, two training steps, all gradients, what the steps moved, inference again.
+//!
+//! Two networks have files so far, fer8-vgg16 and mini-xception, and both are compared; `FER_GPU_ALL_NETWORKS=NAME` chooses one.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::norm;
+use fer_gpu::graph::{CpuExecutor, Executor, Freeze, GpuExecutor, Graph, NamedTensor, Parameters, Slot, Snapshot};
+use fer_gpu::models::{self, Variant};
+use fer_gpu::tensor::fill;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+#[derive(Deserialize)]
+struct Golden {
+    name: String,
+    side: usize,
+    batch: usize,
+    classes: usize,
+    /// Shift and scale of the image's numbers.
+    image: [f32; 2],
+    learning_rate: f32,
+    inference: Pass,
+    /// Losses of the two steps.
+    train: [f64; 2],
+    after: Pass,
+    variables: Vec<Variable>,
+}
+
+#[derive(Deserialize)]
+struct Pass {
+    loss: f64,
+    logits: Vec<f64>,
+}
+
+/// `layer/variable` and shape in Keras; shift and scale of its start; the norm of its gradient and some entries of it over their
+/// quadratic mean (statistics have none); what two steps moved the same entries by, over the learning rate.
+#[derive(Deserialize)]
+struct Variable(String, Vec<usize>, f32, f32, Option<f64>, Vec<f64>, Vec<f64>);
+
+impl Variable {
+    /// Compares the norm of a gradient of `count` elements, and some of its `entries`. `kernel` is the norm of the last kernel's.
+    fn gradient(
+        &self,
+        found: (f64, Vec<f64>),
+        count: usize,
+        kernel: &mut f64,
+        tolerance: f64,
+        worst: &mut Worst,
+        context: &str,
+    ) {
+        let Self(name, _, _, _, norm, wanted, _) = self;
+        let (size, entries) = found;
+        let keras = norm.unwrap_or_else(|| panic!("{context}: no gradient in Keras"));
+        if name.ends_with("kernel") {
+            *kernel = keras;
+        }
+        // A bias before a batch norm has no gradient: what is there is rounding.
+        if keras < 1e-9 * *kernel {
+            assert!(size <= tolerance * *kernel, "{context}: gradient {size:e}, Keras 0, its kernel {kernel:e}");
+            return;
+        }
+        let error = (size - keras).abs() / keras;
+        assert!(error <= tolerance, "{context}: gradient's norm {size:e}, Keras {keras:e}");
+        worst.norms = worst.norms.max(error);
+        let mean = keras / (count as f64).sqrt();
+        let entries: Vec<f64> = entries.iter().map(|g| g / mean).collect();
+        let error = distance(&entries, wanted) / norm_of(wanted).max((wanted.len() as f64).sqrt());
+        assert!(error <= tolerance, "{context}: gradient {entries:?} quadratic means, Keras {wanted:?}");
+        worst.entries = worst.entries.max(error);
+    }
+
+    /// Compares what two steps moved some elements by, in learning rates; f32 cannot hold weights closer than `rounding`.
+    fn moved(&self, moved: &[f64], rounding: f64, tolerance: f64, worst: &mut Worst, context: &str) {
+        let Self(.., norm, entries, wanted) = self;
+        if norm.is_none() {
+            let error = (distance(moved, wanted) - rounding).max(0.0) / norm_of(wanted).max(1e-9);
+            assert!(error <= tolerance, "{context}: moved by {moved:?} rates, Keras {wanted:?}");
+            worst.moves = worst.moves.max(error);
+        }
+        for ((ours, keras), g) in moved.iter().zip(wanted).zip(entries) {
+            // Adam divides by the gradient: a small one moves its weight as far as a large one, and may be rounding.
+            assert!(ours.abs() <= 2.1 + rounding, "{context}: moved by {ours} rates in two steps");
+            let error = ((ours - keras).abs() - rounding).max(0.0) * g.abs().min(1.0);
+            assert!(error <= tolerance, "{context}: moved by {ours} rates, Keras {keras}, gradient {g} of the mean");
+            worst.moves = worst.moves.max(error);
+        }
+    }
+}
+
+/// What was largest of each kind of difference.
+#[derive(Default)]
+struct Worst {
+    losses: f64,
+    probabilities: f64,
+    norms: f64,
+    entries: f64,
+    moves: f64,
+}
+
+impl fmt::Display for Worst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { losses, probabilities, norms, entries, moves } = self;
+        write!(f, "losses {losses:.1e}, log probabilities {probabilities:.1e}, ")?;
+        write!(f, "gradients: norms {norms:.1e}, entries {entries:.1e}, moves {moves:.1e}")
+    }
+}
+
+/// What an executor found of what a file holds. Gradients and moves are in the order of our parameters.
+struct Found {
+    losses: [f64; 4],
+    /// Logarithms of the probabilities in inference mode, before and after.
+    inference: [Vec<f64>; 2],
+    /// None of statistics.
+    gradients: Vec<Option<Vec<f64>>>,
+    /// Each variable's starting and last values.
+    values: Vec<(Vec<f64>, Vec<f64>)>,
+}
+
+/// Keras's name of our parameter.
+fn keras_name(graph: &Graph, node: usize, name: &str) -> String {
+    if let Some(layer) = name.strip_suffix("/conv2d/kernel") {
+        return format!("{layer}/pointwise_kernel");
+    }
+    match name.strip_suffix("/kernel").filter(|_| graph.nodes[node].class == "SeparableConv2D") {
+        Some(layer) => format!("{layer}/depthwise_kernel"),
+        None => name.to_owned(),
+    }
+}
+
+fn log_softmax(logits: &[f64]) -> Vec<f64> {
+    let sum = logits.iter().map(|v| v.exp()).sum::<f64>().ln();
+    logits.iter().map(|v| v - sum).collect()
+}
+
+/// Which elements of a flat tensor are in the file.
+fn places(count: usize) -> Vec<usize> {
+    match count {
+        0..=8 => (0..count).collect(),
+        _ => (0..8u32).map(|k| k.wrapping_mul(0x9E37_79B1).wrapping_add(0x85EB_CA77) as usize % count).collect(),
+    }
+}
+
+impl Golden {
+    fn read(name: &str) -> Self {
+        let golden: Self = common::golden(&format!("transfer/{name}.json"));
+        assert_eq!(golden.name, name);
+        golden
+    }
+
+    /// Everything trained, nothing dropped.
+    fn graph(&self) -> Arc<Graph> {
+        let model = models::find(&self.name).expect("listed");
+        let variant = Variant { size: Some([self.side; 2]), freeze: Some(Freeze::Nothing) };
+        Arc::new(model.variant(self.classes, &variant).expect("builds").without_dropout())
+    }
+
+    fn batch(&self, graph: &Graph) -> (Vec<f32>, Vec<u32>) {
+        let [shift, scale] = self.image;
+        let x = (0..(self.batch * graph.input().elements()) as u32).map(|i| shift + scale * fill(1000, i));
+        (x.collect(), (0..self.batch as u32).map(|j| 7 * j % self.classes as u32).collect())
+    }
+
+    /// Which of the file's variables each of our parameters is. Every variable is some parameter's, and every parameter has one.
+    fn order(&self, graph: &Graph) -> Vec<usize> {
+        let slots = Parameters::new(graph).slots;
+        assert_eq!(slots.len(), self.variables.len(), "{}: parameters, and Keras's variables", self.name);
+        let at: BTreeMap<&str, usize> = self.variables.iter().enumerate().map(|(p, v)| (v.0.as_str(), p)).collect();
+        let mut used = BTreeSet::new();
+        let variable = |slot: &Slot| {
+            let name = keras_name(graph, slot.node, &slot.name);
+            let p = *at.get(name.as_str()).unwrap_or_else(|| panic!("{}: Keras has no `{name}`", self.name));
+            assert!(used.insert(p), "{}: `{name}` twice", self.name);
+            let Variable(_, shape, _, _, norm, ..) = &self.variables[p];
+            assert_eq!(shape, slot.spec.shape.dims(), "{}: shape of `{name}`", self.name);
+            assert_eq!(norm.is_some(), slot.spec.trainable, "{}: whether `{name}` is trained", self.name);
+            p
+        };
+        slots.iter().map(variable).collect()
+    }
+
+    /// The file's variables in the order of our parameters, and where each starts.
+    fn start(&self, graph: &Graph) -> (Vec<&Variable>, Snapshot) {
+        let order = self.order(graph);
+        let slots = Parameters::new(graph).slots;
+        let value = |(slot, p): (&Slot, &usize)| {
+            let Variable(_, _, shift, scale, ..) = self.variables[*p];
+            let values = (0..slot.spec.shape.elements() as u32).map(|i| shift + scale * fill(100 + *p as u32, i));
+            NamedTensor { name: slot.name.clone(), shape: slot.spec.shape.clone(), values: values.collect() }
+        };
+        let parameters = slots.iter().zip(&order).map(value).collect();
+        (order.iter().map(|p| &self.variables[*p]).collect(), Snapshot { parameters, ..Snapshot::default() })
+    }
+
+    /// Loss and logarithms of the probabilities in inference mode.
+    fn inference(&self, executor: &mut dyn Executor, x: &[f32], labels: &[u32]) -> (f64, Vec<f64>) {
+        executor.evaluate(x, labels).expect("evaluates");
+        let loss = loss(executor);
+        let probabilities = executor.predict(x, self.batch).expect("predicts");
+        (loss, probabilities.iter().map(|p| f64::from(*p).ln()).collect())
+    }
+
+    /// Inference, two steps and inference; `gradients` is asked before (`false`) and after the first step.
+    fn run<E: Executor>(
+        &self,
+        executor: &mut E,
+        graph: &Graph,
+        start: &Snapshot,
+        gradients: impl Fn(&mut E, bool) -> Option<Vec<Option<Vec<f64>>>>,
+        values: impl Fn(&mut E) -> Vec<Vec<f64>>,
+    ) -> Found {
+        let (x, labels) = self.batch(graph);
+        executor.restore(start).expect("its own names and shapes");
+        let (before, first) = self.inference(executor, &x, &labels);
+        let mut found = gradients(executor, false);
+        let losses = [0, 1].map(|step| {
+            executor.train(&x, &labels, step, self.learning_rate).expect("trains");
+            let loss = loss(executor);
+            if step == 0 {
+                found = found.take().or_else(|| gradients(executor, true));
+            }
+            loss
+        });
+        let (after, last) = self.inference(executor, &x, &labels);
+        let begin = start.parameters.iter().map(|t| t.values.iter().map(|v| f64::from(*v)).collect());
+        Found {
+            losses: [before, losses[0], losses[1], after],
+            inference: [first, last],
+            gradients: found.expect("after a step at the latest"),
+            values: begin.zip(values(executor)).collect(),
+        }
+    }
+
+    fn on_the_reference(&self, graph: &Arc<Graph>, start: &Snapshot) -> Found {
+        let mut executor = CpuExecutor::new(Arc::clone(graph), self.batch, 0).exact();
+        let (x, labels) = self.batch(graph);
+        let gradients = |executor: &mut CpuExecutor, _: bool| {
+            let (_, gradients) = executor.gradients(&x, &labels, 0).expect("gradients");
+            Some(gradients.into_iter().map(|g| g.map(|g| g.data)).collect())
+        };
+        let values = |executor: &mut CpuExecutor| executor.values_mut().iter().map(|t| t.data.clone()).collect();
+        self.run(&mut executor, graph, start, gradients, values)
+    }
+
+    fn on_the_gpu(&self, graph: &Arc<Graph>, start: &Snapshot) -> Found {
+        let gpu = Arc::new(common::gpu());
+        let mut executor = GpuExecutor::new(gpu, Arc::clone(graph), self.batch, 0, true).expect("the adapter holds it");
+        let wide = |t: NamedTensor| t.values.into_iter().map(f64::from).collect::<Vec<_>>();
+        let slots = Parameters::new(graph).slots;
+        let gradients = |executor: &mut GpuExecutor, stepped: bool| {
+            let mut each = stepped.then(|| executor.gradients().expect("gradients"))?.into_iter();
+            let of = |trainable: bool| trainable.then(|| wide(each.next().expect("one a trained parameter")));
+            Some(slots.iter().map(|s| s.spec.trainable).map(of).collect())
+        };
+        let values =
+            |executor: &mut GpuExecutor| executor.snapshot().expect("reads").parameters.into_iter().map(wide).collect();
+        self.run(&mut executor, graph, start, gradients, values)
+    }
+
+    /// How far `found` is from Keras; panics beyond `tolerance`, the share of a tensor's norm.
+    fn compare(&self, variables: &[&Variable], found: &Found, tolerance: f64, on: &str) -> Worst {
+        let mut worst = Worst::default();
+        let keras = [self.inference.loss, self.train[0], self.train[1], self.after.loss];
+        for (what, (ours, keras)) in
+            ["inference", "step 0", "step 1", "after"].iter().zip(found.losses.iter().zip(keras))
+        {
+            let error = (ours - keras).abs() / keras;
+            assert!(error <= tolerance, "{} on {on}: loss, {what}: {ours}, Keras {keras}", self.name);
+            worst.losses = worst.losses.max(error);
+        }
+        for (ours, keras) in found.inference.iter().zip([&self.inference, &self.after]) {
+            let logits: Vec<f64> = keras.logits.chunks(self.classes).flat_map(log_softmax).collect();
+            let error = apart(ours, &logits);
+            assert!(error <= tolerance, "{} on {on}: inference: {ours:?}, Keras {logits:?}", self.name);
+            worst.probabilities = worst.probabilities.max(error);
+        }
+        let mut kernel = 0.0;
+        for (i, variable) in variables.iter().enumerate() {
+            let context = format!("{} on {on}: {}", self.name, variable.0);
+            let (before, after) = &found.values[i];
+            let at = places(before.len());
+            let lr = f64::from(self.learning_rate);
+            let moved: Vec<f64> = at.iter().map(|p| (after[*p] - before[*p]) / lr).collect();
+            // A weight is rounded to f32 after each step.
+            let rounding = 3.6e-7 * at.iter().map(|p| before[*p].abs()).fold(0.0, f64::max) / lr;
+            if let Some(gradient) = &found.gradients[i] {
+                let entries = at.iter().map(|p| gradient[*p]).collect();
+                let found = (norm_of(gradient), entries);
+                variable.gradient(found, gradient.len(), &mut kernel, tolerance, &mut worst, &context);
+            }
+            variable.moved(&moved, rounding, tolerance, &mut worst, &context);
+        }
+        worst
+    }
+}
+
+fn loss(executor: &mut dyn Executor) -> f64 {
+    let metrics = executor.flush().expect("metrics");
+    metrics.loss / metrics.count
+}
+
+fn norm_of(values: &[f64]) -> f64 {
+    norm(values.iter().copied())
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    norm(a.iter().zip(b).map(|(a, b)| a - b))
+}
+
+fn apart(ours: &[f64], keras: &[f64]) -> f64 {
+    distance(ours, keras) / norm_of(keras)
+}
+
+/// A row: the network, the tolerance of the reference and of an adapter, and whether it is compared by default.
+type Row = (&'static str, f64, f64, bool);
+
+const ROWS: &[Row] = &[("fer8-vgg16", 1e-5, 2e-3, true), ("mini-xception", 1e-5, 2e-3, true)];
+
+/// The rows to compare: those of the environment's `FER_GPU_ALL_NETWORKS`, names with commas between or anything else for all.
+fn chosen() -> Vec<&'static Row> {
+    let asked = std::env::var("FER_GPU_ALL_NETWORKS").ok();
+    let names: Vec<&str> = asked.iter().flat_map(|v| v.split(',')).collect();
+    let some = ROWS.iter().any(|r| names.contains(&r.0));
+    let wanted = |r: &&Row| if asked.is_none() { r.3 } else { !some || names.contains(&r.0) };
+    let (kept, left): (Vec<&Row>, Vec<&Row>) = ROWS.iter().partition(wanted);
+    let left: Vec<&str> = left.iter().map(|r| r.0).collect();
+    println!("left out without FER_GPU_ALL_NETWORKS: {left:?}");
+    kept
+}
+
+/// Compares the chosen networks as `run` computes them.
+fn all_agree(on: &str, tolerance: fn(&Row) -> f64, run: fn(&Golden, &Arc<Graph>, &Snapshot) -> Found) {
+    for row in chosen() {
+        let begin = Instant::now();
+        let golden = Golden::read(row.0);
+        let graph = golden.graph();
+        let (variables, start) = golden.start(&graph);
+        let found = run(&golden, &graph, &start);
+        let worst = golden.compare(&variables, &found, tolerance(row), on);
+        println!("{} on {on}: {worst}; {:.1} s", row.0, begin.elapsed().as_secs_f64());
+    }
+}
+
+#[test]
+fn reference() {
+    all_agree("the reference", |row| row.1, Golden::on_the_reference);
+}
+
+#[test]
+fn gpu() {
+    all_agree("the adapter", |row| row.2, Golden::on_the_gpu);
+}
+
+/// Every file of the folder is compared, and every parameter of its network with one variable of it.
+#[test]
+fn every_file_is_compared_and_names_every_parameter() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/transfer");
+    let entries = std::fs::read_dir(folder).expect("the folder");
+    let stem = |path: std::path::PathBuf| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    let files: BTreeSet<String> = entries.map(|e| stem(e.expect("entry").path())).collect();
+    assert_eq!(files, ROWS.iter().map(|r| r.0.to_owned()).collect());
+    for row in ROWS {
+        let golden = Golden::read(row.0);
+        golden.order(&golden.graph());
+    }
+}

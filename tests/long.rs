@@ -1,0 +1,79 @@
+//! At size: what takes minutes on a software driver. Runs with `FER_GPU_LONG=1` only, and says what it leaves out otherwise:
+//!
+//! ```text
+//! FER_GPU_LONG=1 cargo test --release --test long -- --nocapture --test-threads 1
+//! ```
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use fer_gpu::graph::{Executor, GpuExecutor};
+use fer_gpu::models::{self, MODELS, Model};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Whether long tests are asked for.
+fn asked(what: &str) -> bool {
+    let asked = std::env::var_os("FER_GPU_LONG").is_some_and(|v| v == "1");
+    if !asked {
+        println!("left out: {what}; FER_GPU_LONG=1 runs it");
+    }
+    asked
+}
+
+/// A training step of the report's network, and its row of the table.
+fn step(model: &Model, batch: usize) -> GpuExecutor {
+    let graph = Arc::new(model.graph(model.classes).expect("builds"));
+    let (x, labels) = common::noise(0, batch, graph.input().elements(), graph.output().elements());
+    let start = Instant::now();
+    let mut executor = GpuExecutor::new(Arc::new(common::gpu()), Arc::clone(&graph), batch, 1, true).expect("fits");
+    let predicted = executor.budget().total;
+    assert_eq!(executor.bytes(), predicted, "{}", model.name);
+    let mut seconds = |t: u64| {
+        let start = Instant::now();
+        executor.train(&x, &labels, t, 0.001).expect("trains");
+        let metrics = executor.flush().expect("metrics");
+        assert!(!metrics.not_finite && metrics.count == batch as f64 && metrics.loss.is_finite(), "{}", model.name);
+        start.elapsed().as_secs_f64()
+    };
+    let first = seconds(0);
+    let all = start.elapsed().as_secs_f64();
+    // A step that took long is worth no second one: its kernels' building does not count.
+    let second = if first < 60.0 { seconds(1) } else { first };
+    let [height, width, _] = model.input;
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let scratch = executor.bytes() - predicted;
+    println!(
+        "| {} | {height}x{width} | {batch} | {:.0} | {:.1} | {all:.1} | {second:.2} |",
+        model.name,
+        mib(predicted),
+        mib(scratch),
+    );
+    executor
+}
+
+const HEAD: &str = "\n| network | input | batch | MiB predicted | MiB of scratch | s to the first step's end | s a step |\n|---|---|---|---|---|---|---|";
+
+/// A step of every network at its own size.
+#[test]
+fn every_network_trains_a_step() {
+    if asked("a training step of each network at its own size") {
+        println!("{HEAD}");
+        for model in MODELS {
+            step(model, 1);
+        }
+    }
+}
+
+/// Activations of 411 MB, on bindings of 128 MiB at most.
+#[test]
+fn vgg16_at_224_in_batches_of_32() {
+    if asked("VGG16 at 224x224x3, batch 32") {
+        println!("{HEAD}");
+        let executor = step(models::find("fer8-vgg16").expect("listed"), 32);
+        let plan = executor.plan(fer_gpu::graph::Mode::Train).expect("trains");
+        let largest = plan.tensors.iter().map(|t| t.shape.elements() as u64 * 4).max().expect("tensors");
+        assert!(largest > 400_000_000, "{largest}");
+        println!("largest tensor {largest} bytes, bindings of {}", executor.gpu().max_binding());
+    }
+}

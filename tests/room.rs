@@ -1,0 +1,70 @@
+//! What does not fit is refused before it starts, with what would fit.
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use fer_gpu::graph::{Budget, Executor, GpuExecutor, Graph, Options};
+use fer_gpu::models;
+use std::sync::Arc;
+
+fn graph(name: &str) -> Arc<Graph> {
+    let model = models::find(name).expect("listed");
+    Arc::new(model.graph(model.classes).expect("builds"))
+}
+
+fn refused(limit: Option<u64>, graph: &Arc<Graph>, batch: usize, train: bool) -> String {
+    let mut gpu = common::gpu();
+    if let Some(limit) = limit {
+        gpu.limit_memory(limit);
+    }
+    let made = GpuExecutor::new(Arc::new(gpu), Arc::clone(graph), batch, 1, train);
+    made.map(|e| e.bytes()).expect_err("does not fit").to_string()
+}
+
+/// The batch that the error names fits to the byte, one more does not.
+#[test]
+fn a_batch_that_does_not_fit_names_the_largest_that_does() {
+    let graph = graph("fer7-cnn3-bn");
+    for train in [true, false] {
+        let budget = |n| Budget::new(&graph, n, train, Options::default()).expect("plans").total;
+        let error = refused(Some(budget(13)), &graph, 100, train);
+        assert!(error.contains("batch 100") && error.contains("--batch 13") && error.contains("MiB"), "{error}");
+        for (batch, fits) in [(13, true), (14, false)] {
+            let mut gpu = common::gpu();
+            gpu.limit_memory(budget(13));
+            assert_eq!(GpuExecutor::check_room(&gpu, &graph, batch, train).is_ok(), fits, "{batch}");
+        }
+        assert!(refused(Some(1000), &graph, 100, train).contains("even with --batch 1"));
+    }
+}
+
+/// Tensors that no buffer of the adapter, or no number, can hold.
+#[test]
+fn absurd_batches_are_refused() {
+    let graph = graph("fer7-small");
+    for batch in [1 << 20, 1 << 40, usize::MAX] {
+        let error = refused(None, &graph, batch, true);
+        assert!(error.contains("the largest batch that fits is --batch "), "{batch}: {error}");
+    }
+    assert!(refused(None, &graph, 0, true).contains("at least one image"));
+}
+
+/// Before a step the buffers are what was predicted; a step adds the kernels' scratch and uniforms only.
+#[test]
+fn bytes_are_what_was_predicted() {
+    for (name, batch) in [("fer7-small", 5), ("fer4-cnn5-bn", 3), ("mini-xception", 2)] {
+        let graph = graph(name);
+        let mut executor = GpuExecutor::new(Arc::new(common::gpu()), Arc::clone(&graph), batch, 1, true).expect("fits");
+        let predicted = Budget::new(&graph, batch, true, Options::default()).expect("plans");
+        assert_eq!((executor.budget(), executor.bytes()), (predicted, predicted.total), "{name}");
+        let (x, labels) = common::noise(0, batch, graph.input().elements(), graph.output().elements());
+        executor.train(&x, &labels, 0, 0.001).expect("trains");
+        executor.flush().expect("metrics");
+        println!(
+            "{name}: {} bytes predicted, {} of scratch and uniforms",
+            predicted.total,
+            executor.bytes() - predicted.total
+        );
+        assert!(predicted.tensors >= predicted.tensors_lower_bound && executor.bytes() > predicted.total, "{name}");
+    }
+}
