@@ -1,5 +1,7 @@
 //! Training: settings, the loop, the run folder, and networks back from their checkpoints.
 
+mod auto;
+mod callbacks;
 mod config;
 mod device;
 pub mod environment;
@@ -15,7 +17,8 @@ mod saved;
 mod start;
 mod trainer;
 
-pub use config::Config;
+pub use callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
+pub use config::{AUTO, Config};
 pub use device::Device;
 pub use evaluate::{Loaded, Saved, evaluate};
 pub use import::{Import, import};
