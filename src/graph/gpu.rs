@@ -10,7 +10,7 @@ use crate::gpu::{Gpu, GpuTensor, Program, Recorder, ScratchPool, StagingRing, St
 use crate::ops::mean_squared_error::{self, GpuRegression};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss, METRICS};
 use crate::ops::{GpuBackward, GpuForward, Pass};
-use crate::optim::{Arenas, Optimizer, Sums};
+use crate::optim::{Optimizer, Sums};
 use accumulate::accumulate;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -215,12 +215,6 @@ impl GpuExecutor {
             }
         }
         Ok(rec)
-    }
-
-    fn record_update(&self, rec: &mut Recorder<'_>, gradients: &GpuTensor) -> Result<()> {
-        let Some([_, m, v]) = &self.memory.training else { return Ok(()) };
-        let (metrics, weights) = (&self.memory.metrics, &self.memory.weights);
-        self.optimizer.adam.record(rec, &Arenas { gradients, metrics, weights, m, v })
     }
 
     fn record_loss(&self, rec: &mut Recorder<'_>, [y, probabilities, dy]: [GpuTensor; 3]) -> Result<()> {

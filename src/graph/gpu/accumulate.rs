@@ -1,7 +1,9 @@
-//! Gradients of a value with several readers, added up.
+//! Gradients of a value with several readers, added up, and what follows when all are there.
 
+use super::GpuExecutor;
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Kernel, Recorder};
+use crate::optim::Arenas;
 
 const ACCUMULATE: &str = include_str!("../../../shaders/accumulate.wgsl");
 
@@ -27,4 +29,13 @@ pub(super) fn accumulate(rec: &mut Recorder<'_>, from: &GpuTensor, into: &GpuTen
         }
     }
     Ok(())
+}
+
+impl GpuExecutor {
+    /// Records the optimizer's update by `gradients`; nothing where nothing is trained.
+    pub(super) fn record_update(&self, rec: &mut Recorder<'_>, gradients: &GpuTensor) -> Result<()> {
+        let Some([_, m, v]) = &self.memory.training else { return Ok(()) };
+        let (metrics, weights) = (&self.memory.metrics, &self.memory.weights);
+        self.optimizer.adam.record(rec, &Arenas { gradients, metrics, weights, m, v })
+    }
 }
