@@ -4,6 +4,7 @@ use super::args::{BadFile, DeviceArgs, VariantArgs, open_device};
 use super::out::{print, say};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
+use crate::data::augment::Preset;
 use crate::data::{self, Dataset, OnBadFile, Preprocess};
 use crate::error::{Error, Result};
 use crate::eval::report::report;
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[command(after_help = "Examples:
   fer-gpu train
   fer-gpu train --data fer2013.csv.gz --model fer7-cnn3-bn --epochs 30 --batch 100
+  fer-gpu train --data fer2013.csv.gz --model fer7-cnn3-bn --augment light
   fer-gpu train --data faces/ --model fer4-cnn4-bn --classes happy,sad,surprise,neutral
   fer-gpu train --data faces/ --model fer8-vgg19 --size 64 --unfreeze-last 10
   fer-gpu train --resume runs/train/1 --epochs 60
@@ -67,6 +69,10 @@ pub(super) struct TrainArgs {
     /// What to do with an image that cannot be read [default: fail]
     #[arg(long)]
     on_bad_file: Option<BadFile>,
+    /// What is done to training images, anew in every epoch: none, light (flips, rotation, shifts, zoom) or strong (and shear,
+    /// brightness, contrast, blur, noise, erasing); single settings stand in the table [augment] of --config [default: none]
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    augment: Option<Preset>,
     #[command(flatten)]
     device: DeviceArgs,
     /// Run folder [default: runs/train/N]
@@ -120,6 +126,9 @@ impl TrainArgs {
             c.freeze.clone_from(&self.variant.freeze);
             c.unfreeze_last = self.variant.unfreeze_last;
         }
+        if let Some(preset) = self.augment {
+            c.augment = preset.into();
+        }
         c.on_bad_file = self.on_bad_file.map_or(c.on_bad_file, OnBadFile::from);
         c.check()?;
         Ok(c)
@@ -146,14 +155,7 @@ impl TrainArgs {
 
 /// Opens the data of a configuration, with its notes on stderr.
 fn open_data(config: &Config, start: &Start) -> Result<Dataset> {
-    let options = data::Options {
-        classes: (!config.classes.is_empty()).then(|| config.classes.clone()),
-        validation_split: config.validation_split,
-        on_bad_file: config.on_bad_file,
-        seed: config.seed,
-        preprocess: start.preprocess,
-    };
-    let dataset = data::open(&config.data, start.input, &options)?;
+    let dataset = data::open(&config.data, start.input, &config.data_options(start.preprocess))?;
     for note in &dataset.notes {
         say!("note: {note}");
     }

@@ -11,6 +11,7 @@
 //! A [`loader::Loader`] then reads a split in threads, ahead of the training step. Pixels are floats from 0 to 1
 //! (the byte divided by 255), rows first, channels last, and then what [`Preprocess`] makes of them.
 
+pub mod augment;
 mod decode;
 mod fer_csv;
 mod folder;
@@ -18,6 +19,7 @@ pub mod loader;
 pub mod names;
 mod preprocess;
 mod select;
+mod sheet;
 mod store;
 pub mod synth;
 mod walk;

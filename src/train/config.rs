@@ -1,11 +1,14 @@
 //! Everything that decides a run, as flags and `--config FILE.toml` give it and `config.toml` keeps it.
 
 use super::phase::PhaseConfig;
-use crate::data::{OnBadFile, Preprocess};
+use crate::data::augment::Augmenter;
+use crate::data::{InputSpec, OnBadFile, Options, Preprocess, augment};
 use crate::error::{Error, Result};
+use crate::graph::Augmentation;
 use crate::models::Variant;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The settings of a run. In a file, every key may be left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +56,9 @@ pub struct Config {
     /// `vulkan`, `metal`, `dx12` or `gl`; any if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
+    /// What is done to training images: a preset's name or a table; see [`crate::data::augment`].
+    #[serde(deserialize_with = "augment::text_or_table", skip_serializing_if = "augment::Settings::is_none")]
+    pub augment: augment::Settings,
     /// What is trained how for how long, one after the other; one phase of all epochs if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phase: Vec<PhaseConfig>,
@@ -78,6 +84,7 @@ impl Default for Config {
             on_bad_file: OnBadFile::Fail,
             device: "auto".into(),
             backend: None,
+            augment: augment::Settings::default(),
             phase: Vec::new(),
         }
     }
@@ -117,6 +124,23 @@ impl Config {
         Variant::parse(self.size.as_deref(), self.freeze.as_deref(), self.unfreeze_last)
     }
 
+    /// How the data is opened for a network that takes pixels so.
+    pub fn data_options(&self, preprocess: Preprocess) -> Options {
+        Options {
+            classes: (!self.classes.is_empty()).then(|| self.classes.clone()),
+            validation_split: self.validation_split,
+            on_bad_file: self.on_bad_file,
+            seed: self.seed,
+            preprocess,
+        }
+    }
+
+    /// What is done to training images of a size that are preprocessed so, if anything.
+    pub fn augmentation(&self, input: InputSpec, preprocess: Preprocess) -> Option<Arc<dyn Augmentation>> {
+        let augmenter = Augmenter::new(&self.augment, self.seed, input, preprocess)?;
+        Some(Arc::new(augmenter))
+    }
+
     /// Refuses a batch that is more than the `n` training images.
     ///
     /// # Errors
@@ -138,6 +162,7 @@ impl Config {
             let what = format!("--validation-split {share}");
             return Err(Error::usage(what, "validation-split must be between 0 and 1, such as 0.2"));
         }
+        self.augment.check()?;
         self.phases().map(|_| ())
     }
 }
