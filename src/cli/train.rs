@@ -68,7 +68,7 @@ pub(super) struct TrainArgs {
     #[arg(long)]
     on_bad_file: Option<BadFile>,
     /// What each class's images count: none, balanced (n / (k n_c)), or a file: csv `class,weight` or TOML [default: none]
-    #[arg(long, value_name = "none|balanced|FILE", conflicts_with = "resume")]
+    #[arg(long, value_name = "HOW", conflicts_with = "resume")]
     class_weight: Option<String>,
     /// The loss takes 1 - X + X/k for a class's target of 1, and X/k for 0 [default: 0]
     #[arg(long, value_name = "X", allow_hyphen_values = true, conflicts_with = "resume")]
