@@ -1,8 +1,8 @@
 //! Everything that decides a run, as flags and `--config FILE.toml` give it and `config.toml` keeps it.
 
 use super::phase::PhaseConfig;
-use crate::data::augment::Augmenter;
 use super::task::Output;
+use crate::data::augment::Augmenter;
 use crate::data::{ClassWeight, InputSpec, OnBadFile, Options, Preprocess, augment};
 use crate::error::{Error, Result};
 use crate::graph::Augmentation;
