@@ -1,9 +1,10 @@
 //! A run that goes on is the run that never stopped: parameters and moments to the last bit, on an adapter and on the reference.
-//! fer7-small has dropout and batch norm; the last batch of an epoch is smaller.
+//! Images are augmented; fer7-small has dropout and batch norm; the last batch of an epoch is smaller.
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 
+use fer_gpu::data::augment::Preset;
 use fer_gpu::data::{self, Dataset, InputSpec, Options};
 use fer_gpu::formats::checkpoint::{Checkpoint, Progress, TensorData};
 use fer_gpu::graph::Metrics;
@@ -32,6 +33,7 @@ fn config(epochs: usize) -> Config {
         clip_norm: Some(0.5),
         schedule,
         seed: 5,
+        augment: Preset::Strong.into(),
         ..Config::default()
     }
 }

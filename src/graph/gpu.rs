@@ -1,7 +1,8 @@
 //! The plan on a GPU: arenas and buffers made once, a recorded program for each mode and batch size, one submit a step.
 
+use super::augmentation::Augmentation;
 use super::budget::Budget;
-use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
+use super::executor::{Executor, Metrics, Snapshot};
 use super::gpu_memory::Memory;
 use super::plan::{INPUT, Mode, Options, Plan, Step, TensorId};
 use super::{At, Batch, Graph, Loss, Parameters, Profile, Samples};
@@ -12,10 +13,13 @@ use crate::ops::softmax_cross_entropy::{self, GpuLoss, METRICS};
 use crate::ops::{GpuBackward, GpuForward, Pass};
 use crate::optim::{Optimizer, Sums};
 use accumulate::accumulate;
+use augmented::Augmented;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 mod accumulate;
+mod arenas;
+mod augmented;
 mod profile;
 mod room;
 
@@ -42,6 +46,7 @@ pub struct GpuExecutor {
     since_read: u32,
     flying: VecDeque<wgpu::SubmissionIndex>,
     collected: Metrics,
+    augmented: Option<Augmented>,
 }
 
 impl GpuExecutor {
@@ -82,6 +87,7 @@ impl GpuExecutor {
             since_read: 0,
             flying: VecDeque::new(),
             collected: Metrics::default(),
+            augmented: None,
             parameters,
         };
         for i in 0..executor.parameters.slots.len() {
@@ -127,36 +133,8 @@ impl GpuExecutor {
         self.programs.len()
     }
 
-    /// Gradients of the last training step's mean loss, of trained parameters in order. Waits for it; not for use in a step.
-    ///
-    /// # Errors
-    /// An executor that does not train, or whatever the driver reports.
-    pub fn gradients(&self) -> Result<Vec<NamedTensor>> {
-        match &self.memory.training {
-            Some([gradients, ..]) => self.read_arena(gradients, true),
-            None => Err(Error::gpu("gradients of an executor that does not train", "")),
-        }
-    }
-
     fn arena(&self, trainable: bool) -> &GpuTensor {
         if trainable { &self.memory.weights } else { &self.memory.statistics }
-    }
-
-    fn write_slot(&self, index: usize, values: &[f32]) {
-        let slot = &self.parameters.slots[index];
-        let end = slot.offset + slot.spec.shape.elements();
-        self.gpu.write(&self.arena(slot.spec.trainable).flat(slot.offset..end), values);
-    }
-
-    /// The tensors of a node's parameters in an arena; none for statistics where only trained ones are asked for.
-    fn node_params(&self, node: usize, arena: impl Fn(bool) -> Option<GpuTensor>) -> Result<Vec<Option<GpuTensor>>> {
-        let slots = self.parameters.of_node(node);
-        let view = |slot: &super::Slot| {
-            let end = slot.offset + slot.spec.shape.elements();
-            let flat = arena(slot.spec.trainable).map(|a| a.flat(slot.offset..end));
-            flat.map(|t| t.reshaped(slot.spec.shape.clone())).transpose()
-        };
-        slots.iter().map(view).collect()
     }
 
     fn record(&self, plan: &Plan) -> Result<Recorder<'_>> {
@@ -171,6 +149,9 @@ impl GpuExecutor {
         let all = |node| -> Result<Vec<GpuTensor>> {
             Ok(self.node_params(node, |trainable| Some(self.arena(trainable).clone()))?.into_iter().flatten().collect())
         };
+        if let (true, Some(augmented)) = (training, &self.augmented) {
+            augmented.record(&mut rec, &tensor(INPUT))?;
+        }
         for step in &plan.steps {
             match step {
                 Step::Forward { node, x, y, saved, activation } => {
@@ -237,13 +218,17 @@ impl GpuExecutor {
     }
 
     /// Submits a step, or a part of one, and then the optimizer's own program if `update` and there is one.
-    fn submit(&mut self, mode: Mode, batch: &Batch<'_>, step: StepParams, (read, update): (bool, bool)) -> Result<()> {
+    fn submit(
+        &mut self,
+        mode: Mode,
+        batch: &Batch<'_>,
+        (step, epoch): (StepParams, u32),
+        (read, update): (bool, bool),
+    ) -> Result<()> {
         batch.check(&self.graph)?;
         let n = batch.len();
         self.prepare(mode, n)?;
-        let plan = &self.plans[&mode];
-        let input = self.memory.tensor(plan, INPUT).flat(0..batch.x.len());
-        self.gpu.write(&input, batch.x);
+        self.write_images(mode, batch, epoch);
         self.gpu.write(&self.memory.targets, batch.targets);
         self.gpu.write(&self.memory.sample_weights, batch.weights);
         self.gpu.queue.write_buffer(&self.memory.step, 0, bytemuck::bytes_of(&step));
@@ -274,23 +259,15 @@ impl GpuExecutor {
         self.since_read = 0;
         Ok(())
     }
-
-    fn read_arena(&self, arena: &GpuTensor, trainable: bool) -> Result<Vec<NamedTensor>> {
-        let values: Vec<f32> = self.gpu.read(arena)?;
-        let slots = self.parameters.slots.iter().filter(|s| s.spec.trainable == trainable);
-        Ok(slots
-            .map(|s| NamedTensor {
-                name: s.name.clone(),
-                shape: s.spec.shape.clone(),
-                values: values[s.offset..s.offset + s.spec.shape.elements()].to_vec(),
-            })
-            .collect())
-    }
 }
 
 impl Executor for GpuExecutor {
     fn device(&self) -> String {
         self.gpu.description.to_string()
+    }
+
+    fn augment(&mut self, augmentation: Arc<dyn Augmentation>) -> Result<()> {
+        self.augment_by(augmentation)
     }
 
     fn prepare(&mut self, mode: Mode, n: usize) -> Result<()> {
@@ -336,13 +313,13 @@ impl Executor for GpuExecutor {
                 share: part.len() as f32 / batch.len() as f32,
                 keep: u32::from(i > 0),
             };
-            self.submit(Mode::Train, &part, params, (true, i + 1 == count))?;
+            self.submit(Mode::Train, &part, (params, at.epoch), (true, i + 1 == count))?;
         }
         Ok(())
     }
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<()> {
-        self.submit(Mode::Evaluate, batch, StepParams::default(), (true, false))
+        self.submit(Mode::Evaluate, batch, Default::default(), (true, false))
     }
 
     fn profile(&mut self, batch: &Batch<'_>) -> Result<Profile> {
@@ -352,7 +329,7 @@ impl Executor for GpuExecutor {
     fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
         let before: Vec<f32> = self.gpu.read(&self.memory.metrics)?;
         let unknown = Samples::unknown(n, self.graph.output().elements());
-        self.submit(Mode::Evaluate, &Batch { x, ..unknown.batch() }, StepParams::default(), (false, false))?;
+        self.submit(Mode::Evaluate, &Batch { x, ..unknown.batch() }, Default::default(), (false, false))?;
         self.since_read -= 1;
         let plan = self.plans[&Mode::Evaluate].resized(&self.graph, n)?;
         let [_, probabilities, _] = plan.loss();
@@ -411,6 +388,7 @@ impl Executor for GpuExecutor {
 
     fn bytes(&self) -> u64 {
         let uniforms: u64 = self.programs.values().map(|p| p.uniform_bytes).sum();
-        self.memory.bytes() + self.scratch.bytes() + uniforms
+        let augmented = self.augmented.as_ref().map_or(0, Augmented::bytes);
+        self.memory.bytes() + self.scratch.bytes() + uniforms + augmented
     }
 }

@@ -26,7 +26,7 @@ impl Device {
         dataset: &Dataset,
         note: &mut dyn FnMut(String),
     ) -> Result<usize> {
-        let mut graph = start.graph(dataset.classes.len())?;
+        let mut graph = start.graph_for(config, dataset)?;
         let mut open: Vec<Arc<Graph>> = Vec::new();
         for phase in config.phases()? {
             graph = phase.graph(&graph)?;

@@ -3,6 +3,7 @@
 //! Both count anew in each phase, as in each of Keras's `fit`s.
 
 use super::history::EpochRow;
+use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Best, Plateau};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use std::time::Duration;
 pub enum Monitor {
     /// Loss on the validation images.
     ValLoss,
-    /// Accuracy on the validation images.
+    /// Accuracy on the validation images; of values, their mean concordance there.
     ValAccuracy,
     /// Loss of training.
     Loss,
@@ -27,7 +28,7 @@ impl Monitor {
     pub fn of(self, row: &EpochRow) -> f64 {
         match self {
             Self::ValLoss => row.val_loss,
-            Self::ValAccuracy => row.val_accuracy,
+            Self::ValAccuracy => row.monitored(),
             Self::Loss => row.loss,
             Self::Accuracy => row.accuracy,
         }
@@ -43,8 +44,9 @@ impl Monitor {
     }
 
     /// In words.
-    pub fn name(self) -> &'static str {
+    pub fn name(self, task: Task) -> &'static str {
         match self {
+            Self::ValAccuracy if task == Task::Values => "mean concordance on validation",
             Self::ValLoss => "validation loss",
             Self::ValAccuracy => "validation accuracy",
             Self::Loss => "training loss",

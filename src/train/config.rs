@@ -2,12 +2,16 @@
 
 use super::callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
 use super::phase::PhaseConfig;
-use crate::data::{OnBadFile, Preprocess};
+use super::task::Output;
+use crate::data::augment::Augmenter;
+use crate::data::{ClassWeight, InputSpec, OnBadFile, Options, Preprocess, augment};
 use crate::error::{Error, Result, nearest};
+use crate::graph::Augmentation;
 use crate::models::Variant;
 use crate::optim::{Adam, Clip, Kind, Optimizer, Schedule};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The settings of a run. In a file, every key may be left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +76,19 @@ pub struct Config {
     /// `vulkan`, `metal`, `dx12` or `gl`; any if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
+    /// Label smoothing: the loss takes `1 - a + a / k` for a class's target of 1, and `a / k` for 0.
+    pub label_smoothing: f32,
+    /// A csv of votes for the classes of each image, whose shares become the targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soft_labels: Option<PathBuf>,
+    /// What the outputs go through where they are values; nothing if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
+    /// What each class counts in training: `none`, `balanced`, a file, or a table of a number a class.
+    pub class_weight: ClassWeight,
+    /// What is done to training images: a preset's name or a table; see [`crate::data::augment`].
+    #[serde(deserialize_with = "augment::text_or_table", skip_serializing_if = "augment::Settings::is_none")]
+    pub augment: augment::Settings,
     /// The course of the learning rate in each phase.
     pub schedule: Schedule,
     /// What ends a phase early.
@@ -111,6 +128,11 @@ impl Default for Config {
             on_bad_file: OnBadFile::Fail,
             device: "auto".into(),
             backend: None,
+            label_smoothing: 0.0,
+            soft_labels: None,
+            output: None,
+            class_weight: ClassWeight::None,
+            augment: augment::Settings::default(),
             schedule: Schedule::default(),
             early_stopping: None,
             reduce_on_plateau: None,
@@ -155,6 +177,25 @@ impl Config {
         Variant::parse(self.size.as_deref(), self.freeze.as_deref(), self.unfreeze_last)
     }
 
+    /// How the data is opened for a network that takes pixels so.
+    pub fn data_options(&self, preprocess: Preprocess) -> Options {
+        Options {
+            classes: (!self.classes.is_empty()).then(|| self.classes.clone()),
+            validation_split: self.validation_split,
+            on_bad_file: self.on_bad_file,
+            seed: self.seed,
+            preprocess,
+            soft_labels: self.soft_labels.clone(),
+            class_weight: self.class_weight.clone(),
+        }
+    }
+
+    /// What is done to training images of a size that are preprocessed so, if anything.
+    pub fn augmentation(&self, input: InputSpec, preprocess: Preprocess) -> Option<Arc<dyn Augmentation>> {
+        let augmenter = Augmenter::new(&self.augment, self.seed, input, preprocess)?;
+        Some(Arc::new(augmenter))
+    }
+
     /// Refuses a batch that is more than the `n` training images.
     ///
     /// # Errors
@@ -191,6 +232,11 @@ impl Config {
                 ));
             }
         }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            let what = format!("--label-smoothing {}", self.label_smoothing);
+            return Err(Error::usage(what, "label-smoothing must be from 0 to below 1, such as 0.1"));
+        }
+        self.augment.check()?;
         self.phases().map(|_| ())
     }
 

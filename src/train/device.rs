@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::formats::checkpoint::Progress;
 use crate::gpu::Gpu;
 use crate::gpu::adapter::{DeviceChoice, backends};
-use crate::graph::{CpuExecutor, Executor, GpuExecutor, Graph, Mode, Options};
+use crate::graph::{Augmentation, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Options};
 use crate::optim::Optimizer;
 use std::sync::Arc;
 
@@ -80,8 +80,10 @@ impl Device {
         data: &Dataset,
         at: &Progress,
         optimizer: Optimizer,
+        augmentation: Option<&Arc<dyn Augmentation>>,
     ) -> Result<Box<dyn Executor>> {
         let mut executor = self.trainer(graph, at.batch, mask_seed(at.seed, at.phase), optimizer)?;
+        augmentation.map_or(Ok(()), |a| executor.augment(Arc::clone(a)))?;
         let update = at.batch.saturating_mul(optimizer.accumulate);
         for (mode, split, most) in [(Mode::Train, &data.train, update), (Mode::Evaluate, &data.validation, at.batch)] {
             for size in [most.min(split.len()), split.len() % most] {

@@ -11,12 +11,13 @@ use super::resume::continues;
 use super::run::RunFolder;
 use super::saved;
 use super::start::{Start, description_of};
+use super::task::validate;
 use crate::data::loader::{Loader, read_now};
-use crate::data::{Dataset, Preprocess};
+use crate::data::{Dataset, Preprocess, Task};
 use crate::error::Result;
 use crate::formats::checkpoint::{Checkpoint, Progress};
 use crate::formats::tensorboard::EventFile;
-use crate::graph::{At, Description, Executor, Graph, Metrics, Profile, Snapshot};
+use crate::graph::{At, Augmentation, Description, Executor, Graph, Metrics, Profile, Snapshot};
 use crate::optim::Length;
 use crate::philox::Philox;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub struct Trainer<'a> {
     executor: Box<dyn Executor>,
     progress: Progress,
     preprocess: Preprocess,
+    augmentation: Option<Arc<dyn Augmentation>>,
     /// The network's layers, if name, size and frozen layers do not say it all.
     network: Option<Description>,
     /// At least one; `progress.phase` is one of them.
@@ -75,7 +77,7 @@ impl<'a> Trainer<'a> {
         device: &'a Device,
     ) -> Result<Self> {
         let phases = config.phases()?;
-        let graph = Arc::new(phases[0].graph(&start.graph(dataset.classes.len())?)?);
+        let graph = Arc::new(phases[0].graph(&start.graph_for(config, dataset)?)?);
         let progress = Progress {
             epoch: 0,
             phase: 0,
@@ -105,7 +107,7 @@ impl<'a> Trainer<'a> {
         let checkpoint = Checkpoint::load(&path)?;
         let progress = continues(&checkpoint.meta, &path, config, dataset)?;
         let preprocess = checkpoint.meta.preprocessing;
-        let graph = Arc::new(graph_of(&checkpoint.meta, &path)?);
+        let graph = Arc::new(config.for_task(graph_of(&checkpoint.meta, &path)?, dataset.task)?);
         let snapshot = saved::snapshot(checkpoint, &path, &graph)?;
         let mut trainer = Self::with(config, dataset, run, device, (graph, preprocess), progress)?;
         trainer.executor.restore(&snapshot)?;
@@ -128,7 +130,8 @@ impl<'a> Trainer<'a> {
             later = phase.graph(&later)?;
             device.check_room(&later, phase.batch, config.optimizer()?)?;
         }
-        let executor = device.ready(&graph, dataset, &progress, config.optimizer()?)?;
+        let augmentation = config.augmentation(dataset.train.input(), preprocess);
+        let executor = device.ready(&graph, dataset, &progress, config.optimizer()?, augmentation.as_ref())?;
         let network = description_of(&graph, phases[progress.phase].freeze.as_ref())?;
         Ok(Self {
             config,
@@ -139,6 +142,7 @@ impl<'a> Trainer<'a> {
             executor,
             progress,
             preprocess,
+            augmentation,
             phases,
             network,
             note: None,
@@ -200,7 +204,8 @@ impl<'a> Trainer<'a> {
         (progress.batch, progress.lr) = (phase.batch, phase.lr);
         let graph = Arc::new(phase.graph(&self.graph)?);
         let network = description_of(&graph, phase.freeze.as_ref())?;
-        let mut executor = self.device.ready(&graph, self.dataset, &progress, self.config.optimizer()?)?;
+        let (optimizer, augmentation) = (self.config.optimizer()?, self.augmentation.as_ref());
+        let mut executor = self.device.ready(&graph, self.dataset, &progress, optimizer, augmentation)?;
         executor.restore(&Snapshot { parameters, ..Snapshot::default() })?;
         Ok(Self { executor, progress, graph, network, ..self })
     }
@@ -340,7 +345,7 @@ impl<'a> Trainer<'a> {
         }
         let training = start.elapsed().as_secs_f64();
         observer.validating(epoch + 1);
-        let validation = self.validate()?;
+        let (validation, outputs) = validate(self.executor.as_mut(), self.dataset, batch)?;
         if validation.not_finite {
             // The last steps' batches show the layer; a checkpoint of such parameters would be worth nothing.
             return Err(self.not_finite(&recent, step));
@@ -349,7 +354,7 @@ impl<'a> Trainer<'a> {
         Ok(Some(EpochRow {
             epoch: epoch + 1,
             loss: mean(&sums, sums.loss),
-            accuracy: mean(&sums, sums.correct),
+            accuracy: self.of_classes(mean(&sums, sums.correct)),
             mse: mean(&sums, sums.mse),
             val_loss: mean(&validation, validation.loss),
             val_accuracy: mean(&validation, validation.correct),
@@ -357,19 +362,12 @@ impl<'a> Trainer<'a> {
             lr: f64::from(self.rate(self.progress.step.saturating_sub(1))),
             seconds: partial.seconds + start.elapsed().as_secs_f64(),
             images_per_s: images as f64 / training,
+            outputs,
         }))
     }
 
-    fn validate(&mut self) -> Result<Metrics> {
-        let split = &self.dataset.validation;
-        let order = (0..split.len() as u32).collect();
-        let mut sums = Metrics::default();
-        for loaded in Loader::start(Arc::clone(split), order, self.progress.batch, LOADER_THREADS) {
-            let loaded = loaded?;
-            self.executor.evaluate(&loaded.batch())?;
-            sums += self.executor.arrived()?;
-        }
-        sums += self.executor.flush()?;
-        Ok(sums)
+    /// A figure that only classes have.
+    fn of_classes(&self, figure: f64) -> f64 {
+        if self.dataset.task == Task::Classes { figure } else { f64::NAN }
     }
 }

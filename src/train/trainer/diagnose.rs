@@ -26,6 +26,7 @@ impl Trainer<'_> {
         let seed = mask_seed(self.progress.seed, self.progress.phase);
         let mut reference = CpuExecutor::new(Arc::clone(&self.graph), self.images_a_step(), seed);
         reference.restore(&self.executor.snapshot()?)?;
+        self.augmentation.as_ref().map_or(Ok(()), |a| reference.augment(Arc::clone(a)))?;
         let found = recent.first(|at, indices| {
             let samples = read_now(self.dataset.train.as_ref(), indices)?;
             reference.first_not_finite(&samples.batch(), at)

@@ -1,16 +1,17 @@
 //! What follows an epoch: counting, checkpoints, the history; and, after the last, the result.
 
 use super::Trainer;
-use crate::data::{InputSpec, Split};
+use crate::data::{Dataset, InputSpec, Split};
 use crate::error::Result;
-use crate::eval::metrics::Evaluation;
+use crate::eval::Scores;
 use crate::formats::checkpoint::{Best, Checkpoint, Meta, Plateau, Progress};
 use crate::formats::tensorboard::EventFile;
 use crate::graph::{NamedTensor, Snapshot};
 use crate::train::callbacks::EarlyStopping;
-use crate::train::evaluate::{evaluate, graph_of};
+use crate::train::evaluate::graph_of;
 use crate::train::history::EpochRow;
 use crate::train::saved;
+use crate::train::task::score;
 use std::sync::Arc;
 
 impl Trainer<'_> {
@@ -58,8 +59,9 @@ impl Trainer<'_> {
             Some(events) => events,
             none => none.insert(EventFile::create(self.run.path())?),
         };
-        let EpochRow { epoch, loss, accuracy, mse, val_loss, val_accuracy, val_mse, lr, seconds: _, images_per_s } =
-            row;
+        let EpochRow { epoch, loss, accuracy, mse, val_loss, val_accuracy, val_mse, lr, images_per_s, .. } = row;
+        let concordance = row.val_ccc().unwrap_or(f64::NAN);
+        let rmse = row.val_rmse().unwrap_or(f64::NAN);
         let values = [
             ("loss", *loss),
             ("accuracy", *accuracy),
@@ -69,7 +71,11 @@ impl Trainer<'_> {
             ("val_mse", *val_mse),
             ("learning_rate", *lr),
             ("images_per_s", *images_per_s),
+            ("val_ccc", concordance),
+            ("val_rmse", rmse),
         ];
+        // What a task does not have is not written.
+        let values: Vec<_> = values.into_iter().filter(|(_, value)| !value.is_nan()).collect();
         events.scalars(*epoch as u64, &values)
     }
 
@@ -79,6 +85,7 @@ impl Trainer<'_> {
         let meta = Meta {
             model: self.graph.name.clone(),
             network: self.network.clone(),
+            task: self.dataset.task,
             classes: self.dataset.classes.clone(),
             input: [height, width, channels],
             freeze: self.phase().freeze.clone(),
@@ -100,14 +107,15 @@ impl Trainer<'_> {
     }
 
     /// The best checkpoint's figures.
-    pub(super) fn score_best(&mut self) -> Result<(Option<Evaluation>, &'static str)> {
+    pub(super) fn score_best(&mut self) -> Result<(Option<Scores>, &'static str)> {
         let parameters = self.best_parameters()?;
         self.executor.restore(&Snapshot { parameters, ..Snapshot::default() })?;
         let (split, name): (&Arc<dyn Split>, _) = match &self.dataset.test {
             Some(test) => (test, "test"),
             None => (&self.dataset.validation, "validation"),
         };
-        let evaluation = evaluate(self.executor.as_mut(), split, &self.dataset.classes, self.progress.batch)?;
-        Ok((Some(evaluation), name))
+        let (executor, Dataset { task, classes, .. }) = (self.executor.as_mut(), self.dataset);
+        let scores = score(executor, split, (*task, classes), self.progress.batch)?;
+        Ok((Some(scores), name))
     }
 }
