@@ -16,6 +16,7 @@
 //! | room | what |
 //! |---|---|
 //! | [`cli`] | the command, one file a subcommand |
+//! | [`search`] | random search over settings, by several processes |
 //! | [`train`], [`verify`] | the loop, run folders; op cases against the reference and finite differences |
 //! | [`models`], [`data`], [`eval`], [`formats`] | networks by name; images; figures and plots; checkpoints |
 //! | [`graph`] | graphs, plans, the two executors |
@@ -42,6 +43,7 @@ pub mod models;
 pub mod ops;
 pub mod optim;
 pub mod philox;
+pub mod search;
 pub mod tensor;
 pub mod train;
 pub mod verify;

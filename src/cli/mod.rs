@@ -11,9 +11,11 @@ mod import;
 mod labels;
 mod models;
 mod out;
+mod pages;
 mod predict;
 mod profile;
 mod progress;
+mod search;
 mod synth;
 mod train;
 mod verify;
@@ -39,6 +41,8 @@ struct Cli {
 enum Command {
     /// Train a network; without flags, a small one on drawn faces for about a minute
     Train(Box<train::TrainArgs>),
+    /// Try settings at random, stop hopeless trials early, train the best anew
+    Search(search::SearchArgs),
     /// Time whole training steps of a network
     Bench(bench::BenchArgs),
     /// Score a trained network on a split of some data
@@ -61,6 +65,10 @@ enum Command {
     Data(data::DataArgs),
     /// Write drawn faces as a tree of class folders
     Synth(synth::SynthArgs),
+    /// Print a shell's completions
+    Completions(pages::CompletionsArgs),
+    /// Write man pages
+    Man(pages::ManArgs),
 }
 
 /// Parses the command line, runs it and turns the result into an exit code: 0 success; 1 `verify` found a case that
@@ -81,6 +89,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Bench(args) => bench::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Search(args) => search::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::run(&args),
@@ -91,5 +100,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Verify(args) => verify::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Synth(args) => synth::run(&args),
+        Command::Completions(args) => pages::completions(&args),
+        Command::Man(args) => pages::man(&args),
     }
 }

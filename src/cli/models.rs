@@ -4,7 +4,7 @@ use super::args::VariantArgs;
 use super::out::{print, print_json, table};
 use crate::error::Result;
 use crate::graph::{Budget, Description, Graph, Options};
-use crate::models::{self, MODELS, Summary, file};
+use crate::models::{self, MODELS, Summary, Variables, file};
 use clap::Args;
 use serde::Serialize;
 use std::path::Path;
@@ -101,7 +101,7 @@ fn graph(args: &SummaryArgs) -> Result<Graph> {
         let model = models::find(&args.model)?;
         return model.variant(args.classes.map_or(model.classes, usize::from), &variant);
     }
-    let mut graph = file::graph(Path::new(&args.model), variant.size)?;
+    let mut graph = file::graph(Path::new(&args.model), variant.size, &Variables::new())?;
     if let Some(classes) = args.classes {
         graph = Description::of(&graph)?.with_classes(usize::from(classes))?.graph(&graph.name)?;
     }

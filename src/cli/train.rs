@@ -264,7 +264,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
 }
 
 /// A flag that the first Ctrl-C or termination signal sets; the second ends the program at once.
-fn stop_on_signal() -> Result<Arc<AtomicBool>> {
+pub(super) fn stop_on_signal() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let handler = move || {

@@ -18,8 +18,10 @@
 //! ```
 //!
 //! A layer reads the one before it, or the layers that `inputs` names; `input` is the network's. `name` is Keras's automatic one if
-//! absent. The last dense layer or convolution gets as many outputs as the data has classes.
+//! absent. The last dense layer or convolution gets as many outputs as the data has classes. A table `[variables]` names values,
+//! which layers take as `"${name}"` and runs may set to others.
 
+use super::variables::{Scope, Variables};
 use crate::error::{Error, Result, nearest};
 use crate::graph::{Description, Graph, Layer, Numbered};
 use crate::ops::describe::{self, Config};
@@ -37,6 +39,8 @@ const INPUT: &str = "input";
 #[serde(deny_unknown_fields)]
 struct File {
     input: Spanned<Vec<u32>>,
+    #[serde(default)]
+    variables: toml::Table,
     layer: Vec<Spanned<toml::Table>>,
 }
 
@@ -51,23 +55,41 @@ pub fn name_of(model: &str) -> &str {
     stem.filter(|_| is_file(model)).unwrap_or(model)
 }
 
-/// The network of a file, with an input of another height and width if `size` says so.
+/// The network of a file, with an input of another height and width if `size` says so, and other values of the variables in `given`.
 ///
 /// # Errors
-/// An unreadable file; TOML that is none, an unknown class, setting or layer, or shapes that do not fit, each with its line.
-pub fn graph(path: &Path, size: Option<[usize; 2]>) -> Result<Graph> {
-    read(path, size)?.graph(name_of(&path.to_string_lossy()))
+/// An unreadable file; TOML that is none, an unknown class, setting, layer or variable, or shapes that do not fit, each with its
+/// line.
+pub fn graph(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result<Graph> {
+    read(path, size, given)?.graph(name_of(&path.to_string_lossy()))
+}
+
+/// The variables of a file, with its own values.
+///
+/// # Errors
+/// An unreadable file; TOML that is none.
+pub fn variables(path: &Path) -> Result<Variables> {
+    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+        Error::data(
+            path,
+            e.to_string().trim_end(),
+            "a network: `input = [height, width, channels]`, then [[layer]] tables",
+        )
+    })?;
+    let own = table.get("variables").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    Ok(own.into_iter().collect())
 }
 
 /// Reads a file, and builds the network once to see that it can be.
-fn read(path: &Path, size: Option<[usize; 2]>) -> Result<Description> {
+fn read(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result<Description> {
     let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
     let refuse = |line: usize, what: String| {
         Error::row(path, line as u64, what, "a network: `input = [height, width, channels]`, then [[layer]] tables")
     };
     let line_of = |byte: usize| 1 + text.bytes().take(byte).filter(|b| *b == b'\n').count();
     let parsed = toml::from_str(&text);
-    let File { input, layer: tables } = parsed
+    let File { input, variables, layer: tables } = parsed
         .map_err(|e: toml::de::Error| refuse(line_of(e.span().map_or(0, |s| s.start)), e.message().to_owned()))?;
     let [height, width, channels] = input.get_ref()[..] else {
         let what = format!("`input` has {} sizes", input.get_ref().len());
@@ -83,10 +105,15 @@ fn read(path: &Path, size: Option<[usize; 2]>) -> Result<Description> {
     };
     let mut reader = Reader { layers: vec![input], names: Numbered::default() };
     let mut lines = vec![1];
+    let mut scope = Scope::new(variables, given).map_err(|what| refuse(1, what))?;
     for table in tables {
         let line = line_of(table.span().start);
-        reader.layer(table.into_inner()).map_err(|what| refuse(line, what))?;
+        let mut table = table.into_inner();
+        scope.fill(&mut table).and_then(|()| reader.layer(table)).map_err(|what| refuse(line, what))?;
         lines.resize(reader.layers.len(), line);
+    }
+    if let Some(name) = scope.unused() {
+        return Err(refuse(1, format!("no layer uses the variable `{name}`")));
     }
     let description = Description { layers: reader.layers };
     let line_of_layer = |name: &str| description.layers.iter().position(|l| l.name == name).map_or(1, |i| lines[i]);
@@ -211,7 +238,43 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.toml");
         std::fs::write(&path, text).unwrap();
-        read(&path, None)
+        read(&path, None, &Variables::new())
+    }
+
+    #[test]
+    fn variables_are_values_that_can_be_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.toml");
+        let layers = "[[layer]]\nclass = 'Conv2D'\nfilters = '${filters}'\nkernel_size = ['${side}', 3]\n\
+            [[layer]]\nclass = 'Flatten'\n[[layer]]\nclass = 'Dense'\nunits = 3\n";
+        std::fs::write(&path, format!("input = [8, 8, 1]\n[variables]\nfilters = 4\nside = 2\n{layers}")).unwrap();
+        let shape = |given: &[(&str, i64)]| {
+            let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+            graph(&path, None, &given).map(|g| g.nodes[0].params[0].shape.dims().to_vec()).map_err(|e| e.to_string())
+        };
+        assert_eq!(shape(&[]).unwrap(), [2, 3, 1, 4]);
+        assert_eq!(shape(&[("filters", 7), ("side", 5)]).unwrap(), [5, 3, 1, 7]);
+        for (given, words) in [
+            (("filtres", 7), "no variable `filtres`; did you mean `filters`?"),
+            (("x", 7), "[variables] has filters, side"),
+            (("side", 9), "row 5: layer `conv2d`"),
+            (("side", -1), "row 5"),
+        ] {
+            let error = shape(&[given]).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
+        for (text, line, words) in [
+            (layers.to_owned(), 2, "no table [variables]"),
+            (
+                format!("[variables]\nfilters = 4\nside = 2\nunits = 3\n{layers}"),
+                1,
+                "no layer uses the variable `units`",
+            ),
+            (format!("[variables]\nfilters = 4\nside = 2\n{layers}name = 'a${{side}}'"), 12, "stands alone"),
+        ] {
+            let error = parse(&format!("input = [8, 8, 1]\n{text}")).unwrap_err().to_string();
+            assert!(error.contains(&format!("row {line}:")) && error.contains(words), "{text}: {error}");
+        }
     }
 
     #[test]

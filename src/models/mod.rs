@@ -7,11 +7,13 @@ mod scratch;
 mod stack;
 mod summary;
 mod transfer;
+mod variables;
 mod variant;
 
 pub use list::MODELS;
 pub use stack::Stack;
 pub use summary::Summary;
+pub use variables::Variables;
 pub use variant::Variant;
 
 use crate::error::{Error, Result, nearest};

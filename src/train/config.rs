@@ -7,7 +7,7 @@ use crate::data::augment::Augmenter;
 use crate::data::{ClassWeight, InputSpec, OnBadFile, Options, Preprocess, augment};
 use crate::error::{Error, Result, nearest};
 use crate::graph::Augmentation;
-use crate::models::Variant;
+use crate::models::{Variables, Variant, file};
 use crate::optim::{Adam, Clip, Kind, Optimizer, Schedule};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,9 @@ pub struct Config {
     pub data: String,
     /// A name that `fer-gpu models` lists; empty for the network in `weights`.
     pub model: String,
+    /// Values of the variables of a network in TOML, where they are not its own.
+    #[serde(skip_serializing_if = "Variables::is_empty")]
+    pub network: Variables,
     /// A checkpoint or a file of Keras's whose parameters to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
@@ -107,6 +110,7 @@ impl Default for Config {
         Self {
             data: "synth".into(),
             model: crate::models::DEFAULT.into(),
+            network: Variables::new(),
             weights: None,
             preprocess: None,
             size: None,
@@ -148,16 +152,26 @@ impl Config {
     /// An unreadable file, TOML that is none, an unknown key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let refuse = |e: toml::de::Error| {
-            let near = nearest_key(e.message()).map(|n| format!("\ndid you mean `{n}`?")).unwrap_or_default();
-            let what = format!("{}{near}", e.to_string().trim_end());
-            Error::data(path, what, "settings as `config.toml` of a run has them")
-        };
-        let mut config: Self = toml::from_str(&text).map_err(refuse)?;
-        if !text.parse::<toml::Table>().map_err(refuse)?.contains_key("epochs") {
-            config.epochs = config.epochs_of_phases().unwrap_or(config.epochs);
+        let refuse = |e| Error::data(path, explained(&e), "settings as `config.toml` of a run has them");
+        let config: Self = toml::from_str(&text).map_err(refuse)?;
+        Ok(config.with_epochs_of(&text.parse().map_err(refuse)?))
+    }
+
+    /// Takes settings from a table.
+    ///
+    /// # Errors
+    /// The text of what is wrong: an unknown key, with the nearest known one, or a value of another kind.
+    pub fn of_table(table: toml::Table) -> Result<Self, String> {
+        let config: Self = toml::Value::Table(table.clone()).try_into().map_err(|e| explained(&e))?;
+        Ok(config.with_epochs_of(&table))
+    }
+
+    /// The epochs of the phases together, if the table that the settings come from leaves `epochs` out.
+    fn with_epochs_of(mut self, table: &toml::Table) -> Self {
+        if !table.contains_key("epochs") {
+            self.epochs = self.epochs_of_phases().unwrap_or(self.epochs);
         }
-        Ok(config)
+        self
     }
 
     /// The settings as [`Config::read`] takes them.
@@ -216,6 +230,10 @@ impl Config {
         {
             let what = format!("--validation-split {share}");
             return Err(Error::usage(what, "validation-split must be between 0 and 1, such as 0.2"));
+        }
+        if !self.network.is_empty() && !file::is_file(&self.model) {
+            let what = format!("[network] sets variables, which the model `{}` has none of", self.model);
+            return Err(Error::usage(what, "they belong to a network in TOML: model = \"FILE.toml\""));
         }
         self.time()?;
         self.optimizer()?;
@@ -339,6 +357,12 @@ mod auto {
             Given::Word(word) => Err(D::Error::custom(format!("batch \"{word}\" is no number of images; \"auto\" is"))),
         }
     }
+}
+
+/// An error of TOML with the nearest known key.
+pub(crate) fn explained(e: &toml::de::Error) -> String {
+    let near = nearest_key(e.message()).map(|n| format!("\ndid you mean `{n}`?")).unwrap_or_default();
+    format!("{}{near}", e.to_string().trim_end())
 }
 
 /// The known key that is nearest to the unknown one of an error's text, which lists them.

@@ -19,6 +19,7 @@ mod task;
 mod trainer;
 
 pub use callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
+pub(crate) use config::explained;
 pub use config::{AUTO, Config};
 pub use device::Device;
 pub use evaluate::{Loaded, Saved, evaluate};

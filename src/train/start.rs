@@ -49,13 +49,13 @@ impl Start {
     /// An unknown model, a file that cannot be read, or a file without a network where no model is named.
     pub fn read(config: &Config) -> Result<Self> {
         let Some(path) = &config.weights else {
-            return Self::of_name(&config.model, config.variant()?, config.preprocess.unwrap_or_default(), None);
+            return Self::of_name(config, config.preprocess.unwrap_or_default(), None);
         };
         let Weights { network, preprocess, source } = read_weights(path)?;
         let preprocess = config.preprocess.or(preprocess).unwrap_or_default();
         let weights = Some((path.clone(), source));
         if file::is_file(&config.model) {
-            return Self::of_name(&config.model, config.variant()?, preprocess, weights);
+            return Self::of_name(config, preprocess, weights);
         }
         let named = models::find(&config.model);
         match (named, network) {
@@ -89,16 +89,12 @@ impl Start {
     }
 
     /// The network of the registry, or of a TOML file.
-    fn of_name(
-        name: &str,
-        variant: Variant,
-        preprocess: Preprocess,
-        weights: Option<(PathBuf, Source)>,
-    ) -> Result<Self> {
+    fn of_name(config: &Config, preprocess: Preprocess, weights: Option<(PathBuf, Source)>) -> Result<Self> {
+        let (name, variant) = (config.model.as_str(), config.variant()?);
         if !file::is_file(name) {
             return Self::of_model(models::find(name)?, variant, preprocess, weights);
         }
-        let graph = file::graph(Path::new(name), variant.size)?;
+        let graph = file::graph(Path::new(name), variant.size, &config.network)?;
         let mut start = Self::of_graph(file::name_of(name).to_owned(), &graph, preprocess, weights)?;
         if let Network::Described(_, frozen) = &mut start.network {
             *frozen = variant.freeze;

@@ -261,6 +261,9 @@ impl<'a> Trainer<'a> {
                 stopped = Some(Stopped::Patience);
             } else if self.out_of_time() && !self.finished() {
                 stopped = Some(Stopped::Time);
+            } else if stop.load(Ordering::Relaxed) && !self.finished() {
+                // Between two epochs: all is saved.
+                stopped = Some(Stopped::Interrupted);
             }
         }
         let best = self.progress.best;

@@ -4,7 +4,9 @@
 mod axis;
 mod confusion;
 mod curves;
+mod search;
 mod svg;
 
 pub use confusion::confusion_svg;
 pub use curves::curves_svg;
+pub use search::{Course, search_svg};
