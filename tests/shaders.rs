@@ -3,7 +3,8 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use fer_gpu::gpu::adapter::DeviceChoice;
-use fer_gpu::gpu::{Gpu, Tiling};
+use fer_gpu::gpu::{Gpu, Loads, Pick, Tiling};
+use fer_gpu::ops::conv2d::variant::CANDIDATES;
 use fer_gpu::verify;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
@@ -66,20 +67,24 @@ fn check(source: &str, optional: Capabilities) -> Result<(), String> {
 
 #[test]
 fn every_kernel_is_valid_and_translates() {
-    let subgroups =
-        [4, 8, 16].into_iter().flat_map(|lanes| [true, false].map(|slow_loads| Tiling::Subgroup { lanes, slow_loads }));
+    let subgroups = [4, 8, 16]
+        .into_iter()
+        .flat_map(|lanes| [Loads::Plain, Loads::Wide, Loads::Slow].map(|loads| Tiling::Subgroup { lanes, loads }));
+    let picks: Vec<Pick> = (0..CANDIDATES).map(Pick::Nth).collect();
     let mut count = 0;
     for tiling in subgroups.chain([Tiling::Workgroup]) {
         // What a tiling is only chosen with; the GPUs' own has nothing that WebGPU does not guarantee.
         let optional = match tiling {
-            Tiling::Subgroup { slow_loads: true, .. } => Capabilities::SUBGROUP | Capabilities::SHADER_INT64,
+            Tiling::Subgroup { loads: Loads::Wide | Loads::Slow, .. } => {
+                Capabilities::SUBGROUP | Capabilities::SHADER_INT64
+            }
             Tiling::Subgroup { .. } => Capabilities::SUBGROUP,
             Tiling::Workgroup => Capabilities::empty(),
         };
         let mut gpu =
             Gpu::open(&DeviceChoice::Auto, wgpu::Backends::all()).expect("an adapter: tools/test.sh installs one");
         gpu.tiling = tiling;
-        for (number, kernel) in verify::kernels(gpu).expect("renders").iter().enumerate() {
+        for (number, kernel) in verify::kernels(gpu, &picks).expect("renders").iter().enumerate() {
             let label = kernel.label();
             check(&kernel.source, optional).unwrap_or_else(|e| panic!("{label}, number {number} in {tiling:?}: {e}"));
             count += 1;

@@ -1,6 +1,6 @@
 //! `fer-gpu train`.
 
-use super::args::{BadFile, DeviceArgs, VariantArgs, open_device};
+use super::args::{BadFile, DeviceArgs, TuneArgs, VariantArgs, open_device};
 use super::out::{print, say};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
@@ -69,6 +69,8 @@ pub(super) struct TrainArgs {
     on_bad_file: Option<BadFile>,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    tune: TuneArgs,
     /// Run folder [default: runs/train/N]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -180,7 +182,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     // Every error of shapes and sizes surfaces here, before a device or a folder exists.
     config.check_graph(&start.graph(dataset.classes.len())?)?;
     config.check_batch(dataset.train.len())?;
-    let device = open_device(&config.device, config.backend.as_deref())?;
+    let opened = open_device(&config.device, config.backend.as_deref(), &args.tune.tuning())?;
+    let device = &opened.device;
     if args.profile.asked() && matches!(device, Device::Cpu) {
         return Err(Error::usage("--profile times GPU kernels, which the CPU reference has none of", "leave it out"));
     }
@@ -197,9 +200,12 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         None => RunFolder::create(args.out.as_deref())?,
     };
     let mut trainer = match &args.resume {
-        Some(_) => Trainer::resume(&config, &dataset, &run, &device)?,
-        None => Trainer::start(&config, start, &dataset, &run, &device)?,
+        Some(_) => Trainer::resume(&config, &dataset, &run, device)?,
+        None => Trainer::start(&config, start, &dataset, &run, device)?,
     };
+    if let Some(note) = opened.keep_timings() {
+        say!("{note}");
+    }
     run.write_config(&config)?;
     if args.resume.is_none() {
         run.write_env(&Environment::here(device.to_string()))?;

@@ -109,5 +109,14 @@ fn meta(graph: &Graph, options: &Import, notes: &mut Vec<String>) -> Result<Meta
     });
     preprocessing.check(channels)?;
     let (model, freeze, network) = (graph.name.clone(), None, description_of(graph, None)?);
-    Ok(Meta { model, network, freeze, classes, input: [height, width, channels], preprocessing, progress: None })
+    Ok(Meta {
+        model,
+        network,
+        freeze,
+        classes,
+        input: [height, width, channels],
+        preprocessing,
+        kernels: Default::default(),
+        progress: None,
+    })
 }

@@ -14,9 +14,10 @@ pub mod run;
 mod saved;
 mod start;
 mod trainer;
+mod tuning;
 
 pub use config::Config;
-pub use device::Device;
+pub use device::{Device, Opened};
 pub use evaluate::{Loaded, Saved, evaluate};
 pub use import::{Import, import};
 pub use outcome::{Observer, Outcome, Stopped};
@@ -24,3 +25,4 @@ pub use phase::{Phase, PhaseConfig};
 pub use resume::config_of;
 pub use start::Start;
 pub use trainer::Trainer;
+pub use tuning::{Cache, Tuning};

@@ -92,6 +92,7 @@ impl<'a> Trainer<'a> {
         let path = run.last();
         let checkpoint = Checkpoint::load(&path)?;
         let progress = continues(&checkpoint.meta, &path, config, dataset)?;
+        device.hold(&checkpoint.meta.kernels);
         let preprocess = checkpoint.meta.preprocessing;
         let graph = Arc::new(graph_of(&checkpoint.meta, &path)?);
         let snapshot = saved::snapshot(checkpoint, &path, &graph)?;
@@ -363,6 +364,7 @@ impl<'a> Trainer<'a> {
             input: [height, width, channels],
             freeze: self.phase().freeze.clone(),
             preprocessing: self.preprocess,
+            kernels: self.device.choices(),
             progress: Some(self.progress.clone()),
         };
         let checkpoint = saved::checkpoint(meta, self.executor.snapshot()?);

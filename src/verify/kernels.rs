@@ -1,7 +1,7 @@
 //! Every kernel text that this program can hand to a driver, without running any.
 
 use crate::error::Result;
-use crate::gpu::{Gpu, Kernel, Tiling, Winograd};
+use crate::gpu::{Gpu, Kernel, Pick};
 use crate::graph::{Executor, GpuExecutor, Graph, Mode};
 use crate::models::MODELS;
 use crate::ops;
@@ -19,12 +19,12 @@ const OTHERS: [(&str, &str, &str); 3] = [
     ("gpu", "peak_copy", include_str!("../../shaders/common/peak_copy.wgsl")),
 ];
 
-/// The kernels of every case of every op and of the networks' training and evaluation, each text and entry point once, as `gpu` in
-/// its present tiling would get them. Nothing is run.
+/// The kernels of every case of every op, each in the variants that `picks` picks, and of the networks' training and evaluation, each
+/// text and entry point once, as `gpu` in its present tiling would get them. Nothing is run.
 ///
 /// # Errors
 /// A kernel that cannot be rendered, or whatever the driver reports.
-pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
+pub fn kernels(mut gpu: Gpu, picks: &[Pick]) -> Result<Vec<Kernel>> {
     let tiling = gpu.tiling;
     let found = Arc::new(Mutex::new(Vec::<Kernel>::new()));
     let note = Arc::clone(&found);
@@ -35,16 +35,13 @@ pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
         // What is compiled matters not: an empty kernel is quick.
         Some(format!("@compute @workgroup_size(1) fn {}() {{}}", kernel.entry))
     });
-    // Winograd's algorithm is for adapters with slow loads only; there, both ways.
-    let slow_loads = matches!(tiling, Tiling::Subgroup { slow_loads: true, .. });
-    let ways: &[Winograd] = if slow_loads { &[Winograd::Always, Winograd::Never] } else { &[Winograd::Never] };
     for case in ops::cases(None)? {
-        for way in ways {
-            gpu.winograd = *way;
+        for pick in picks {
+            gpu.tuner.pick = *pick;
             prepare(&gpu, &case)?;
         }
     }
-    gpu.winograd = Winograd::default();
+    gpu.tuner.pick = Pick::default();
     let gpu = Arc::new(gpu);
     let mut graphs = MODELS.iter().map(|m| m.graph(m.classes)).collect::<Result<Vec<_>>>()?;
     graphs.sort_by_key(parameters);

@@ -63,6 +63,9 @@ pub struct Meta {
     pub freeze: Option<Freeze>,
     /// How pixels become inputs.
     pub preprocessing: Preprocess,
+    /// Which variants of kernels trained it: they fix the order of sums, so a resumed run keeps to them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kernels: BTreeMap<String, String>,
     /// Where training stands; absent in a file that is only for inference.
     pub progress: Option<Progress>,
 }

@@ -54,6 +54,7 @@ fn sample(step: u64, width: usize) -> Checkpoint {
         input: [48, 48, 1],
         freeze: Some(Freeze::Through("pool".into())),
         preprocessing: Preprocess::Unit,
+        kernels: [("conv2d.forward 1x1".to_owned(), "direct 32x32".to_owned())].into(),
         progress: Some(progress),
     };
     let shapes = [("conv2d/kernel", vec![3, 3, 1, width]), ("conv2d/bias", vec![width]), ("scale", vec![])];
