@@ -4,7 +4,7 @@
 mod common;
 
 use fer_gpu::gpu::{Choices, Gpu, Pick, Tune};
-use fer_gpu::graph::{Executor, GpuExecutor, Snapshot};
+use fer_gpu::graph::{At, Executor, GpuExecutor, Snapshot};
 use fer_gpu::models;
 use fer_gpu::train::{Cache, Tuning};
 use std::sync::Arc;
@@ -23,9 +23,9 @@ fn gpu(tune: Tune, seconds: u64, held: Choices) -> Arc<Gpu> {
 fn trained(gpu: &Arc<Gpu>) -> Snapshot {
     let model = models::find("fer7-small").expect("listed");
     let graph = Arc::new(model.graph(model.classes).expect("builds"));
-    let (x, labels) = common::noise(0, BATCH, graph.input().elements(), model.classes);
+    let samples = common::noise(0, BATCH, graph.input().elements(), model.classes);
     let mut executor = GpuExecutor::new(Arc::clone(gpu), graph, BATCH, 1, true).expect("fits");
-    executor.train(&x, &labels, 0, 0.001).expect("trains");
+    executor.train(&samples.batch(), At::step(0, 0.001)).expect("trains");
     executor.snapshot().expect("reads")
 }
 
