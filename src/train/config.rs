@@ -1,7 +1,8 @@
 //! Everything that decides a run, as flags and `--config FILE.toml` give it and `config.toml` keeps it.
 
 use super::phase::PhaseConfig;
-use crate::data::{OnBadFile, Preprocess};
+use super::task::Output;
+use crate::data::{ClassWeight, OnBadFile, Preprocess};
 use crate::error::{Error, Result};
 use crate::models::Variant;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,16 @@ pub struct Config {
     /// `vulkan`, `metal`, `dx12` or `gl`; any if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
+    /// Label smoothing: the loss takes `1 - a + a / k` for a class's target of 1, and `a / k` for 0.
+    pub label_smoothing: f32,
+    /// A csv of votes for the classes of each image, whose shares become the targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soft_labels: Option<PathBuf>,
+    /// What the outputs go through where they are values; nothing if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
+    /// What each class counts in training: `none`, `balanced`, a file, or a table of a number a class.
+    pub class_weight: ClassWeight,
     /// What is trained how for how long, one after the other; one phase of all epochs if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phase: Vec<PhaseConfig>,
@@ -78,6 +89,10 @@ impl Default for Config {
             on_bad_file: OnBadFile::Fail,
             device: "auto".into(),
             backend: None,
+            label_smoothing: 0.0,
+            soft_labels: None,
+            output: None,
+            class_weight: ClassWeight::None,
             phase: Vec::new(),
         }
     }
@@ -137,6 +152,10 @@ impl Config {
         {
             let what = format!("--validation-split {share}");
             return Err(Error::usage(what, "validation-split must be between 0 and 1, such as 0.2"));
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            let what = format!("--label-smoothing {}", self.label_smoothing);
+            return Err(Error::usage(what, "label-smoothing must be from 0 to below 1, such as 0.1"));
         }
         self.phases().map(|_| ())
     }

@@ -7,7 +7,7 @@ use image::imageops::{FilterType, overlay, resize};
 use image::{GrayImage, ImageFormat};
 use rayon::prelude::*;
 
-use super::{EMOTIONS, SIDE, SPLITS, check_count, draw, split_counts};
+use super::{EMOTIONS, Known, SIDE, SPLITS, check_count, draw, known, split_counts};
 use crate::error::{Error, Result};
 
 /// Pixels of a face on the sheet, along a side.
@@ -25,8 +25,8 @@ pub struct Written {
 }
 
 /// Writes `n` faces to `out`: `train|validation|test/<emotion>/NNNNN.png` (48 x 48, grey), the same images that
-/// `--data synth:N` with that seed gives, and `sheet.png`, the first twelve training images of each emotion. Makes
-/// the folder if need be.
+/// `--data synth:N` with that seed gives; `sheet.png`, the first twelve training images of each emotion; and `values.csv`, for
+/// each image its path, its split and numbers that it was drawn by ([`Known`]). Makes the folder if need be.
 ///
 /// # Errors
 /// A folder that is not empty, a number of images that [`parse_source`](super::parse_source) would refuse, and what
@@ -46,14 +46,29 @@ pub fn write_tree(out: &Path, n: usize, seed: u64) -> Result<Written> {
             let folder = out.join(SPLITS[split]).join(emotion);
             std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }
-        (0..count).into_par_iter().try_for_each(|i| {
-            let path = out.join(SPLITS[split]).join(EMOTIONS[i % EMOTIONS.len()]).join(format!("{i:05}.png"));
-            write_png(&path, &face(seed, split, i))
-        })?;
+        (0..count).into_par_iter().try_for_each(|i| write_png(&out.join(place(split, i)), &face(seed, split, i)))?;
     }
+    write_values(&out.join("values.csv"), counts, seed)?;
     let path = out.join("sheet.png");
     write_png(&path, &sheet(counts[0], seed))?;
     Ok(Written { counts, sheet: path })
+}
+
+/// Where an image is in the tree.
+fn place(split: usize, index: usize) -> String {
+    format!("{}/{}/{index:05}.png", SPLITS[split], EMOTIONS[index % EMOTIONS.len()])
+}
+
+/// Writes the table of numbers.
+fn write_values(path: &Path, counts: [usize; 3], seed: u64) -> Result<()> {
+    let mut text = "path,split,smile,turn\n".to_owned();
+    for (split, count) in counts.into_iter().enumerate() {
+        for i in 0..count {
+            let Known { smile, turn } = known(seed, split, i, i % EMOTIONS.len());
+            text += &format!("{},{},{smile:.4},{turn:.4}\n", place(split, i), SPLITS[split]);
+        }
+    }
+    std::fs::write(path, text).map_err(Error::io("write", path))
 }
 
 /// One drawn face as an image.
