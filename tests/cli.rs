@@ -155,7 +155,7 @@ fn help_is_short_and_has_examples() {
     for name in names.into_iter().filter(|n| *n != "help") {
         let help = fer(&[name, "-h"]).expect(0, &[]).out;
         assert!(help.contains("Examples:\n") && help.contains(&format!("  fer-gpu {name}")), "{help}");
-        assert!(!help.contains('\u{1b}') && help.lines().count() <= 60, "{help}");
+        assert!(!help.contains('\u{1b}') && help.lines().count() <= 100, "{help}");
     }
     assert!(fer(&["--version"]).expect(0, &[]).out.starts_with("fer-gpu "));
 }
@@ -274,4 +274,38 @@ fn closed_streams_are_no_error() {
         let done = command(&["models"]).stdout(full).output().unwrap();
         cli_support::Done::of(done).expect(3, &["cannot write standard output"]);
     }
+}
+
+/// Presets, a file's single settings, the sheet; what cannot be used is named.
+#[test]
+fn augmentation_is_set_saved_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let settings = |flags: &[&str]| fer(&[&["train", "--print-config"], flags].concat()).expect(0, &[]).out;
+    assert!(!settings(&[]).contains("augment") && !settings(&["--augment", "none"]).contains("augment"));
+    let light = settings(&["--augment", "light"]);
+    assert!(light.contains("[augment]\n") && light.contains("rotation-range = 10"), "{light}");
+    fs::write(at("light.toml"), &light).unwrap();
+    assert_eq!(settings(&["--config", text(&at("light.toml"))]), light);
+    fer(&["train", "--augment", "lihgt"]).expect(2, &["`lihgt` is not known; did you mean `light`"]);
+    fer(&["train", "--augment", "light", "--resume", "runs/train/1"]).expect(2, &["cannot be used with"]);
+    for (toml, code, words) in [
+        ("rotation_range = 'far'", 3, ["line 2", "rotation_range"]),
+        ("rotation-range = 360", 2, ["rotation-range 360", "0 to 180"]),
+        ("flip = true", 3, ["line 2", "horizontal-flip"]),
+    ] {
+        fs::write(at("bad.toml"), format!("[augment]\n{toml}\n")).unwrap();
+        fer(&["train", "--config", text(&at("bad.toml"))]).expect(code, &words);
+    }
+
+    let (sheet, data) = (at("sheet.png"), "synth:70");
+    let preview = |flags: &[&str]| fer(&[&["data", "preview", "--data", data, "--out", text(&sheet)], flags].concat());
+    preview(&["--rows", "3"]).expect(0, &["synth train image 16: ", "epochs 1 to 7"]);
+    let light = fs::read(&sheet).unwrap();
+    preview(&["--rows", "3", "--config", text(&at("light.toml"))]).expect(0, &[]);
+    assert_eq!(fs::read(&sheet).unwrap(), light, "the sheet's default is the preset");
+    preview(&["--rows", "3", "--augment", "strong"]).expect(0, &[]);
+    assert_ne!(fs::read(&sheet).unwrap(), light);
+    preview(&["--augment", "none"]).expect(2, &["no augmentation to show"]);
+    preview(&["--rows", "0"]).expect(2, &["a sheet of no images"]);
 }

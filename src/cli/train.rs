@@ -4,6 +4,7 @@ use super::args::{BadFile, DeviceArgs, TuneArgs, VariantArgs, open_device};
 use super::out::{print, say};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
+use crate::data::augment::Preset;
 use crate::data::{self, ClassWeight, Dataset, OnBadFile, Preprocess, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::Checkpoint;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[command(after_help = "Examples:
   fer-gpu train
   fer-gpu train --data fer2013.csv.gz --model fer7-cnn3-bn --epochs 30 --batch 100
+  fer-gpu train --data fer2013.csv.gz --model fer7-cnn3-bn --augment light
   fer-gpu train --data faces/ --model fer4-cnn4-bn --classes happy,sad,surprise,neutral
   fer-gpu train --data faces/ --model fer8-vgg19 --size 64 --unfreeze-last 10
   fer-gpu train --resume runs/train/1 --epochs 60
@@ -67,6 +69,10 @@ pub(super) struct TrainArgs {
     /// What to do with an image that cannot be read [default: fail]
     #[arg(long)]
     on_bad_file: Option<BadFile>,
+    /// What is done to training images, anew in every epoch: none, light (flips, rotation, shifts, zoom) or strong (and shear,
+    /// brightness, contrast, blur, noise, erasing); single settings stand in the table [augment] of --config [default: none]
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    augment: Option<Preset>,
     /// What each class's images count: none, balanced (n / (k n_c)), or a file: csv `class,weight` or TOML [default: none]
     #[arg(long, value_name = "HOW", conflicts_with = "resume")]
     class_weight: Option<String>,
@@ -135,6 +141,9 @@ impl TrainArgs {
             c.freeze.clone_from(&self.variant.freeze);
             c.unfreeze_last = self.variant.unfreeze_last;
         }
+        if let Some(preset) = self.augment {
+            c.augment = preset.into();
+        }
         if let Some(text) = &self.class_weight {
             c.class_weight = ClassWeight::parse(text)?;
         }
@@ -167,16 +176,7 @@ impl TrainArgs {
 
 /// Opens the data of a configuration, with its notes on stderr.
 fn open_data(config: &Config, start: &Start) -> Result<Dataset> {
-    let options = data::Options {
-        classes: (!config.classes.is_empty()).then(|| config.classes.clone()),
-        validation_split: config.validation_split,
-        on_bad_file: config.on_bad_file,
-        seed: config.seed,
-        preprocess: start.preprocess,
-        soft_labels: config.soft_labels.clone(),
-        class_weight: config.class_weight.clone(),
-    };
-    let dataset = data::open(&config.data, start.input, &options)?;
+    let dataset = data::open(&config.data, start.input, &config.data_options(start.preprocess))?;
     for note in &dataset.notes {
         say!("note: {note}");
     }

@@ -14,6 +14,7 @@
 //! A [`loader::Loader`] then reads a split in threads, ahead of the training step. Pixels are floats from 0 to 1
 //! (the byte divided by 255), rows first, channels last, and then what [`Preprocess`] makes of them.
 
+pub mod augment;
 mod class_weight;
 mod decode;
 mod fer_csv;
@@ -22,6 +23,7 @@ pub mod loader;
 pub mod names;
 mod preprocess;
 mod select;
+mod sheet;
 mod store;
 pub mod synth;
 mod values;

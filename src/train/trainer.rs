@@ -17,7 +17,7 @@ use crate::data::{Dataset, InputSpec, Preprocess, Split, Task};
 use crate::error::{Error, Result};
 use crate::eval::Scores;
 use crate::formats::checkpoint::{Best, Checkpoint, Meta, Progress};
-use crate::graph::{At, CpuExecutor, Description, Executor, Graph, Metrics, Profile, Snapshot};
+use crate::graph::{At, Augmentation, CpuExecutor, Description, Executor, Graph, Metrics, Profile, Snapshot};
 use crate::philox::Philox;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +36,7 @@ pub struct Trainer<'a> {
     executor: Box<dyn Executor>,
     progress: Progress,
     preprocess: Preprocess,
+    augmentation: Option<Arc<dyn Augmentation>>,
     /// The network's layers, if name, size and frozen layers do not say it all.
     network: Option<Description>,
     /// At least one; `progress.phase` is one of them.
@@ -118,7 +119,8 @@ impl<'a> Trainer<'a> {
             later = phase.graph(&later)?;
             device.check_room(&later, phase.batch)?;
         }
-        let executor = device.ready(&graph, dataset, &progress)?;
+        let augmentation = config.augmentation(dataset.train.input(), preprocess);
+        let executor = device.ready(&graph, dataset, &progress, augmentation.as_ref())?;
         let network = description_of(&graph, phases[progress.phase].freeze.as_ref())?;
         Ok(Self {
             config,
@@ -129,6 +131,7 @@ impl<'a> Trainer<'a> {
             executor,
             progress,
             preprocess,
+            augmentation,
             phases,
             network,
             note: None,
@@ -182,7 +185,7 @@ impl<'a> Trainer<'a> {
         (progress.batch, progress.lr) = (phase.batch, phase.lr);
         let graph = Arc::new(phase.graph(&self.graph)?);
         let network = description_of(&graph, phase.freeze.as_ref())?;
-        let mut executor = self.device.ready(&graph, self.dataset, &progress)?;
+        let mut executor = self.device.ready(&graph, self.dataset, &progress, self.augmentation.as_ref())?;
         executor.restore(&Snapshot { parameters, ..Snapshot::default() })?;
         Ok(Self { executor, progress, graph, network, ..self })
     }
@@ -398,6 +401,7 @@ impl<'a> Trainer<'a> {
         let seed = mask_seed(self.progress.seed, self.progress.phase);
         let mut reference = CpuExecutor::new(Arc::clone(&self.graph), self.progress.batch, seed);
         reference.restore(&self.executor.snapshot()?)?;
+        self.augmentation.as_ref().map_or(Ok(()), |a| reference.augment(Arc::clone(a)))?;
         let found = recent.first(|at, indices| {
             let samples = read_now(self.dataset.train.as_ref(), indices)?;
             reference.first_not_finite(&samples.batch(), at)

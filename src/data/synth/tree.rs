@@ -1,12 +1,11 @@
 //! Writes drawn faces as a tree of class folders, so that other tools can train on them, and a sheet to look at.
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::imageops::{FilterType, overlay, resize};
-use image::{GrayImage, ImageFormat};
+use image::{DynamicImage, GrayImage};
 use rayon::prelude::*;
 
+use super::super::sheet::{sheet, write_png};
 use super::{EMOTIONS, Known, SIDE, SPLITS, check_count, draw, known, split_counts};
 use crate::error::{Error, Result};
 
@@ -50,7 +49,7 @@ pub fn write_tree(out: &Path, n: usize, seed: u64) -> Result<Written> {
     }
     write_values(&out.join("values.csv"), counts, seed)?;
     let path = out.join("sheet.png");
-    write_png(&path, &sheet(counts[0], seed))?;
+    write_png(&path, &sheet(&faces(counts[0], seed), CELL))?;
     Ok(Written { counts, sheet: path })
 }
 
@@ -72,27 +71,15 @@ fn write_values(path: &Path, counts: [usize; 3], seed: u64) -> Result<()> {
 }
 
 /// One drawn face as an image.
-fn face(seed: u64, split: usize, index: usize) -> GrayImage {
+fn face(seed: u64, split: usize, index: usize) -> DynamicImage {
     let bytes = draw(seed, split, index, index % EMOTIONS.len());
-    GrayImage::from_raw(SIDE as u32, SIDE as u32, bytes).expect("a drawn face has one byte for each pixel")
+    let side = SIDE as u32;
+    DynamicImage::ImageLuma8(GrayImage::from_raw(side, side, bytes).expect("a drawn face has one byte for each pixel"))
 }
 
 /// A row of training faces for each emotion.
-fn sheet(train: usize, seed: u64) -> GrayImage {
-    let mut sheet = GrayImage::new(CELL * COLUMNS as u32, CELL * EMOTIONS.len() as u32);
-    for index in 0..train.min(COLUMNS * EMOTIONS.len()) {
-        let picture = resize(&face(seed, 0, index), CELL, CELL, FilterType::Triangle);
-        let (row, column) = (index % EMOTIONS.len(), index / EMOTIONS.len());
-        overlay(&mut sheet, &picture, i64::from(CELL) * column as i64, i64::from(CELL) * row as i64);
-    }
-    sheet
-}
-
-/// Encodes and writes one file.
-fn write_png(path: &Path, picture: &GrayImage) -> Result<()> {
-    let mut bytes = Vec::new();
-    picture
-        .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
-        .map_err(|error| Error::data(path, format!("cannot be encoded ({error})"), "a PNG image"))?;
-    std::fs::write(path, bytes).map_err(Error::io("write", path))
+fn faces(train: usize, seed: u64) -> Vec<Vec<DynamicImage>> {
+    let row = |emotion: usize| (0..COLUMNS).map(move |column| column * EMOTIONS.len() + emotion);
+    let drawn = |emotion| row(emotion).filter(|i| *i < train).map(|i| face(seed, 0, i)).collect();
+    (0..EMOTIONS.len()).map(drawn).collect()
 }
