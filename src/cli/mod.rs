@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod callbacks;
 mod data;
 mod devices;
 mod evaluate;

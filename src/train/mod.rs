@@ -1,5 +1,7 @@
 //! Training: settings, the loop, the run folder, and networks back from their checkpoints.
 
+mod auto;
+mod callbacks;
 mod config;
 mod device;
 pub mod environment;
@@ -17,7 +19,8 @@ mod task;
 mod trainer;
 mod tuning;
 
-pub use config::Config;
+pub use callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
+pub use config::{AUTO, Config};
 pub use device::{Device, Opened};
 pub use evaluate::{Loaded, Saved, evaluate};
 pub use import::{Import, import};

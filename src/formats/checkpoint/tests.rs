@@ -44,6 +44,8 @@ fn sample(step: u64, width: usize) -> Checkpoint {
         lr: 0.1,
         best,
         stale_epochs: 1,
+        stopping: Some(Best { epoch: 1, value: 0.1 + 0.2 }),
+        plateau: Some(Plateau { best: None, wait: 2, cooldown: 1, lr: 1e-4 }),
         partial: None,
         history,
     };
