@@ -84,7 +84,7 @@ fn all(families: &[String]) -> Result<bool> {
         let mut gpu = Gpu::open(&DeviceChoice::Auto, backends(None)?)?;
         // The other variants are for software drivers, of subgroup sizes that no AMD GPU has.
         gpu.tiling = Tiling::Workgroup;
-        Ok(fer_gpu::verify::kernels(gpu, picks)?)
+        Ok(fer_gpu::verify::kernels(gpu, picks, true)?)
     };
     let table = rendered(&[Pick::default()])?;
     let every = rendered(&(0..CANDIDATES).map(Pick::Nth).collect::<Vec<_>>())?;
