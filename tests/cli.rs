@@ -3,7 +3,7 @@
 
 mod cli_support;
 
-use cli_support::{CLASSES, command, faces, fer, finished_run, small_run, text};
+use cli_support::{CLASSES, Parts, command, faces, fer, finished_run, small_run, text};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -38,6 +38,9 @@ fn train_evaluate_and_predict_agree() {
         "curves.svg",
         "confusion.csv",
         "confusion.svg",
+        "confusion_normalised.csv",
+        "confusion_normalised.svg",
+        "reliability.svg",
         "config.toml",
         "env.json",
     ] {
@@ -48,11 +51,31 @@ fn train_evaluate_and_predict_agree() {
 
     // The run's own data and seed are the defaults, so this is the same evaluation; the text is the run's report.
     let json = fer(&["evaluate", out, "--json"]).expect(0, &["the test split, 20 images"]).json();
-    let wanted = ["accuracy", "loss", "mse", "macro_f1", "weighted_f1", "per_class", "confusion", "n"];
+    let wanted = [
+        "data",
+        "split",
+        "n",
+        "accuracy",
+        "top2_accuracy",
+        "loss",
+        "mse",
+        "macro_precision",
+        "macro_recall",
+        "macro_f1",
+        "weighted_precision",
+        "weighted_recall",
+        "weighted_f1",
+        "intervals",
+        "per_class",
+        "confusion",
+        "confused",
+        "calibration",
+    ];
     assert_eq!(keys(&json), sorted(wanted));
     assert_eq!(keys(&json["per_class"]), sorted(CLASSES));
     let metrics: serde_json::Value = serde_json::from_slice(&fs::read(run.join("metrics.json")).unwrap()).unwrap();
     assert_eq!(json["confusion"], metrics["confusion"]);
+    assert_eq!((&metrics["split"], &json["split"]), (&"test".into(), &"test".into()));
     assert_eq!(fer(&["evaluate", out]).expect(0, &[]).out, fs::read_to_string(run.join("report.txt")).unwrap());
     let train = fer(&["evaluate", out, "--split", "train", "--batch", "1000", "--json"]).json();
     assert_eq!(train["n"], 100);
@@ -92,6 +115,44 @@ fn classes_are_matched_by_name() {
     let (drawn, files) = (of("synth:70"), of(text(&tree)));
     assert_eq!(drawn["confusion"], files["confusion"]);
     assert_eq!(drawn["per_class"], files["per_class"]);
+}
+
+/// Calibration changes how sure a network is, not what it says; the checkpoint keeps it, and everything else as it was.
+#[test]
+fn calibration_travels_in_the_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = cli_support::copied_run(folder.path());
+    let out = folder.path().join("results/other");
+    let args = ["evaluate", text(&run), "--device", "cpu", "--json"];
+    let before = fer(&args).expect(0, &[]).json();
+    let words = ["temperature ", "on the 10 validation images loss ", "stored in ", "best.safetensors", "written to"];
+    let after = fer(&[&args[..], &["--calibrate", "--out", text(&out)]].concat()).expect(0, &words).json();
+    assert_eq!(before["confusion"], after["confusion"]);
+    assert_ne!(before["loss"], after["loss"]);
+    let again = fer(&args).expect(0, &["calibrated with temperature"]).json();
+    assert_eq!(again, after, "the checkpoint remembers");
+    let best = Parts::read(&run.join("best.safetensors"));
+    let old = Parts::read(&finished_run().join("best.safetensors"));
+    assert_eq!(best.meta()["temperature"], after["temperature"]);
+    assert!(best.data == old.data && old.meta().get("temperature").is_none());
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&fs::read(out.join("metrics.json")).unwrap()).unwrap(),
+        after
+    );
+    let report = fs::read_to_string(out.join("report.txt")).unwrap();
+    assert!(report.starts_with("note: probabilities are calibrated with temperature"), "{report}");
+    for file in ["confusion.csv", "confusion_normalised.svg", "reliability.svg", "worst.svg", "worst.csv"] {
+        assert!(fs::metadata(out.join(file)).unwrap().len() > 0, "{file}");
+    }
+    // What it says of an image is the same class, with another probability.
+    let tree = folder.path().join("faces");
+    faces(&tree);
+    let of = |run: &Path| fer(&["predict", text(run), text(&tree.join("test")), "--device", "cpu", "--json"]).json();
+    let (plain, calibrated) = (of(finished_run()), of(&run));
+    assert!((0..10).all(|i| plain[i]["label"] == calibrated[i]["label"]));
+    assert!((0..10).all(|i| plain[i]["probability"] != calibrated[i]["probability"]));
+    let all = fer(&[&args[..], &["--split", "all"]].concat()).expect(0, &["the whole split, 70 images"]).json();
+    assert_eq!((&all["n"], &all["split"]), (&70.into(), &"whole".into()));
 }
 
 #[test]

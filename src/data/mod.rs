@@ -15,7 +15,9 @@ mod decode;
 mod fer_csv;
 mod folder;
 pub mod loader;
+pub mod names;
 mod preprocess;
+mod relabel;
 mod select;
 mod store;
 pub mod synth;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 pub use decode::{MAX_SIDE, read_image};
 pub use loader::{Batch, Loader};
 pub use preprocess::{Affine, Preprocess};
+pub use relabel::Relabelled;
 pub use walk::find_images;
 
 use crate::error::{Error, Result};

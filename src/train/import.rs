@@ -109,5 +109,6 @@ fn meta(graph: &Graph, options: &Import, notes: &mut Vec<String>) -> Result<Meta
     });
     preprocessing.check(channels)?;
     let (model, freeze, network) = (graph.name.clone(), None, description_of(graph, None)?);
-    Ok(Meta { model, network, freeze, classes, input: [height, width, channels], preprocessing, progress: None })
+    let input = [height, width, channels];
+    Ok(Meta { model, network, freeze, classes, input, preprocessing, temperature: None, progress: None })
 }

@@ -17,7 +17,7 @@ mod trainer;
 
 pub use config::Config;
 pub use device::Device;
-pub use evaluate::{Loaded, Saved, evaluate};
+pub use evaluate::{Loaded, Saved, evaluate, store_temperature};
 pub use import::{Import, import};
 pub use outcome::{Observer, Outcome, Stopped};
 pub use phase::{Phase, PhaseConfig};

@@ -363,6 +363,7 @@ impl<'a> Trainer<'a> {
             input: [height, width, channels],
             freeze: self.phase().freeze.clone(),
             preprocessing: self.preprocess,
+            temperature: None,
             progress: Some(self.progress.clone()),
         };
         let checkpoint = saved::checkpoint(meta, self.executor.snapshot()?);
@@ -382,7 +383,7 @@ impl<'a> Trainer<'a> {
             Some(test) => (test, "test"),
             None => (&self.dataset.validation, "validation"),
         };
-        let evaluation = evaluate(self.executor.as_mut(), split, &self.dataset.classes, self.progress.batch)?;
+        let evaluation = evaluate(self.executor.as_mut(), split, &self.dataset.classes, self.progress.batch)?.on(name);
         Ok((Some(evaluation), name))
     }
 

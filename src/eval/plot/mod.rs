@@ -4,7 +4,11 @@
 mod axis;
 mod confusion;
 mod curves;
+mod pictures;
+mod reliability;
 mod svg;
 
 pub use confusion::confusion_svg;
 pub use curves::curves_svg;
+pub use pictures::{Picture, sheet_svg};
+pub use reliability::reliability_svg;

@@ -113,6 +113,16 @@ impl Svg {
         ));
     }
 
+    /// An image; `data` is a data URI, `tip` is shown under the pointer. Pixels stay square when it is enlarged.
+    pub(super) fn image(&mut self, (x, y): (f64, f64), (w, h): (f64, f64), data: &str, tip: &str) {
+        let [x, y, w, h] = [x, y, w, h].map(num);
+        let (data, tip) = (escape(data), tip_element(tip));
+        self.push(format_args!(
+            "<image x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" style=\"image-rendering:pixelated\" \
+             href=\"{data}\">{tip}</image>\n"
+        ));
+    }
+
     /// A bar in the colour of the cells, opaque at the top and clear at the bottom. One a document.
     pub(super) fn fading_bar(&mut self, (x, y): (f64, f64), (w, h): (f64, f64)) {
         let [x, y, w, h] = [x, y, w, h].map(num);

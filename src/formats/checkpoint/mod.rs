@@ -63,6 +63,9 @@ pub struct Meta {
     pub freeze: Option<Freeze>,
     /// How pixels become inputs.
     pub preprocessing: Preprocess,
+    /// What the logits are divided by, so that the network is as sure as it is right (`evaluate --calibrate`); 1 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// Where training stands; absent in a file that is only for inference.
     pub progress: Option<Progress>,
 }
@@ -249,6 +252,11 @@ fn check_meta(meta: &Meta) -> Result<(), String> {
     }
     if meta.input.contains(&0) {
         return Err(format!("the input size {:?} has a zero", meta.input));
+    }
+    if let Some(t) = meta.temperature
+        && !(t.is_finite() && t > 0.0)
+    {
+        return Err(format!("the temperature is {t}, not a number above 0"));
     }
     let Some(progress) = &meta.progress else { return Ok(()) };
     if progress.batch == 0 {

@@ -54,6 +54,7 @@ fn sample(step: u64, width: usize) -> Checkpoint {
         input: [48, 48, 1],
         freeze: Some(Freeze::Through("pool".into())),
         preprocessing: Preprocess::Unit,
+        temperature: Some(1.75),
         progress: Some(progress),
     };
     let shapes = [("conv2d/kernel", vec![3, 3, 1, width]), ("conv2d/bias", vec![width]), ("scale", vec![])];

@@ -38,8 +38,12 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
         let name = translator.node(node, &inputs, output)?;
         values.push(Value { name, shape: output.clone() });
     }
-    let scores = &values[graph.nodes.len()].name;
-    writer.node("Softmax", OUTPUT, &[scores], &[("axis", Attribute::Int(1))]);
+    let mut scores = values.swap_remove(graph.nodes.len()).name;
+    if let Some(temperature) = meta.temperature {
+        let factor = writer.exact("calibration/factor", &[1], &[(1.0 / temperature) as f32]);
+        scores = writer.node("Mul", "calibration/scores", &[&scores, &factor], &[]);
+    }
+    writer.node("Softmax", OUTPUT, &[&scores], &[("axis", Attribute::Int(1))]);
     let texts = [
         ("classes", serde_json::json!(meta.classes).to_string()),
         ("network", meta.model.clone()),
