@@ -156,6 +156,46 @@ fn calibration_travels_in_the_checkpoint() {
 }
 
 #[test]
+fn runs_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = cli_support::copied_run(folder.path());
+    fs::remove_file(other.join("metrics.json")).unwrap();
+    let out = folder.path().join("out");
+    let runs = ["compare", text(finished_run()), text(&other)];
+    let rows = fer(&[&runs[..], &["--json", "--out", text(&out)]].concat()).expect(0, &["written to"]).json();
+    let figures = fer(&["evaluate", text(finished_run()), "--device", "cpu", "--json"]).json();
+    assert_eq!((&rows[0]["accuracy"], &rows[0]["evaluated_on"]), (&figures["accuracy"], &"test".into()));
+    assert_eq!((&rows[0]["model"], &rows[0]["best_epoch"]), (&"fer7-small".into(), &1.into()));
+    let summary = fer(&["summary", "fer7-small", "--json"]).json();
+    assert_eq!(rows[1]["parameters"], summary["total"]);
+    assert!(rows[1]["accuracy"].is_null() && rows[1]["validation_accuracy"].is_f64());
+    let table = fer(&runs).expect(0, &[]).out;
+    assert!(table.lines().count() == 4 && table.contains("macro F1") && table.contains("fer7-small"), "{table}");
+    assert_eq!(fer(&[&runs[..], &["--csv"]].concat()).out, fs::read_to_string(out.join("table.csv")).unwrap());
+    assert!(fs::read_to_string(out.join("curves.svg")).unwrap().contains("fer7-small"));
+    fs::write(other.join("metrics.json"), "{").unwrap();
+    fer(&runs).expect(3, &["metrics.json", "`train`"]);
+    fer(&["compare", text(folder.path())]).expect(5, &["last.safetensors"]);
+}
+
+#[test]
+fn data_are_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().join("faces");
+    faces(&tree);
+    let done = fer(&["data", "check", text(&tree)]).expect(0, &[]);
+    assert!(done.out.contains("no fault found") && done.out.contains("modes: grey (70)"), "{}", done.out);
+    fs::copy(tree.join("train/sad/00004.png"), tree.join("test/happy/copy.png")).unwrap();
+    let out = folder.path().join("out");
+    let args = ["data", "check", text(&tree), "--json", "--out", text(&out)];
+    let found = fer(&args).expect(0, &["written to"]).json();
+    assert_eq!((&found["duplicates"]["copies"], &found["duplicates"]["leaks"][0]["images"]), (&1.into(), &1.into()));
+    assert!(fs::read_to_string(out.join("report.txt")).unwrap().contains("1 test images stand in train as well"));
+    assert!(fs::read_to_string(out.join("counts.svg")).unwrap().contains("happy, test: 3"));
+    fer(&["data", "check", "no/such"]).expect(3, &["no/such"]);
+}
+
+#[test]
 fn tables_and_their_json() {
     let models = fer(&["models", "--json"]).expect(0, &[]).json();
     let names: Vec<&str> = models.as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
@@ -206,7 +246,7 @@ fn tables_and_their_json() {
 #[test]
 fn help_is_short_and_has_examples() {
     let help = fer(&["help"]).expect(0, &[]).out;
-    assert!(help.lines().count() <= 24, "one screen");
+    assert!(help.lines().count() <= 30, "one screen");
     let (_, commands) = help.split_once("Commands:\n").unwrap();
     let names: Vec<&str> =
         commands.lines().take_while(|l| !l.is_empty()).filter_map(|l| l.split_whitespace().next()).collect();

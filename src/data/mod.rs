@@ -11,10 +11,12 @@
 //! A [`loader::Loader`] then reads a split in threads, ahead of the training step. Pixels are floats from 0 to 1
 //! (the byte divided by 255), rows first, channels last, and then what [`Preprocess`] makes of them.
 
+pub mod check;
 mod decode;
 mod fer_csv;
 mod folder;
 pub mod loader;
+pub mod matching;
 pub mod names;
 mod preprocess;
 mod relabel;

@@ -1,12 +1,11 @@
-//! Emotions under other names. Collections call the same class `angry`, `Anger` or `0_anger`; a network must be scored on
-//! all of them, and never on a guess: what is not here has to be said with `--map`.
+//! Which words mean the same emotion: collections call one class `angry`, `anger` or `Anger`.
+//!
+//! Names travel as the data have them; they are compared here wherever two lists of classes meet: votes, weights of classes,
+//! the network's classes and those of other data.
 
-use super::select::unknown;
-use crate::error::{Error, Result};
-use serde::Serialize;
-use std::collections::BTreeMap;
+use crate::error::nearest;
 
-/// What each emotion is called, the name of FER2013 first.
+/// Words for one emotion, in lower case; the first is the name that FER2013's classes have here.
 const SYNONYMS: [&[&str]; 8] = [
     &["angry", "anger"],
     &["disgust", "disgusted"],
@@ -18,182 +17,41 @@ const SYNONYMS: [&[&str]; 8] = [
     &["contempt", "contemptuous"],
 ];
 
-/// The name that a class is known by: in lower case, without a number before it (`3_Happiness`, `03. joy`), and of synonyms
-/// the one that FER2013 uses. A name that is not an emotion is itself in lower case.
+/// The one name of an emotion: `angry` for `Anger`. Other names come back trimmed and in lower case.
 pub fn canonical(name: &str) -> String {
-    let plain = name.trim().to_lowercase();
-    let word = plain.trim_start_matches(|c: char| c.is_ascii_digit());
-    // A name of digits alone is a number, not a number before a name.
-    let word = word.trim_start_matches(['_', '-', '.', ' ']);
-    let word = if word.is_empty() { plain.as_str() } else { word };
-    let emotion = SYNONYMS.iter().find(|names| names.contains(&word));
-    emotion.map_or(word, |names| names[0]).to_owned()
+    let name = name.trim().to_lowercase();
+    let group = SYNONYMS.iter().find(|words| words.contains(&name.as_str()));
+    group.map_or(name, |words| words[0].to_owned())
 }
 
-/// Which class of some data is which of a network's.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Matching {
-    /// The network's class of each of the data's; none where it has none.
-    pub classes: BTreeMap<String, Option<String>>,
-    /// Classes of the network that the data does not have.
-    pub missing_in_data: Vec<String>,
-    /// Classes of the data that the network does not have; their images are left out.
-    pub missing_in_network: Vec<String>,
-    #[serde(skip)]
-    labels: Vec<Option<u32>>,
+/// The place in `known` of a class by this name: the very name if it is there, else the first that means the same.
+pub fn find(name: &str, known: &[String]) -> Option<usize> {
+    let exact = known.iter().position(|k| k == name);
+    exact.or_else(|| known.iter().position(|k| canonical(k) == canonical(name)))
 }
 
-impl Matching {
-    /// Matches `theirs`, the data's classes, with `ours`, the network's: by `map` (theirs, ours), else by the same name, else
-    /// by [`canonical`].
-    ///
-    /// # Errors
-    /// A name in `map` that is no class; no class in common.
-    pub fn new(theirs: &[String], ours: &[String], map: &[(String, String)]) -> Result<Self> {
-        for (their, our) in map {
-            known("--map: the data has no class", their, theirs)?;
-            known("--map: the network has no class", our, ours)?;
-            if map.iter().filter(|(t, _)| t == their).count() > 1 {
-                return Err(Error::usage(format!("--map names `{their}` twice"), "map each class of the data once"));
-            }
-        }
-        let place = |name: &str| ours.iter().position(|our| our == name);
-        let find = |their: &String| {
-            let mapped = map.iter().find(|(t, _)| t == their).and_then(|(_, our)| place(our));
-            mapped.or_else(|| place(their)).or_else(|| ours.iter().position(|our| canonical(our) == canonical(their)))
-        };
-        let labels: Vec<Option<u32>> = theirs.iter().map(|their| find(their).map(|our| our as u32)).collect();
-        if labels.iter().all(Option::is_none) {
-            let what = format!("the data's classes are {}, the network's {}", theirs.join(", "), ours.join(", "));
-            return Err(Error::usage(what, "say which is which, as in --map joyful=happy,cross=angry"));
-        }
-        let missing = |label: usize| !labels.contains(&Some(label as u32));
-        Ok(Self {
-            classes: theirs
-                .iter()
-                .zip(&labels)
-                .map(|(their, label)| (their.clone(), label.map(|label| ours[label as usize].clone())))
-                .collect(),
-            missing_in_data: (0..ours.len()).filter(|our| missing(*our)).map(|our| ours[our].clone()).collect(),
-            missing_in_network: theirs
-                .iter()
-                .zip(&labels)
-                .filter(|(_, l)| l.is_none())
-                .map(|(t, _)| t.clone())
-                .collect(),
-            labels,
-        })
-    }
-
-    /// The network's label of each of the data's.
-    pub fn labels(&self) -> &[Option<u32>] {
-        &self.labels
-    }
-
-    /// What a person should know: classes of other names and classes without a partner. Nothing if all have the same names.
-    pub fn notes(&self) -> Vec<String> {
-        let renamed =
-            self.classes.iter().filter_map(|(their, our)| our.as_ref().filter(|o| *o != their).map(|o| (their, o)));
-        let renamed: Vec<String> = renamed.map(|(their, our)| format!("{their} is {our}")).collect();
-        let mut notes = Vec::new();
-        if !renamed.is_empty() {
-            notes.push(format!("classes by other names: {}", renamed.join(", ")));
-        }
-        if !self.missing_in_network.is_empty() {
-            notes.push(format!(
-                "classes that the network does not know, whose images are left out: {}",
-                self.missing_in_network.join(", ")
-            ));
-        }
-        if !self.missing_in_data.is_empty() {
-            notes.push(format!(
-                "classes of the network that the data does not have: {}",
-                self.missing_in_data.join(", ")
-            ));
-        }
-        notes
-    }
-}
-
-fn known(what: &str, name: &str, names: &[String]) -> Result<()> {
-    if names.iter().any(|n| n == name) { Ok(()) } else { Err(unknown(what, name, names)) }
-}
-
-/// A `theirs=ours` of `--map`.
-///
-/// # Errors
-/// Text without exactly one `=` between two names.
-pub fn parse_pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=').map(|(their, our)| (their.trim(), our.trim())) {
-        Some((their, our)) if !their.is_empty() && !our.is_empty() && !our.contains('=') => {
-            Ok((their.to_owned(), our.to_owned()))
-        }
-        _ => Err("expected the data's name, =, the network's name, as in Anger=angry".to_owned()),
-    }
+/// What to say to someone who named a class that is not known: the nearest name, if one is near, and all of them.
+pub fn hint(name: &str, known: &[String]) -> String {
+    let near = nearest(name, known.iter().map(String::as_str));
+    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    format!("{near}The classes are {}", known.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    fn names(text: &str) -> Vec<String> {
-        text.split(' ').map(str::to_owned).collect()
-    }
-
     #[test]
-    fn one_emotion_has_many_names() {
-        for (name, expected) in [
-            ("Anger", "angry"),
-            (" angry ", "angry"),
-            ("3_Happiness", "happy"),
-            ("05. surprised", "surprise"),
-            ("Contempt", "contempt"),
-            ("Bored", "bored"),
-            ("7", "7"),
-        ] {
-            assert_eq!(canonical(name), expected);
-        }
-        let mut all: Vec<&str> = SYNONYMS.concat();
-        all.sort_unstable();
-        all.dedup();
-        assert_eq!(all.len(), SYNONYMS.iter().map(|s| s.len()).sum::<usize>(), "a name means one emotion");
-        assert!(super::super::synth::EMOTIONS.iter().all(|e| canonical(e) == *e));
-    }
-
-    #[test]
-    fn classes_find_their_partners() {
-        let ours = names("angry disgust happy sad");
-        let map = [("calm".to_owned(), "sad".to_owned())];
-        let m = Matching::new(&names("Anger calm contempt happy joy"), &ours, &map).unwrap();
-        assert_eq!(m.labels(), [Some(0), Some(3), None, Some(2), Some(2)]);
-        assert_eq!(m.missing_in_data, ["disgust"]);
-        assert_eq!(m.missing_in_network, ["contempt"]);
-        let notes = m.notes().join("; ");
-        assert!(notes.contains("Anger is angry, calm is sad, joy is happy; "), "{notes}");
-        assert!(notes.contains("left out: contempt;") && notes.ends_with("does not have: disgust"), "{notes}");
-        assert!(Matching::new(&ours, &ours, &[]).unwrap().notes().is_empty());
-        // The same name goes before a synonym, and what is said before both.
-        let both = names("anger angry");
-        assert_eq!(Matching::new(&both, &both, &[]).unwrap().labels(), [Some(0), Some(1)]);
-        let map = [("anger".to_owned(), "angry".to_owned())];
-        assert_eq!(Matching::new(&both, &both, &map).unwrap().labels(), [Some(1), Some(1)]);
-    }
-
-    #[test]
-    fn wrong_maps_are_named() {
-        let ours = names("angry happy");
-        let refuse = |theirs: &str, map: &[(&str, &str)]| {
-            let map: Vec<_> = map.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-            Matching::new(&names(theirs), &ours, &map).unwrap_err().to_string()
-        };
-        let text = refuse("anger joy", &[("angr", "angry")]);
-        assert!(text.contains("the data has no class `angr`") && text.contains("`anger`"), "{text}");
-        let text = refuse("anger joy", &[("joy", "hapy")]);
-        assert!(text.contains("the network has no class `hapy`") && text.contains("`happy`"), "{text}");
-        assert!(refuse("anger joy", &[("joy", "happy"), ("joy", "angry")]).contains("`joy` twice"));
-        assert!(refuse("x y", &[]).contains("--map"));
-        assert_eq!(parse_pair(" a = b ").unwrap(), ("a".to_owned(), "b".to_owned()));
-        assert!(["a", "a=", "=b", "a=b=c"].into_iter().all(|text| parse_pair(text).is_err()));
+    fn words_for_the_same() {
+        assert_eq!([" Anger", "happiness", "Neutral", "Glee "].map(canonical), ["angry", "happy", "neutral", "glee"]);
+        let known = ["happiness", "joy", "sad", "Wow"].map(String::from);
+        assert_eq!(
+            ["joy", "happy", "Sadness", "wow", "fear"].map(|n| find(n, &known)),
+            [Some(1), Some(0), Some(2), Some(3), None]
+        );
+        assert!(hint("sadd", &known).contains("`sad`?") && hint("xyz", &known).starts_with("The classes"));
+        let words: Vec<&str> = SYNONYMS.concat();
+        let different: std::collections::BTreeSet<_> = words.iter().collect();
+        assert_eq!(different.len(), words.len(), "a word is in two groups");
     }
 }

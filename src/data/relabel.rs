@@ -1,6 +1,6 @@
 //! Data under a network's labels: the images of the classes that it knows, and all splits as one.
 
-use super::names::Matching;
+use super::matching::Matching;
 use super::{Dataset, InputSpec, Split};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ impl Relabelled {
     /// The images of `whole`, whose labels are places in `classes`, that the network has a class for.
     ///
     /// # Errors
-    /// There is none.
+    /// No such image.
     pub fn new(whole: Arc<dyn Split>, classes: &[String], matching: &Matching) -> Result<Self> {
         let (mut members, mut left_out) = (Vec::new(), BTreeMap::new());
         for index in 0..whole.len() {

@@ -40,19 +40,14 @@ pub(super) fn choose_classes(known: &[String], options: &Options) -> Result<Vec<
     let Some(wanted) = &options.classes else { return Ok(known.to_vec()) };
     for class in wanted {
         if !known.contains(class) {
-            return Err(unknown("unknown class", class, known));
+            let hint = match nearest(class, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`? The classes are {}", known.join(", ")),
+                None => format!("the classes are {}", known.join(", ")),
+            };
+            return Err(Error::usage(format!("unknown class `{class}`"), hint));
         }
     }
     Ok(wanted.clone())
-}
-
-/// The error about a class that is none; the nearest known one is suggested.
-pub(super) fn unknown(what: &str, class: &str, known: &[String]) -> Error {
-    let hint = match nearest(class, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`? The classes are {}", known.join(", ")),
-        None => format!("the classes are {}", known.join(", ")),
-    };
-    Error::usage(format!("{what} `{class}`"), hint)
 }
 
 /// Parts images into training and validation, class by class in the same share, by the seed. Both lists keep the

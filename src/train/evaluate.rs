@@ -29,8 +29,9 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     let mut scorer = Scorer::new(classes)?;
     each_batch(split, batch, |loaded| {
-        let probabilities = executor.predict(&loaded.x, loaded.labels.len())?;
-        scorer.push(&loaded.labels, &probabilities, None)
+        let labels = labels_of(split, &loaded);
+        let probabilities = executor.predict(&loaded.x, labels.len())?;
+        scorer.push(&labels, &probabilities, None)
     })?;
     scorer.finish()
 }
@@ -39,6 +40,11 @@ pub fn evaluate(
 fn each_batch(split: &Arc<dyn Split>, batch: usize, mut use_it: impl FnMut(Batch) -> Result<()>) -> Result<()> {
     let order = (0..split.len() as u32).collect();
     Loader::start(Arc::clone(split), order, batch, LOADER_THREADS).try_for_each(|loaded| use_it(loaded?))
+}
+
+/// The labels of a batch.
+fn labels_of(split: &Arc<dyn Split>, batch: &Batch) -> Vec<u32> {
+    batch.indices.iter().map(|index| split.label(*index as usize)).collect()
 }
 
 /// A checkpoint that was read and checked, on no device yet.
@@ -145,8 +151,9 @@ impl Loaded {
     pub fn evaluate(&mut self, split: &Arc<dyn Split>, batch: usize) -> Result<Evaluation> {
         let mut scorer = Scorer::new(&self.meta.classes)?;
         each_batch(split, batch, |loaded| {
-            let probabilities = self.predict(&loaded.x, loaded.labels.len())?;
-            scorer.push(&loaded.labels, &probabilities, None)
+            let labels = labels_of(split, &loaded);
+            let probabilities = self.predict(&loaded.x, labels.len())?;
+            scorer.push(&labels, &probabilities, None)
         })?;
         scorer.finish()
     }
@@ -158,8 +165,9 @@ impl Loaded {
     pub fn calibrate(&mut self, split: &Arc<dyn Split>, batch: usize) -> Result<f64> {
         let (mut labels, mut probabilities) = (Vec::new(), Vec::new());
         each_batch(split, batch, |loaded| {
-            probabilities.extend(self.executor.predict(&loaded.x, loaded.labels.len())?);
-            labels.extend(loaded.labels);
+            let of_batch = labels_of(split, &loaded);
+            probabilities.extend(self.executor.predict(&loaded.x, of_batch.len())?);
+            labels.extend(of_batch);
             Ok(())
         })?;
         let temperature = fit_temperature(&labels, &probabilities, self.meta.classes.len())?;

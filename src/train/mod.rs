@@ -1,5 +1,6 @@
 //! Training: settings, the loop, the run folder, and networks back from their checkpoints.
 
+mod compare;
 mod config;
 mod device;
 pub mod environment;
@@ -15,6 +16,7 @@ mod saved;
 mod start;
 mod trainer;
 
+pub use compare::{RunSummary, summarise};
 pub use config::Config;
 pub use device::Device;
 pub use evaluate::{Loaded, Saved, evaluate, store_temperature};

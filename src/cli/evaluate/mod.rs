@@ -4,7 +4,7 @@ mod source;
 
 use super::args::{BadFile, DeviceArgs};
 use super::out::{print, print_json, say};
-use crate::data::names::{Matching, parse_pair};
+use crate::data::matching::{Matching, parse_pair};
 use crate::data::{Dataset, Relabelled, Split};
 use crate::error::{Error, Result};
 use crate::eval::files::{write_files, write_worst};

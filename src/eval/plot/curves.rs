@@ -4,8 +4,8 @@ use super::axis::{Axis, drawable};
 use super::svg::{Anchor, Svg};
 use crate::train::history::EpochRow;
 
-const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 400.0;
+pub(super) const WIDTH: f64 = 960.0;
+pub(super) const HEIGHT: f64 = 400.0;
 /// The plotting area of a panel.
 const PANEL: (f64, f64) = (390.0, 268.0);
 const TOP: f64 = 76.0;
@@ -17,7 +17,7 @@ const TIPS: usize = 300;
 const DASH: &str = "7 5";
 
 /// One quantity over the epochs.
-struct Panel<'a> {
+pub(super) struct Panel<'a> {
     title: &'a str,
     left: f64,
     x: Axis,
@@ -33,6 +33,14 @@ struct Panel<'a> {
 pub fn curves_svg(history: &[EpochRow], best: Option<usize>) -> String {
     let mut svg = Svg::new(WIDTH, HEIGHT, "Training curves: loss and accuracy by epoch");
     legend(&mut svg, best.is_some_and(|best| history.iter().any(|row| row.epoch == best)));
+    let [loss, accuracy] = panels(history);
+    loss.draw(&mut svg, history, best, |row| (row.loss, row.val_loss));
+    accuracy.draw(&mut svg, history, best, |row| (row.accuracy, row.val_accuracy));
+    svg.finish()
+}
+
+/// The panels of loss and accuracy, with axes that hold what is finite of the rows.
+pub(super) fn panels(history: &[EpochRow]) -> [Panel<'static>; 2] {
     let x = Axis::whole(history.iter().map(|row| row.epoch as f64), 8.0);
     let losses = history.iter().flat_map(|row| [row.loss, row.val_loss]);
     let accuracies = history.iter().flat_map(|row| [row.accuracy, row.val_accuracy]);
@@ -54,9 +62,7 @@ pub fn curves_svg(history: &[EpochRow], best: Option<usize>) -> String {
         unit: " %",
         decimals: 2,
     };
-    loss.draw(&mut svg, history, best, |row| (row.loss, row.val_loss));
-    accuracy.draw(&mut svg, history, best, |row| (row.accuracy, row.val_accuracy));
-    svg.finish()
+    [loss, accuracy]
 }
 
 fn legend(svg: &mut Svg, marked: bool) {
@@ -95,7 +101,7 @@ impl Panel<'_> {
         }
     }
 
-    fn frame(&self, svg: &mut Svg) {
+    pub(super) fn frame(&self, svg: &mut Svg) {
         let (right, bottom) = (self.left + PANEL.0, TOP + PANEL.1);
         svg.text("strong", (self.left, TOP - 16.0), 15.0, Anchor::Start, self.title);
         for tick in self.y.ticks() {
@@ -113,7 +119,7 @@ impl Panel<'_> {
         svg.text("soft", (self.left + PANEL.0 / 2.0, bottom + 40.0), 12.0, Anchor::Middle, "epoch");
     }
 
-    fn series(&self, svg: &mut Svg, (class, dash, name): (&str, &str, &str), values: &[(&EpochRow, f64)]) {
+    pub(super) fn series(&self, svg: &mut Svg, (class, dash, name): (&str, &str, &str), values: &[(&EpochRow, f64)]) {
         for piece in values.split(|(_, value)| !drawable(*value)) {
             let points: Vec<_> = piece.iter().map(|(row, value)| (self.x_of(row), self.y_of(*value))).collect();
             if points.len() > 1 {
