@@ -17,6 +17,8 @@ pub struct Matching {
     pub missing_in_network: Vec<String>,
     #[serde(skip)]
     labels: Vec<Option<u32>>,
+    #[serde(skip)]
+    outputs: usize,
 }
 
 impl Matching {
@@ -56,6 +58,7 @@ impl Matching {
                 .filter(|(_, l)| l.is_none())
                 .map(|(t, _)| t.clone())
                 .collect(),
+            outputs: ours.len(),
             labels,
         })
     }
@@ -63,6 +66,11 @@ impl Matching {
     /// The network's label of each of the data's.
     pub fn labels(&self) -> &[Option<u32>] {
         &self.labels
+    }
+
+    /// The number of the network's classes.
+    pub fn outputs(&self) -> usize {
+        self.outputs
     }
 
     /// What a person should know: classes of other names and classes without a partner. Nothing if all have the same names.

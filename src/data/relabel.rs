@@ -11,6 +11,7 @@ pub struct Relabelled {
     whole: Arc<dyn Split>,
     /// Places in the whole, and the network's label of each.
     members: Vec<(u32, u32)>,
+    outputs: usize,
     /// Images that are not in it, by the data's class.
     pub left_out: BTreeMap<String, usize>,
 }
@@ -36,7 +37,7 @@ impl Relabelled {
                 "say which class is which with --map theirs=ours, or choose another --split",
             ));
         }
-        Ok(Self { whole, members, left_out })
+        Ok(Self { whole, members, outputs: matching.outputs(), left_out })
     }
 }
 
@@ -47,6 +48,10 @@ impl Split for Relabelled {
 
     fn input(&self) -> InputSpec {
         self.whole.input()
+    }
+
+    fn outputs(&self) -> usize {
+        self.outputs
     }
 
     fn label(&self, index: usize) -> u32 {
@@ -84,6 +89,10 @@ impl Split for Joined {
 
     fn input(&self) -> InputSpec {
         self.0[0].input()
+    }
+
+    fn outputs(&self) -> usize {
+        self.0[0].outputs()
     }
 
     fn label(&self, index: usize) -> u32 {
@@ -139,7 +148,8 @@ mod tests {
         let test = data.test.unwrap();
         assert_eq!(pixels(&*all, 60), pixels(&*test, 0), "the third split follows the second");
         let none = Matching::new(&data.classes, &["neutral".to_owned()], &[]).unwrap();
-        let angry = Relabelled { whole: Arc::clone(&all), members: vec![(0, 0)], left_out: BTreeMap::new() };
+        let angry =
+            Relabelled { whole: Arc::clone(&all), members: vec![(0, 0)], outputs: 7, left_out: BTreeMap::new() };
         assert!(Relabelled::new(Arc::new(angry), &data.classes, &none).is_err());
     }
 }

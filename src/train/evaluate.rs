@@ -2,14 +2,14 @@
 
 use super::device::Device;
 use super::saved;
-use crate::data::loader::{Batch, Loader};
+use crate::data::loader::Loader;
 use crate::data::{InputSpec, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::calibration::{apply_temperature, fit_temperature};
 use crate::eval::metrics::{Evaluation, Scorer};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::export::Network;
-use crate::graph::{Executor, Graph, Snapshot};
+use crate::graph::{Executor, Graph, Samples, Snapshot};
 use crate::models::{self, Variant};
 use std::path::Path;
 use std::sync::Arc;
@@ -37,14 +37,14 @@ pub fn evaluate(
 }
 
 /// Every image of a split in order, `batch` at a time.
-fn each_batch(split: &Arc<dyn Split>, batch: usize, mut use_it: impl FnMut(Batch) -> Result<()>) -> Result<()> {
+fn each_batch(split: &Arc<dyn Split>, batch: usize, mut use_it: impl FnMut(Samples) -> Result<()>) -> Result<()> {
     let order = (0..split.len() as u32).collect();
     Loader::start(Arc::clone(split), order, batch, LOADER_THREADS).try_for_each(|loaded| use_it(loaded?))
 }
 
 /// The labels of a batch.
-fn labels_of(split: &Arc<dyn Split>, batch: &Batch) -> Vec<u32> {
-    batch.indices.iter().map(|index| split.label(*index as usize)).collect()
+fn labels_of(split: &Arc<dyn Split>, batch: &Samples) -> Vec<u32> {
+    batch.samples.iter().map(|index| split.label(*index as usize)).collect()
 }
 
 /// A checkpoint that was read and checked, on no device yet.
