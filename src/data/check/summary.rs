@@ -184,7 +184,7 @@ mod tests {
         }
         let colour = RgbImage::from_fn(6, 5, |x, y| Rgb([picture(3).get_pixel(x, y).0[0]; 3]));
         colour.save(root.join("train/a/copy.png")).unwrap();
-        picture(4).save(root.join("train/b/wrong.bmp")).unwrap();
+        picture(4).save(root.join("train/b/wrong.png")).unwrap();
         picture(3).save(root.join("test/a/leak.png")).unwrap();
         GrayImage::new(7, 5).save(root.join("test/a/wide.png")).unwrap();
         fs::write(root.join("test/b/bad.png"), "no image").unwrap();
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!((d.leaks.len(), d.leaks[0].of.as_str(), d.leaks[0].stand_in.as_str()), (1, "test", "train"));
         assert_eq!(d.leaks[0].images, 1);
         assert!(d.list[0].images.len() == 3 && d.list[0].images[2].starts_with("test/a: "), "{:?}", d.list);
-        assert!(d.conflicts.len() == 1 && d.conflicts[0].images[1].contains("wrong.bmp"));
+        assert!(d.conflicts.len() == 1 && d.conflicts[0].images[1].contains("wrong.png"));
         assert!(found.has_faults());
     }
 
