@@ -52,40 +52,34 @@ pub(super) fn run(args: &CompareArgs) -> Result<ExitCode> {
 }
 
 fn text(rows: &[&RunSummary]) -> String {
+    const NONE: &str = "-";
     let number =
-        |value: Option<f64>| value.filter(|v| !v.is_nan()).map_or_else(|| "-".to_owned(), |v| format!("{v:.4}"));
-    let cells = |row: &&RunSummary| -> Vec<String> {
-        vec![
-            row.run.clone(),
-            row.model.clone(),
-            row.parameters.to_string(),
-            row.epochs.to_string(),
-            row.best_epoch.map_or_else(|| "-".to_owned(), |epoch| epoch.to_string()),
-            number(row.train_accuracy),
-            number(row.validation_accuracy),
-            row.evaluated_on.clone().unwrap_or_else(|| "-".to_owned()),
-            number(row.accuracy),
-            number(row.loss),
-            number(row.macro_f1),
-            duration(row.seconds),
-        ]
-    };
-    let head = [
-        "run",
-        "model",
-        "parameters",
-        "epochs",
-        "best",
-        "train acc",
-        "val acc",
-        "scored on",
-        "accuracy",
-        "loss",
-        "macro F1",
-        "time",
+        |value: Option<f64>| value.filter(|v| !v.is_nan()).map_or_else(|| NONE.to_owned(), |v| format!("{v:.4}"));
+    // A column's title, whether it is of numbers, and its field. Columns of values alone are left out where no run has any.
+    type Column<'a> = (&'a str, bool, &'a dyn Fn(&RunSummary) -> String);
+    let columns: [Column<'_>; 15] = [
+        ("run", false, &|row| row.run.clone()),
+        ("model", false, &|row| row.model.clone()),
+        ("parameters", true, &|row| row.parameters.to_string()),
+        ("epochs", true, &|row| row.epochs.to_string()),
+        ("best", true, &|row| row.best_epoch.map_or_else(|| NONE.to_owned(), |epoch| epoch.to_string())),
+        ("train acc", true, &|row| number(row.train_accuracy)),
+        ("val acc", true, &|row| number(row.validation_accuracy)),
+        ("val ccc", true, &|row| number(row.validation_ccc)),
+        ("scored on", false, &|row| row.evaluated_on.clone().unwrap_or_else(|| NONE.to_owned())),
+        ("accuracy", true, &|row| number(row.accuracy)),
+        ("loss", true, &|row| number(row.loss)),
+        ("macro F1", true, &|row| number(row.macro_f1)),
+        ("rmse", true, &|row| number(row.rmse)),
+        ("ccc", true, &|row| number(row.ccc)),
+        ("time", true, &|row| duration(row.seconds)),
     ];
-    let rows: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    table(&head, &rows, &[2, 3, 4, 5, 6, 8, 9, 10, 11])
+    let of_values = rows.iter().any(|row| row.validation_ccc.or(row.ccc).is_some());
+    let shown: Vec<_> = columns.iter().filter(|c| of_values || !["val ccc", "rmse", "ccc"].contains(&c.0)).collect();
+    let head: Vec<&str> = shown.iter().map(|(title, ..)| *title).collect();
+    let right: Vec<usize> = (0..shown.len()).filter(|i| shown[*i].1).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| shown.iter().map(|(.., field)| field(row)).collect()).collect();
+    table(&head, &rows, &right)
 }
 
 fn duration(seconds: f64) -> String {

@@ -1,7 +1,7 @@
 //! Data under a network's labels: the images of the classes that it knows, and all splits as one.
 
 use super::matching::Matching;
-use super::{Dataset, InputSpec, Split};
+use super::{Dataset, InputSpec, Origin, Split};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,6 +62,10 @@ impl Split for Relabelled {
         self.whole.name(self.members[index].0 as usize)
     }
 
+    fn origin(&self, index: usize) -> Origin<'_> {
+        self.whole.origin(self.members[index].0 as usize)
+    }
+
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
         self.whole.read(self.members[index].0 as usize, out)
     }
@@ -100,9 +104,24 @@ impl Split for Joined {
         part.label(index)
     }
 
+    fn target(&self, index: usize, out: &mut [f32]) {
+        let (part, index) = self.find(index);
+        part.target(index, out);
+    }
+
+    fn weight(&self, index: usize) -> f32 {
+        let (part, index) = self.find(index);
+        part.weight(index)
+    }
+
     fn name(&self, index: usize) -> String {
         let (part, index) = self.find(index);
         part.name(index)
+    }
+
+    fn origin(&self, index: usize) -> Origin<'_> {
+        let (part, index) = self.find(index);
+        part.origin(index)
     }
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The files of an evaluation, in a run folder or wherever `evaluate --out` says.
 
+use super::Scores;
 use super::metrics::Evaluation;
 use super::plot::{Picture, confusion_svg, reliability_svg, sheet_svg};
 use super::report::{Cells, write_confusion_csv};
@@ -23,14 +24,22 @@ pub const CONFUSION_CSV: &str = "confusion.csv";
 /// `confusion.svg`: counts.
 pub const CONFUSION_SVG: &str = "confusion.svg";
 
-/// Writes `metrics.json` (`metrics`) and `report.txt` (`text`), `confusion.csv`, `confusion.svg`, the same two as
-/// `confusion_normalised`, and `reliability.svg`.
+/// Writes `metrics.json` (`metrics`) and `report.txt` (`text`), and of a classifier `confusion.csv`, `confusion.svg`, the same two
+/// as `confusion_normalised`, and `reliability.svg`.
 ///
 /// # Errors
 /// What the system refuses.
-pub fn write_files(folder: &Path, metrics: &impl Serialize, text: &str, evaluation: &Evaluation) -> Result<()> {
+pub fn write_scores(folder: &Path, metrics: &impl Serialize, text: &str, scores: &Scores) -> Result<()> {
     write_json(&folder.join(METRICS), metrics)?;
     write_text(&folder.join(REPORT), text)?;
+    match scores {
+        Scores::Classes(evaluation) => write_pictures(folder, evaluation),
+        Scores::Values(_) => Ok(()),
+    }
+}
+
+/// The confusion matrices and the reliability diagram.
+fn write_pictures(folder: &Path, evaluation: &Evaluation) -> Result<()> {
     for (cells, csv, svg) in [
         (Cells::Counts, CONFUSION_CSV, CONFUSION_SVG),
         (Cells::Shares, "confusion_normalised.csv", "confusion_normalised.svg"),
@@ -120,7 +129,7 @@ mod tests {
         }
         let evaluation = Evaluation::new(&data.classes, &labels, &probabilities, None).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        write_files(folder.path(), &evaluation, "text", &evaluation).unwrap();
+        write_pictures(folder.path(), &evaluation).unwrap();
         write_worst(folder.path(), &evaluation, split.as_ref(), |x| Preprocess::Tf.undo(x, 1)).unwrap();
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         let rows = read("worst.csv");

@@ -24,6 +24,8 @@ pub struct RunSummary {
     pub train_accuracy: Option<f64>,
     /// Accuracy on the validation images in that epoch.
     pub validation_accuracy: Option<f64>,
+    /// Where the network predicts values, which have no accuracy: mean concordance on the validation images in that epoch.
+    pub validation_ccc: Option<f64>,
     /// The split that the figures below are of; none of a run that has not come to its end.
     pub evaluated_on: Option<String>,
     /// Accuracy of the best checkpoint there.
@@ -34,18 +36,24 @@ pub struct RunSummary {
     pub macro_f1: Option<f64>,
     /// Weighted F1 there.
     pub weighted_f1: Option<f64>,
+    /// Of values, the mean of the outputs' root mean squared errors there.
+    pub rmse: Option<f64>,
+    /// Of values, the mean concordance there.
+    pub ccc: Option<f64>,
     /// Time of all epochs.
     pub seconds: f64,
 }
 
-/// The part of `metrics.json` that the table has.
-#[derive(Debug, Deserialize)]
+/// The part of `metrics.json` that the table has: figures of classes or of values.
+#[derive(Debug, Default, Deserialize)]
 struct Figures {
     split: Option<String>,
-    accuracy: f64,
     loss: Option<f64>,
-    macro_f1: f64,
-    weighted_f1: f64,
+    accuracy: Option<f64>,
+    macro_f1: Option<f64>,
+    weighted_f1: Option<f64>,
+    rmse: Option<f64>,
+    ccc: Option<f64>,
 }
 
 /// Reads a run folder: its best checkpoint, history and figures.
@@ -58,33 +66,40 @@ pub fn summarise(folder: &Path) -> Result<(RunSummary, Vec<EpochRow>)> {
     let saved = Saved::read(folder)?;
     let best_epoch = saved.meta().progress.as_ref().and_then(|p| p.best).map(|best| best.epoch);
     let best = history.iter().find(|row| Some(row.epoch) == best_epoch);
-    let figures = figures(&run)?;
-    let of = |value: fn(&Figures) -> f64| figures.as_ref().map(value);
+    let measured = |of: fn(&EpochRow) -> f64| best.map(of).filter(|value| !value.is_nan());
+    let Figures { split, loss, accuracy, macro_f1, weighted_f1, rmse, ccc } = figures(&run)?;
     let summary = RunSummary {
         run: folder.display().to_string(),
         model: saved.meta().model.clone(),
         parameters: saved.parameters(),
         epochs: history.len(),
         best_epoch,
-        train_accuracy: best.map(|row| row.accuracy),
-        validation_accuracy: best.map(|row| row.val_accuracy),
-        evaluated_on: figures.as_ref().and_then(|f| f.split.clone()),
-        accuracy: of(|f| f.accuracy),
-        loss: figures.as_ref().and_then(|f| f.loss),
-        macro_f1: of(|f| f.macro_f1),
-        weighted_f1: of(|f| f.weighted_f1),
+        train_accuracy: measured(|row| row.accuracy),
+        validation_accuracy: measured(|row| row.val_accuracy),
+        validation_ccc: best.and_then(EpochRow::val_ccc),
+        evaluated_on: split,
+        accuracy,
+        loss,
+        macro_f1,
+        weighted_f1,
+        rmse,
+        ccc,
         seconds: history.iter().map(|row| row.seconds).sum(),
     };
     Ok((summary, history))
 }
 
-fn figures(run: &RunFolder) -> Result<Option<Figures>> {
+/// None of a run that has not come to its end.
+fn figures(run: &RunFolder) -> Result<Figures> {
     let path = run.metrics();
     if !path.is_file() {
-        return Ok(None);
+        return Ok(Figures::default());
     }
     let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(|e| Error::data(&path, e.to_string(), "the figures that `train` writes at its end"))
+    let damaged = |what: String| Error::data(&path, what, "the figures that `train` writes at its end");
+    let figures: Figures = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
+    if figures.accuracy.is_none() && figures.ccc.is_none() {
+        return Err(damaged("neither `accuracy` nor `ccc`".to_owned()));
+    }
+    Ok(figures)
 }

@@ -2,9 +2,11 @@
 
 use super::device::Device;
 use super::saved;
+use super::task::evaluate_values;
 use crate::data::loader::Loader;
-use crate::data::{InputSpec, Split};
+use crate::data::{InputSpec, Split, Task};
 use crate::error::{Error, Result};
+use crate::eval::Scores;
 use crate::eval::metrics::calibration::{apply_temperature, fit_temperature};
 use crate::eval::metrics::{Evaluation, Scorer};
 use crate::formats::checkpoint::{Checkpoint, Meta};
@@ -158,6 +160,17 @@ impl Loaded {
         scorer.finish()
     }
 
+    /// Scores the network on every image of a split by its task: classes as [`Loaded::evaluate`] does, or values.
+    ///
+    /// # Errors
+    /// As [`Loaded::evaluate`].
+    pub fn score(&mut self, split: &Arc<dyn Split>, batch: usize) -> Result<Scores> {
+        Ok(match self.meta.task {
+            Task::Classes => Scores::Classes(self.evaluate(split, batch)?),
+            Task::Values => Scores::Values(evaluate_values(self.executor.as_mut(), split, &self.meta.classes, batch)?),
+        })
+    }
+
     /// Fits the temperature on a split and applies it from now on, in place of that which the checkpoint has.
     ///
     /// # Errors
@@ -193,6 +206,7 @@ fn input_of(meta: &Meta) -> InputSpec {
 pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
     let refuse = |what: String| Error::checkpoint(path, what, "");
     meta.preprocessing.check(meta.input[2]).map_err(|e| refuse(e.to_string()))?;
+    let finish = |graph: Graph| if meta.task == Task::Values { graph.for_values() } else { Ok(graph) };
     if let Some(network) = &meta.network {
         let graph = network.graph(&meta.model).map_err(|e| refuse(e.to_string()))?;
         if graph.input().dims() != meta.input || graph.output().dims() != [meta.classes.len()] {
@@ -200,7 +214,7 @@ pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
             let classes = meta.classes.len();
             return Err(refuse(format!("its layers map {from} to {to}, not {:?} to {classes} classes", meta.input)));
         }
-        return Ok(graph);
+        return finish(graph);
     }
     let model = models::find(&meta.model).map_err(|e| refuse(e.to_string()))?;
     let [height, width, _] = meta.input;
@@ -209,5 +223,5 @@ pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
         let what = format!("input {:?}, {} takes {:?}", meta.input, model.name, model.input);
         return Err(refuse(what));
     }
-    model.variant(meta.classes.len(), &variant)
+    finish(model.variant(meta.classes.len(), &variant)?)
 }

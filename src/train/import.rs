@@ -2,7 +2,7 @@
 
 use super::saved;
 use super::start::description_of;
-use crate::data::{InputSpec, Preprocess};
+use crate::data::{InputSpec, Preprocess, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::keras::{self, Contents, Imported};
@@ -109,6 +109,6 @@ fn meta(graph: &Graph, options: &Import, notes: &mut Vec<String>) -> Result<Meta
     });
     preprocessing.check(channels)?;
     let (model, freeze, network) = (graph.name.clone(), None, description_of(graph, None)?);
-    let input = [height, width, channels];
-    Ok(Meta { model, network, freeze, classes, input, preprocessing, temperature: None, progress: None })
+    let (task, input) = (Task::Classes, [height, width, channels]);
+    Ok(Meta { model, network, freeze, task, classes, input, preprocessing, temperature: None, progress: None })
 }

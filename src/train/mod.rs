@@ -14,6 +14,7 @@ mod resume;
 pub mod run;
 mod saved;
 mod start;
+mod task;
 mod trainer;
 
 pub use compare::{RunSummary, summarise};
@@ -25,4 +26,5 @@ pub use outcome::{Observer, Outcome, Stopped};
 pub use phase::{Phase, PhaseConfig};
 pub use resume::config_of;
 pub use start::Start;
+pub use task::{Output, score};
 pub use trainer::Trainer;

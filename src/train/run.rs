@@ -1,5 +1,4 @@
-//! | `confusion.csv`, `.svg`, `confusion_normalised.csv`, `.svg` | its errors, as counts and as shares of the true class |
-//! | `reliability.svg`, `curves.svg` | whether it is as sure as it is right, and the course of training |The run folder: where a training run keeps everything it makes.
+//! The run folder: where a training run keeps everything it makes.
 //!
 //! | file | what |
 //! |---|---|
@@ -8,7 +7,8 @@
 //! | `results.csv` | one row an epoch |
 //! | `last.safetensors`, `best.safetensors` | the newest and the best checkpoint |
 //! | `metrics.json`, `report.txt` | the evaluation of the best checkpoint |
-//! | `confusion.csv`, `confusion.svg`, `curves.svg` | its errors, and the course of training |
+//! | `confusion.csv`, `.svg`, `confusion_normalised.csv`, `.svg` | its errors, as counts and as shares of the true class |
+//! | `reliability.svg`, `curves.svg` | whether it is as sure as it is right, and the course of training |
 //!
 //! Every file is replaced atomically. A new run never shares a folder with an old one.
 
@@ -21,10 +21,8 @@ use serde::Serialize;
 use super::environment::Environment;
 use super::history::{EpochRow, write_results};
 use crate::error::{Error, Result};
-use crate::eval::files;
-use crate::eval::metrics::Evaluation;
 use crate::eval::plot::curves_svg;
-use crate::eval::report::report;
+use crate::eval::{Scores, files};
 use crate::formats::atomic::{write_json, write_text};
 
 /// Where numbered run folders are made, below the working folder.
@@ -202,21 +200,13 @@ impl RunFolder {
         write_text(&self.curves(), &curves_svg(history, best))
     }
 
-    /// Writes the files of [`crate::eval::files::write_files`].
+    /// [`RunFolder::write_history`] and the files of [`files::write_scores`].
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn write_evaluation(&self, evaluation: &Evaluation) -> Result<()> {
-        files::write_files(&self.path, evaluation, &report(evaluation), evaluation)
-    }
-
-    /// [`RunFolder::write_history`] and [`RunFolder::write_evaluation`] (class names travel in the evaluation).
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn write_results(&self, history: &[EpochRow], best: Option<usize>, evaluation: &Evaluation) -> Result<()> {
+    pub fn write_results(&self, history: &[EpochRow], best: Option<usize>, scores: &Scores) -> Result<()> {
         self.write_history(history, best)?;
-        self.write_evaluation(evaluation)
+        files::write_scores(&self.path, scores, &scores.report(), scores)
     }
 }
 
@@ -324,7 +314,7 @@ mod tests {
         run.write_config(&Config { model: "mini", epochs: 3 }).unwrap();
         run.write_env(&Environment::here("none")).unwrap();
         let history: Vec<_> = (1..=3).map(row).collect();
-        run.write_results(&history, Some(3), &sample()).unwrap();
+        run.write_results(&history, Some(3), &Scores::Classes(sample())).unwrap();
         assert_eq!(fs::read_to_string(run.config()).unwrap(), "model = \"mini\"\nepochs = 3\n");
         let env: serde_json::Value = serde_json::from_slice(&fs::read(run.env()).unwrap()).unwrap();
         assert!(env["cpus"].as_u64().unwrap() > 0 && env["started"].as_str().unwrap().ends_with('Z'));

@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::evaluate::graph_of;
-use crate::data::{InputSpec, Preprocess};
+use crate::data::{Dataset, InputSpec, Preprocess};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::keras::{self, Contents, Imported, Loose};
@@ -123,6 +123,14 @@ impl Start {
                 Ok(graph)
             }
         }
+    }
+
+    /// Builds the network for a dataset, with the loss and the end that this and the settings ask for.
+    ///
+    /// # Errors
+    /// Shapes that do not fit; settings that do not go with the data.
+    pub fn graph_for(&self, config: &Config, dataset: &Dataset) -> Result<Graph> {
+        config.for_task(self.graph(dataset.classes.len())?, dataset.task)
     }
 
     /// Puts the file's parameters into an executor of the network, and says what came of it; nothing if there is no file.

@@ -1,6 +1,7 @@
 //! `fer-gpu data`: looking at data before training on it.
 
 mod check;
+mod preview;
 
 use crate::error::Result;
 use clap::{Args, Subcommand};
@@ -10,7 +11,8 @@ use std::process::ExitCode;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fer-gpu data check fer2013.csv.gz
-  fer-gpu data check faces/ --out faces-report")]
+  fer-gpu data check faces/ --out faces-report
+  fer-gpu data preview --data fer2013.csv.gz --augment strong --out sheet.png")]
 pub(super) struct DataArgs {
     #[command(subcommand)]
     command: DataCommand,
@@ -20,10 +22,13 @@ pub(super) struct DataArgs {
 enum DataCommand {
     /// Count images, find broken files, copies within and across splits, and contradicting labels
     Check(check::CheckArgs),
+    /// Write a sheet of training images, each as it is and as training sees it in its first epochs
+    Preview(preview::PreviewArgs),
 }
 
 pub(super) fn run(args: &DataArgs) -> Result<ExitCode> {
     match &args.command {
         DataCommand::Check(args) => check::run(args),
+        DataCommand::Preview(args) => preview::run(args),
     }
 }

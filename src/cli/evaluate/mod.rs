@@ -5,11 +5,10 @@ mod source;
 use super::args::{BadFile, DeviceArgs};
 use super::out::{print, print_json, say};
 use crate::data::matching::{Matching, parse_pair};
-use crate::data::{Dataset, Relabelled, Split};
+use crate::data::{Dataset, Relabelled, Split, Task};
 use crate::error::{Error, Result};
-use crate::eval::files::{write_files, write_worst};
-use crate::eval::metrics::Evaluation;
-use crate::eval::report::report;
+use crate::eval::Scores;
+use crate::eval::files::{write_scores, write_worst};
 use crate::train::run::checkpoint_of;
 use crate::train::{Loaded, Saved, store_temperature};
 use clap::{Args, ValueEnum};
@@ -30,7 +29,7 @@ pub(super) struct EvaluateArgs {
     /// A run folder (its best checkpoint) or a checkpoint
     #[arg(value_name = "RUN|FILE.safetensors")]
     network: PathBuf,
-    /// synth, synth:N, FILE.csv, FILE.csv.gz, or a folder of class folders [default: the run's]
+    /// synth, synth:N, FILE.csv, FILE.csv.gz, or a folder of class folders; a csv of paths and values [default: the run's]
     #[arg(long)]
     data: Option<String>,
     /// Which images [default: test, or validation where there is no test split]
@@ -56,10 +55,10 @@ pub(super) struct EvaluateArgs {
     calibrate: bool,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Write report, metrics.json, confusion matrices, reliability diagram and the worst errors to this folder
+    /// Write report, metrics.json, confusion matrices, reliability diagram and the worst errors to this folder; of values, the first two
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Every figure: accuracy, intervals, per_class, confusion, calibration, labels ...
+    /// Every figure: accuracy, intervals, per_class, confusion, calibration, labels ...; of values {n, loss, rmse, ccc, outputs}
     #[arg(long)]
     json: bool,
 }
@@ -84,7 +83,7 @@ struct Assessment<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<Labels>,
     #[serde(flatten)]
-    evaluation: &'a Evaluation,
+    scores: &'a Scores,
 }
 
 /// How the data's classes became the network's.
@@ -116,8 +115,8 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
     }
     let device = args.device.open()?;
-    let classes = ours.join(", ");
-    say!("data: {}: the {name} split, {} images; classes {classes}", dataset.source, split.len());
+    let what = if dataset.task == Task::Values { "values" } else { "classes" };
+    say!("data: {}: the {name} split, {} images; {what} {}", dataset.source, split.len(), ours.join(", "));
     let batch = usize::from(args.batch).min(split.len());
     let mut network = saved.on(&device, batch)?;
     if args.calibrate {
@@ -128,13 +127,15 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     if let Some(t) = temperature {
         say!("probabilities are calibrated with temperature {t:.4}");
     }
-    let evaluation = network.evaluate(&split, batch)?.on(name);
-    let text = notes_of(temperature, labels.as_ref()) + &report(&evaluation);
-    let assessment = Assessment { data: &dataset.source, temperature, labels, evaluation: &evaluation };
+    let scores = network.score(&split, batch)?.on(name);
+    let text = notes_of(temperature, labels.as_ref()) + &scores.report();
+    let assessment = Assessment { data: &dataset.source, temperature, labels, scores: &scores };
     if let Some(out) = &args.out {
-        write_files(out, &assessment, &text, &evaluation)?;
-        let (preprocessing, channels) = (network.meta.preprocessing, network.input().channels);
-        write_worst(out, &evaluation, split.as_ref(), |pixels| preprocessing.undo(pixels, channels))?;
+        write_scores(out, &assessment, &text, &scores)?;
+        if let Scores::Classes(evaluation) = &scores {
+            let (preprocessing, channels) = (network.meta.preprocessing, network.input().channels);
+            write_worst(out, evaluation, split.as_ref(), |pixels| preprocessing.undo(pixels, channels))?;
+        }
         say!("written to {}", out.display());
     }
     if args.json {

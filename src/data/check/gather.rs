@@ -4,7 +4,7 @@ use super::summary::summarise;
 use super::{Findings, Item, Pixels, SPLITS, look};
 use crate::data::folder::{Layout, Scan};
 use crate::data::store::SIDE;
-use crate::data::{Dataset, InputSpec, Options, open};
+use crate::data::{Dataset, InputSpec, Options, Origin, Task, open};
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -56,7 +56,12 @@ fn of_tree(root: &Path) -> Result<Found> {
 fn of_dataset(source: &str) -> Result<Found> {
     // The size at which such images are stored: nothing is scaled.
     let input = InputSpec { height: SIDE, width: SIDE, channels: 1 };
-    let Dataset { classes, train, validation, test, notes, .. } = open(source, input, &Options::default())?;
+    let Dataset { task, mut classes, train, validation, test, mut notes, .. } =
+        open(source, input, &Options::default())?;
+    if task == Task::Values {
+        notes.push(format!("the data has values ({}), not classes: its images are counted as one", classes.join(", ")));
+        classes = vec!["images".to_owned()];
+    }
     let mut items = Vec::new();
     for (split, images) in [Some(train), Some(validation), test].into_iter().enumerate().take(SPLITS.len()) {
         let Some(images) = images else { continue };
@@ -64,7 +69,10 @@ fn of_dataset(source: &str) -> Result<Found> {
             split,
             label: images.label(index) as usize,
             name: images.name(index),
-            pixels: Pixels::Of(Arc::clone(&images), index),
+            pixels: match images.origin(index) {
+                Origin::File(path) => Pixels::File(path.to_path_buf()),
+                Origin::Row(_) | Origin::Drawn => Pixels::Of(Arc::clone(&images), index),
+            },
         }));
     }
     Ok((items, classes, notes))

@@ -13,6 +13,7 @@ pub(crate) use writer::to_half;
 use super::export::Network;
 use crate::data::Preprocess;
 use crate::error::Result;
+use crate::graph::Loss;
 use crate::tensor::Shape;
 use ops::{Translator, Value};
 use writer::{Attribute, Writer};
@@ -22,6 +23,8 @@ const OPSET: i64 = 13;
 /// The names of input and output.
 const INPUT: &str = "pixels";
 const OUTPUT: &str = "probabilities";
+/// The output's name where the network predicts values.
+const VALUES: &str = "values";
 
 /// Writes a network.
 ///
@@ -38,18 +41,27 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
         let name = translator.node(node, &inputs, output)?;
         values.push(Value { name, shape: output.clone() });
     }
-    let mut scores = values.swap_remove(graph.nodes.len()).name;
-    if let Some(temperature) = meta.temperature {
-        let factor = writer.exact("calibration/factor", &[1], &[(1.0 / temperature) as f32]);
-        scores = writer.node("Mul", "calibration/scores", &[&scores, &factor], &[]);
-    }
-    writer.node("Softmax", OUTPUT, &[&scores], &[("axis", Attribute::Int(1))]);
+    let scores = values.swap_remove(graph.nodes.len()).name;
+    let output = match graph.loss {
+        Loss::CrossEntropy { .. } => {
+            let scores = calibrated(&mut writer, scores, meta.temperature);
+            writer.node("Softmax", OUTPUT, &[&scores], &[("axis", Attribute::Int(1))])
+        }
+        Loss::MeanSquaredError => writer.node("Identity", VALUES, &[&scores], &[]),
+    };
     let texts = [
         ("classes", serde_json::json!(meta.classes).to_string()),
         ("network", meta.model.clone()),
         ("input", "pixels from 0 to 255, [n, height, width, channels], red, green, blue".to_owned()),
     ];
-    Ok(writer.finish((INPUT, graph.input().dims()), (OUTPUT, graph.output().dims()), OPSET, &texts))
+    Ok(writer.finish((INPUT, graph.input().dims()), (&output, graph.output().dims()), OPSET, &texts))
+}
+
+/// The scores divided by the temperature that the network was calibrated with, if it was.
+fn calibrated(writer: &mut Writer, scores: String, temperature: Option<f64>) -> String {
+    let Some(temperature) = temperature else { return scores };
+    let factor = writer.exact("calibration/factor", &[1], &[(1.0 / temperature) as f32]);
+    writer.node("Mul", "calibration/scores", &[&scores, &factor], &[])
 }
 
 /// What the network takes, channels first, from pixels.
