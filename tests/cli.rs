@@ -354,9 +354,21 @@ fn targets_of_classes() {
 #[test]
 fn printed_settings_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
-    let flags = ["--model", "fer4-cnn3", "--lr", "0.25", "--classes", "sad,happy", "--on-bad-file", "skip"];
+    let mut flags = vec!["--model", "fer4-cnn3", "--lr", "0.25", "--classes", "sad,happy", "--on-bad-file", "skip"];
+    flags.extend(["--batch", "auto", "--schedule", "cosine", "--warmup", "9", "--accumulate", "2", "--time", "2h"]);
+    flags.extend(["--clip-norm", "1.5", "--weight-decay", "0.004", "--save-every", "5", "--patience", "3"]);
     let printed = fer(&[&["train", "--print-config"], &flags[..]].concat()).expect(0, &[]).out;
-    for line in ["model = \"fer4-cnn3\"", "lr = 0.25", "epochs = 10", "on-bad-file = \"skip\"", "\"sad\""] {
+    for line in [
+        "batch = \"auto\"",
+        "kind = \"cosine\"",
+        "warmup-steps = 9",
+        "clip-norm = 1.5",
+        "model = \"fer4-cnn3\"",
+        "lr = 0.25",
+        "epochs = 10",
+        "on-bad-file = \"skip\"",
+        "\"sad\"",
+    ] {
         assert!(printed.contains(line), "{printed}");
     }
     let file = folder.path().join("settings.toml");

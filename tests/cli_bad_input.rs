@@ -187,6 +187,11 @@ fn impossible_flags() {
     let train = |more: &[&'static str]| [&synth[..], more].concat();
     let cases: Vec<(Vec<&str>, i32, &[&str])> = vec![
         (train(&["--batch", "0"]), 2, &["--batch 0", "at least 1"]),
+        (train(&["--schedule", "cosin"]), 2, &["cosin", "`cosine`"]),
+        (train(&["--time", "2 hours"]), 2, &["--time 2 hours", "1h30m"]),
+        (train(&["--clip-norm", "-1"]), 2, &["--clip-norm -1", "positive"]),
+        (train(&["--schedule", "cosine", "--reduce-on-plateau"]), 2, &["both set the learning rate"]),
+        (train(&["--model", "none.toml"]), 3, &["none.toml"]),
         (train(&["--batch", "51"]), 2, &["--batch 51", "50 training images"]),
         (train(&["--batch", "many"]), 2, &["--batch", "many"]),
         (train(&["--epochs", "0"]), 2, &["--epochs 0", "at least 1"]),

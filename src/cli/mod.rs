@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod callbacks;
 mod compare;
 mod data;
 mod devices;

@@ -107,10 +107,8 @@ impl Gpu {
         }));
         let on_lost = Arc::clone(&reports);
         device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed
-                && let Ok(mut r) = on_lost.lock()
-            {
-                r.lost.get_or_insert(message);
+            if let Ok(mut r) = on_lost.lock() {
+                r.lost.get_or_insert_with(|| format!("{message} ({reason:?})"));
             }
         });
         let [min, max] = description.subgroup;
@@ -145,10 +143,9 @@ impl Gpu {
     pub fn check(&self) -> Result<()> {
         let Ok(reports) = self.reports.lock() else { return Ok(()) };
         if let Some(lost) = &reports.lost {
-            return Err(Error::gpu(
-                format!("the device was lost: {lost}"),
-                "often a driver time limit on long dispatches: use a smaller --batch, then go on with --resume",
-            ));
+            let hint = "most often a driver's time limit on long work (two seconds on Windows, where TdrDelay raises it), or a \
+                        driver that was updated or ran out of memory";
+            return Err(Error::DeviceLost { what: lost.clone(), hint: hint.into() });
         }
         match &reports.error {
             Some(error) => Err(Error::gpu(error.clone(), "")),
@@ -278,9 +275,9 @@ impl Gpu {
     /// # Errors
     /// Whatever the driver reports.
     pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        self.device
-            .poll(wgpu::PollType::Wait { submission_index: submission, timeout: None })
-            .map_err(|e| Error::gpu(format!("waiting for the device: {e}"), ""))?;
-        self.check()
+        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: submission, timeout: None });
+        // A lost device explains more than a wait that failed.
+        self.check()?;
+        polled.map(|_| ()).map_err(|e| Error::gpu(format!("waiting for the device: {e}"), ""))
     }
 }

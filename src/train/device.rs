@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::formats::checkpoint::Progress;
 use crate::gpu::Gpu;
 use crate::gpu::adapter::{DeviceChoice, backends};
-use crate::graph::{Augmentation, CpuExecutor, Executor, GpuExecutor, Graph, Mode};
+use crate::graph::{Augmentation, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Options};
+use crate::optim::Optimizer;
 use std::sync::Arc;
 
 /// Where a graph will run.
@@ -48,6 +49,27 @@ impl Device {
         })
     }
 
+    /// An executor that trains as `optimizer` says; see [`GpuExecutor::new`].
+    ///
+    /// # Errors
+    /// Tensors that the device cannot hold.
+    pub fn trainer(
+        &self,
+        graph: &Arc<Graph>,
+        batch: usize,
+        seed: u64,
+        optimizer: Optimizer,
+    ) -> Result<Box<dyn Executor>> {
+        let graph = Arc::clone(graph);
+        Ok(match self {
+            Self::Gpu(gpu) => {
+                let options = Options { optimizer, ..Options::default() };
+                Box::new(GpuExecutor::with(Arc::clone(gpu), graph, batch, seed, (true, options))?)
+            }
+            Self::Cpu => Box::new(CpuExecutor::new(graph, batch, seed).optimizer(optimizer)),
+        })
+    }
+
     /// An executor that trains the phase at which a run stands, with all built: the full batch and the last, smaller one.
     ///
     /// # Errors
@@ -57,12 +79,14 @@ impl Device {
         graph: &Arc<Graph>,
         data: &Dataset,
         at: &Progress,
+        optimizer: Optimizer,
         augmentation: Option<&Arc<dyn Augmentation>>,
     ) -> Result<Box<dyn Executor>> {
-        let mut executor = self.executor(graph, at.batch, mask_seed(at.seed, at.phase), true)?;
+        let mut executor = self.trainer(graph, at.batch, mask_seed(at.seed, at.phase), optimizer)?;
         augmentation.map_or(Ok(()), |a| executor.augment(Arc::clone(a)))?;
-        for (mode, split) in [(Mode::Train, &data.train), (Mode::Evaluate, &data.validation)] {
-            for size in [at.batch.min(split.len()), split.len() % at.batch] {
+        let update = at.batch.saturating_mul(optimizer.accumulate);
+        for (mode, split, most) in [(Mode::Train, &data.train, update), (Mode::Evaluate, &data.validation, at.batch)] {
+            for size in [most.min(split.len()), split.len() % most] {
                 if size > 0 {
                     executor.prepare(mode, size)?;
                 }
@@ -75,9 +99,12 @@ impl Device {
     ///
     /// # Errors
     /// As [`GpuExecutor::new`].
-    pub fn check_room(&self, graph: &Graph, batch: usize) -> Result<()> {
+    pub fn check_room(&self, graph: &Graph, batch: usize, optimizer: Optimizer) -> Result<()> {
         match self {
-            Self::Gpu(gpu) => GpuExecutor::check_room(gpu, graph, batch, true),
+            Self::Gpu(gpu) => {
+                let options = Options { optimizer, ..Options::default() };
+                GpuExecutor::check_room_with(gpu, graph, batch, (true, options))
+            }
             Self::Cpu => Ok(()),
         }
     }

@@ -1,5 +1,7 @@
 //! Training: settings, the loop, the run folder, and networks back from their checkpoints.
 
+mod auto;
+mod callbacks;
 mod compare;
 mod config;
 mod device;
@@ -17,8 +19,9 @@ mod start;
 mod task;
 mod trainer;
 
+pub use callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
 pub use compare::{RunSummary, summarise};
-pub use config::Config;
+pub use config::{AUTO, Config};
 pub use device::Device;
 pub use evaluate::{Loaded, Saved, evaluate, store_temperature};
 pub use import::{Import, import};

@@ -6,6 +6,8 @@
 //! | `env.json` | program version, adapter, system, command line, start time |
 //! | `results.csv` | one row an epoch |
 //! | `last.safetensors`, `best.safetensors` | the newest and the best checkpoint |
+//! | `epoch-0010.safetensors` | a checkpoint every so many epochs, if asked for |
+//! | `events.out.tfevents.*` | the history for TensorBoard, a file a process |
 //! | `metrics.json`, `report.txt` | the evaluation of the best checkpoint |
 //! | `confusion.csv`, `.svg`, `confusion_normalised.csv`, `.svg` | its errors, as counts and as shares of the true class |
 //! | `reliability.svg`, `curves.svg` | whether it is as sure as it is right, and the course of training |
@@ -146,6 +148,11 @@ impl RunFolder {
     /// `best.safetensors`, the checkpoint to use.
     pub fn best(&self) -> PathBuf {
         self.path.join("best.safetensors")
+    }
+
+    /// `epoch-0010.safetensors`, a checkpoint that `--save-every` keeps.
+    pub fn of_epoch(&self, epoch: usize) -> PathBuf {
+        self.path.join(format!("epoch-{epoch:04}.safetensors"))
     }
 
     /// `metrics.json`.

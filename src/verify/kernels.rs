@@ -12,9 +12,11 @@ use std::sync::{Arc, Mutex};
 /// Images a step for which the networks are planned here: only the texts are wanted.
 const BATCH: usize = 1;
 
-/// What no case and no network here reaches: the sum of the gradients of a value with several readers, and the profiler's.
-const OTHERS: [(&str, &str, &str); 3] = [
+/// What no case and no network here reaches: the sum of the gradients of a value with several readers, clipping, and the profiler's.
+const OTHERS: [(&str, &str, &str); 5] = [
     ("graph", "accumulate", include_str!("../../shaders/accumulate.wgsl")),
+    ("gradient_norm", "squares", include_str!("../../shaders/gradient_norm.wgsl")),
+    ("gradient_norm", "scale", include_str!("../../shaders/gradient_norm.wgsl")),
     ("gpu", "peak_arithmetic", include_str!("../../shaders/common/peak_arithmetic.wgsl")),
     ("gpu", "peak_copy", include_str!("../../shaders/common/peak_copy.wgsl")),
 ];
@@ -61,6 +63,8 @@ pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
         executor.prepare(Mode::Evaluate, BATCH)?;
     }
     let mut kernels = found.lock().map(|found| found.clone()).unwrap_or_default();
+    let sum = include_str!("../../shaders/gradient_sum.wgsl");
+    kernels.push(Kernel::new("gradient_sum", "add", sum).with_step().with_loads(tiling));
     kernels.extend(OTHERS.map(|(op, entry, source)| Kernel::new(op, entry, source).with_loads(tiling)));
     kernels.sort_by(|a, b| (a.op, a.pass, &a.source).cmp(&(b.op, b.pass, &b.source)));
     // The same text and entry point under another name, such as a dense layer's, is the same kernel.

@@ -90,13 +90,19 @@ pub struct Progress {
     pub seed: u64,
     /// Images per step.
     pub batch: usize,
-    /// Learning rate now, after any schedule.
+    /// Learning rate of the phase, before any schedule.
     #[serde(with = "exact_float")]
     pub lr: f32,
     /// The best epoch so far.
     pub best: Option<Best>,
     /// Epochs without improvement, counted by early stopping.
     pub stale_epochs: usize,
+    /// The best epoch of the phase as early stopping counts.
+    #[serde(default)]
+    pub stopping: Option<Best>,
+    /// What reduces the learning rate on a plateau, if anything does.
+    #[serde(default)]
+    pub plateau: Option<Plateau>,
     /// The epoch that was interrupted, if one was.
     #[serde(default)]
     pub partial: Option<PartialEpoch>,
@@ -134,6 +140,27 @@ pub struct Best {
     /// The metric's value then.
     #[serde(with = "exact_float")]
     pub value: f64,
+}
+
+/// Where the reduction of the learning rate on a plateau stands in a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Plateau {
+    /// The best epoch so far by its metric.
+    pub best: Option<Best>,
+    /// Epochs without improvement.
+    pub wait: usize,
+    /// Epochs before any is counted again.
+    pub cooldown: usize,
+    /// Learning rate now.
+    #[serde(with = "exact_float")]
+    pub lr: f32,
+}
+
+impl Plateau {
+    /// Before the first epoch, at the phase's learning rate.
+    pub fn new(lr: f32) -> Self {
+        Self { best: None, wait: 0, cooldown: 0, lr }
+    }
 }
 
 /// A network, its optimizer and its progress.

@@ -5,7 +5,6 @@
 //! channels first, as ONNX wants them. `half` stores constants as f16 and computes in f32.
 
 mod ops;
-mod proto;
 mod writer;
 
 pub(crate) use writer::to_half;
