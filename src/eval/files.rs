@@ -129,7 +129,7 @@ mod tests {
         }
         let evaluation = Evaluation::new(&data.classes, &labels, &probabilities, None).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        write_pictures(folder.path(), &evaluation).unwrap();
+        write_scores(folder.path(), &evaluation, "text", &Scores::Classes(evaluation.clone())).unwrap();
         write_worst(folder.path(), &evaluation, split.as_ref(), |x| Preprocess::Tf.undo(x, 1)).unwrap();
         let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         let rows = read("worst.csv");
