@@ -2,6 +2,7 @@
 
 mod auto;
 mod callbacks;
+mod compare;
 mod config;
 mod device;
 pub mod environment;
@@ -20,9 +21,10 @@ mod trainer;
 mod tuning;
 
 pub use callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
+pub use compare::{RunSummary, summarise};
 pub use config::{AUTO, Config};
 pub use device::{Device, Opened};
-pub use evaluate::{Loaded, Saved, evaluate};
+pub use evaluate::{Loaded, Saved, evaluate, store_temperature};
 pub use import::{Import, import};
 pub use outcome::{Observer, Outcome, Stopped};
 pub use phase::{Phase, PhaseConfig};

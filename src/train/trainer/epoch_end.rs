@@ -91,6 +91,7 @@ impl Trainer<'_> {
             freeze: self.phase().freeze.clone(),
             preprocessing: self.preprocess,
             kernels: self.device.choices(),
+            temperature: None,
             progress: Some(self.progress.clone()),
         };
         let checkpoint = saved::checkpoint(meta, self.executor.snapshot()?);
@@ -116,7 +117,7 @@ impl Trainer<'_> {
             None => (&self.dataset.validation, "validation"),
         };
         let (executor, Dataset { task, classes, .. }) = (self.executor.as_mut(), self.dataset);
-        let scores = score(executor, split, (*task, classes), self.progress.batch)?;
+        let scores = score(executor, split, (*task, classes), self.progress.batch)?.on(name);
         Ok((Some(scores), name))
     }
 }
