@@ -1,6 +1,6 @@
 //! `fer-gpu search`.
 
-use super::args::open_device;
+use super::args::{TuneArgs, open_device};
 use super::out::{print, say, table};
 use super::progress::Progress;
 use super::train::stop_on_signal;
@@ -48,6 +48,8 @@ pub(super) struct SearchArgs {
     /// Where this process computes [default: as in the file]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
+    #[command(flatten)]
+    tune: TuneArgs,
 }
 
 pub(super) fn run(args: &SearchArgs) -> Result<ExitCode> {
@@ -61,10 +63,14 @@ pub(super) fn run(args: &SearchArgs) -> Result<ExitCode> {
         (None, None) => return Err(Error::usage("no search", "name one with --config FILE.toml or --out DIR")),
     };
     let settings = folder.search().settings()?;
-    let device = open_device(args.device.as_deref().unwrap_or(&settings.device), settings.backend.as_deref())?;
+    let device = args.device.as_deref().unwrap_or(&settings.device);
+    let opened = open_device(device, settings.backend.as_deref(), &args.tune.tuning())?;
     let stop = stop_on_signal()?;
     let mut watch = Shown { trials: folder.search().trials };
-    let ended = work(&folder, &device, !args.no_retrain, &mut watch, &stop)?;
+    let ended = work(&folder, &opened.device, !args.no_retrain, &mut watch, &stop)?;
+    if let Some(note) = opened.keep_timings() {
+        say!("{note}");
+    }
     finish(args, &folder, &settings, &ended)
 }
 

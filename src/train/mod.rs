@@ -2,6 +2,7 @@
 
 mod auto;
 mod callbacks;
+mod compare;
 mod config;
 mod device;
 pub mod environment;
@@ -17,12 +18,14 @@ mod saved;
 mod start;
 mod task;
 mod trainer;
+mod tuning;
 
 pub use callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
+pub use compare::{RunSummary, summarise};
 pub(crate) use config::explained;
 pub use config::{AUTO, Config};
-pub use device::Device;
-pub use evaluate::{Loaded, Saved, evaluate};
+pub use device::{Device, Opened};
+pub use evaluate::{Loaded, Saved, evaluate, store_temperature};
 pub use import::{Import, import};
 pub use outcome::{Observer, Outcome, Stopped};
 pub use phase::{Phase, PhaseConfig};
@@ -30,3 +33,4 @@ pub use resume::config_of;
 pub use start::Start;
 pub use task::{Output, score};
 pub use trainer::Trainer;
+pub use tuning::{Cache, Tuning};

@@ -66,6 +66,12 @@ pub struct Meta {
     pub freeze: Option<Freeze>,
     /// How pixels become inputs.
     pub preprocessing: Preprocess,
+    /// Which variants of kernels trained it: they fix the order of sums, so a resumed run keeps to them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kernels: BTreeMap<String, String>,
+    /// What the logits are divided by, so that the network is as sure as it is right (`evaluate --calibrate`); 1 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// Where training stands; absent in a file that is only for inference.
     pub progress: Option<Progress>,
 }
@@ -279,6 +285,14 @@ fn check_meta(meta: &Meta) -> Result<(), String> {
     }
     if meta.input.contains(&0) {
         return Err(format!("the input size {:?} has a zero", meta.input));
+    }
+    if let Some(t) = meta.temperature
+        && !(t.is_finite() && t > 0.0)
+    {
+        return Err(format!("the temperature is {t}, not a number above 0"));
+    }
+    if meta.temperature.is_some() && meta.task == Task::Values {
+        return Err("it has a temperature, which predicted values do not".into());
     }
     let Some(progress) = &meta.progress else { return Ok(()) };
     if progress.batch == 0 {

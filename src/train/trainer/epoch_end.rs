@@ -90,6 +90,8 @@ impl Trainer<'_> {
             input: [height, width, channels],
             freeze: self.phase().freeze.clone(),
             preprocessing: self.preprocess,
+            kernels: self.device.choices(),
+            temperature: None,
             progress: Some(self.progress.clone()),
         };
         let checkpoint = saved::checkpoint(meta, self.executor.snapshot()?);
@@ -115,7 +117,7 @@ impl Trainer<'_> {
             None => (&self.dataset.validation, "validation"),
         };
         let (executor, Dataset { task, classes, .. }) = (self.executor.as_mut(), self.dataset);
-        let scores = score(executor, split, (*task, classes), self.progress.batch)?;
+        let scores = score(executor, split, (*task, classes), self.progress.batch)?.on(name);
         Ok((Some(scores), name))
     }
 }
