@@ -174,7 +174,7 @@ fn help_is_short_and_has_examples() {
     let (_, commands) = help.split_once("Commands:\n").unwrap();
     let names: Vec<&str> =
         commands.lines().take_while(|l| !l.is_empty()).filter_map(|l| l.split_whitespace().next()).collect();
-    for name in ["train", "evaluate", "predict", "models", "summary", "devices", "verify", "synth"] {
+    for name in ["train", "search", "evaluate", "predict", "models", "summary", "devices", "verify", "synth", "man"] {
         assert!(names.contains(&name), "{names:?}");
     }
     for name in names.into_iter().filter(|n| *n != "help") {

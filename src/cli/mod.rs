@@ -108,3 +108,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Man(args) => pages::man(&args),
     }
 }
+
+#[cfg(test)]
+#[path = "readme_tests.rs"]
+mod tests;
