@@ -45,7 +45,7 @@ fn a_search_to_its_end() {
     let file = written(
         folder.path(),
         "trials = 12\nseed = 5\n[settings]\nepochs = 4\n[halving]\neta = 2\nmin-epochs = 1\n\
-        [space]\nlr = { choice = [0.01, 1e30] }\nnetwork = { window.choice = [2, 3, 20], units.choice = [4, 8] }\n",
+        [space]\nlr = { choice = [0.01, 3e38] }\nnetwork = { window.choice = [2, 3, 20], units.choice = [4, 8] }\n",
     );
     let search = folder.path().join("search");
     let args = ["search", "--config", text(&file), "--out", text(&search)];

@@ -186,7 +186,9 @@ fn try_lock(path: &Path) -> Result<Option<File>> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use crate::models::{Summary, Variables};
     use crate::search::Halving;
+    use crate::train::Config;
 
     const TEXT: &str = "trials = 5\nseed = 3\n[settings]\nmodel = 'NET'\nepochs = 4\n[halving]\nmin-epochs = 2\n\
         [space]\nlr = { range = [1e-4, 1e-2], log = true }\nnetwork.units = { choice = [3, 4, 5] }\n\
@@ -263,6 +265,23 @@ mod tests {
         drop(claim);
         assert_eq!(folder.busy().unwrap(), 0);
         assert!(folder.claim(2).unwrap().is_some());
+    }
+
+    /// The file that users begin with.
+    #[test]
+    fn the_example_is_the_report_s_seven() {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/search");
+        let search = Search::read(&example.join("search.toml")).unwrap();
+        assert_eq!(search.space.domains.len(), 7);
+        let mut totals = std::collections::BTreeSet::new();
+        for trial in 1..=4 {
+            let Config { network, .. } = search.config(trial).unwrap();
+            let graph = file::graph(&example.join("network.toml"), None, &network).unwrap();
+            totals.insert(Summary::new(&graph).total);
+        }
+        assert!(totals.len() > 1, "{totals:?}");
+        let own = file::graph(&example.join("network.toml"), None, &Variables::new()).unwrap();
+        assert_eq!(Summary::new(&own).total, 1_938_979, "fer3-cnn6-tuned");
     }
 
     #[test]
