@@ -1,7 +1,7 @@
-//! The networks with pretrained bodies and mini-XCEPTION against Keras (`tests/golden/transfer`; the README above it says how the files
-//! are made and what was measured): inference, two training steps, all gradients, what the steps moved, inference again.
+//! Every network against Keras (`tests/golden/transfer`; the README above it says how the files are made and what was measured):
+//! inference, two training steps, all gradients, what the steps moved, inference again.
 //!
-//! Two networks have files so far, fer8-vgg16 and mini-xception, and both are compared; `FER_GPU_ALL_NETWORKS=NAME` chooses one.
+//! What takes long is `ignored`: `FER_GPU_LONG=1 tools/test.sh`, or `cargo test --release --test golden_transfer -- --ignored NAME`.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
@@ -317,56 +317,88 @@ fn apart(ours: &[f64], keras: &[f64]) -> f64 {
     distance(ours, keras) / norm_of(keras)
 }
 
-/// A row: the network, the tolerance of the reference and of an adapter, and whether it is compared by default.
-type Row = (&'static str, f64, f64, bool);
-
-const ROWS: &[Row] = &[("fer8-vgg16", 1e-5, 2e-3, true), ("mini-xception", 1e-5, 2e-3, true)];
-
-/// The rows to compare: those of the environment's `FER_GPU_ALL_NETWORKS`, names with commas between or anything else for all.
-fn chosen() -> Vec<&'static Row> {
-    let asked = std::env::var("FER_GPU_ALL_NETWORKS").ok();
-    let names: Vec<&str> = asked.iter().flat_map(|v| v.split(',')).collect();
-    let some = ROWS.iter().any(|r| names.contains(&r.0));
-    let wanted = |r: &&Row| if asked.is_none() { r.3 } else { !some || names.contains(&r.0) };
-    let (kept, left): (Vec<&Row>, Vec<&Row>) = ROWS.iter().partition(wanted);
-    let left: Vec<&str> = left.iter().map(|r| r.0).collect();
-    println!("left out without FER_GPU_ALL_NETWORKS: {left:?}");
-    kept
+/// Compares a network, as `run` computes it.
+fn agrees(name: &str, on: &str, tolerance: f64, run: fn(&Golden, &Arc<Graph>, &Snapshot) -> Found) {
+    let begin = Instant::now();
+    let golden = Golden::read(name);
+    let graph = golden.graph();
+    let (variables, start) = golden.start(&graph);
+    let found = run(&golden, &graph, &start);
+    let worst = golden.compare(&variables, &found, tolerance, on);
+    println!("{name} on {on}: {worst}; {:.1} s", begin.elapsed().as_secs_f64());
 }
 
-/// Compares the chosen networks as `run` computes them.
-fn all_agree(on: &str, tolerance: fn(&Row) -> f64, run: fn(&Golden, &Arc<Graph>, &Snapshot) -> Found) {
-    for row in chosen() {
-        let begin = Instant::now();
-        let golden = Golden::read(row.0);
-        let graph = golden.graph();
-        let (variables, start) = golden.start(&graph);
-        let found = run(&golden, &graph, &start);
-        let worst = golden.compare(&variables, &found, tolerance(row), on);
-        println!("{} on {on}: {worst}; {:.1} s", row.0, begin.elapsed().as_secs_f64());
-    }
+macro_rules! one {
+    (quick $test:ident $($run:tt)*) => {
+        #[test]
+        fn $test() {
+            $($run)*
+        }
+    };
+    (long $test:ident $($run:tt)*) => {
+        #[test]
+        #[ignore = "takes long: FER_GPU_LONG=1 tools/test.sh"]
+        fn $test() {
+            $($run)*
+        }
+    };
 }
 
+/// A module a network: when the reference is compared and how near it must be, and the same for an adapter.
+macro_rules! networks {
+    ($($module:ident $name:literal $slow:ident $reference:literal $fast:ident $gpu:literal;)*) => {
+        const TESTED: &[&str] = &[$($name),*];
+        $(mod $module {
+            use super::{Golden, agrees};
+            one!($slow reference agrees($name, "the reference", $reference, Golden::on_the_reference));
+            one!($fast gpu agrees($name, "the adapter", $gpu, Golden::on_the_gpu));
+        })*
+    };
+}
+
+networks! {
+    fer4_cnn3 "fer4-cnn3" quick 1e-5 quick 2e-3;
+    fer4_cnn4_bn "fer4-cnn4-bn" long 1e-5 long 2e-3;
+    fer4_cnn5_bn "fer4-cnn5-bn" long 1e-5 long 2e-3;
+    fer4_vgg16 "fer4-vgg16" long 1e-5 long 2e-3;
+    fer4_resnet101 "fer4-resnet101" long 1e-5 long 2e-3;
+    fer7_cnn3_bn "fer7-cnn3-bn" quick 1e-5 quick 2e-3;
+    fer7_cnn4_bn "fer7-cnn4-bn" quick 1e-5 quick 2e-3;
+    fer7_resnet50 "fer7-resnet50" long 1e-5 long 2e-3;
+    fer7_efficientnetv2l "fer7-efficientnetv2l" long 1e-5 long 2e-3;
+    fer3_cnn6 "fer3-cnn6" long 1e-5 quick 2e-3;
+    fer3_cnn6_bn "fer3-cnn6-bn" long 1e-5 long 2e-3;
+    fer3_cnn6_tuned "fer3-cnn6-tuned" long 1e-5 long 2e-3;
+    fer3_vgg16 "fer3-vgg16" long 1e-5 long 2e-3;
+    fer3_vggface "fer3-vggface" long 1e-5 long 2e-3;
+    fer3_resnet50 "fer3-resnet50" long 1e-5 long 2e-3;
+    fer8_cnn5 "fer8-cnn5" quick 1e-5 quick 2e-3;
+    fer8_efficientnetb0 "fer8-efficientnetb0" long 1e-5 quick 2e-3;
+    fer8_efficientnetb3 "fer8-efficientnetb3" long 1e-5 long 2e-3;
+    fer8_efficientnetb5 "fer8-efficientnetb5" long 1e-5 long 2e-3;
+    fer8_efficientnetb7 "fer8-efficientnetb7" long 1e-5 long 2e-3;
+    fer8_inceptionv3 "fer8-inceptionv3" long 1e-5 long 2e-3;
+    fer8_inceptionresnetv2 "fer8-inceptionresnetv2" long 1e-5 long 2e-3;
+    fer8_vgg16 "fer8-vgg16" long 1e-5 quick 2e-3;
+    fer8_vgg19 "fer8-vgg19" long 1e-5 long 2e-3;
+    fer8_resnet50v2 "fer8-resnet50v2" long 1e-5 quick 2e-3;
+    fer8_resnet101v2 "fer8-resnet101v2" long 1e-5 long 2e-3;
+    fer8_resnet152v2 "fer8-resnet152v2" long 1e-5 long 2e-3;
+    mini_xception "mini-xception" quick 1e-5 quick 2e-3;
+}
+
+/// Every network but our own has a file, every file is compared, and every parameter of a network is one variable of its file.
 #[test]
-fn reference() {
-    all_agree("the reference", |row| row.1, Golden::on_the_reference);
-}
-
-#[test]
-fn gpu() {
-    all_agree("the adapter", |row| row.2, Golden::on_the_gpu);
-}
-
-/// Every file of the folder is compared, and every parameter of its network with one variable of it.
-#[test]
-fn every_file_is_compared_and_names_every_parameter() {
+fn every_network_is_tested_and_every_parameter_named() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/transfer");
     let entries = std::fs::read_dir(folder).expect("the folder");
     let stem = |path: std::path::PathBuf| path.file_stem().expect("a name").to_string_lossy().into_owned();
     let files: BTreeSet<String> = entries.map(|e| stem(e.expect("entry").path())).collect();
-    assert_eq!(files, ROWS.iter().map(|r| r.0.to_owned()).collect());
-    for row in ROWS {
-        let golden = Golden::read(row.0);
+    assert_eq!(files, TESTED.iter().map(|name| (*name).to_owned()).collect());
+    let listed = models::MODELS.iter().map(|m| m.name).filter(|name| *name != models::DEFAULT);
+    assert_eq!(listed.collect::<Vec<_>>(), TESTED);
+    for name in TESTED {
+        let golden = Golden::read(name);
         golden.order(&golden.graph());
     }
 }

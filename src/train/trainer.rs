@@ -10,13 +10,13 @@ use super::phase::{Phase, mask_seed};
 use super::resume::continues;
 use super::run::RunFolder;
 use super::saved;
-use super::start::{Start, description_of};
+use super::start::{Kept, Start, kept};
 use crate::data::loader::Loader;
 use crate::data::{Dataset, InputSpec, Preprocess, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::Evaluation;
 use crate::formats::checkpoint::{Best, Checkpoint, Meta, Progress};
-use crate::graph::{CpuExecutor, Description, Executor, Graph, Metrics, Profile, Snapshot};
+use crate::graph::{CpuExecutor, Executor, Graph, Metrics, Profile, Snapshot};
 use crate::philox::Philox;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,8 +35,8 @@ pub struct Trainer<'a> {
     executor: Box<dyn Executor>,
     progress: Progress,
     preprocess: Preprocess,
-    /// The network's layers, if name, size and frozen layers do not say it all.
-    network: Option<Description>,
+    /// What its checkpoints keep of the network.
+    kept: Kept,
     /// At least one; `progress.phase` is one of them.
     phases: Vec<Phase>,
     /// What came of `weights`.
@@ -117,7 +117,7 @@ impl<'a> Trainer<'a> {
             device.check_room(&later, phase.batch)?;
         }
         let executor = device.ready(&graph, dataset, &progress)?;
-        let network = description_of(&graph, phases[progress.phase].freeze.as_ref())?;
+        let kept = kept(&graph, phases[progress.phase].freeze.as_ref())?;
         Ok(Self {
             config,
             dataset,
@@ -128,7 +128,7 @@ impl<'a> Trainer<'a> {
             progress,
             preprocess,
             phases,
-            network,
+            kept,
             note: None,
             waited: Duration::ZERO,
         })
@@ -179,10 +179,10 @@ impl<'a> Trainer<'a> {
         let phase = &self.phases[progress.phase];
         (progress.batch, progress.lr) = (phase.batch, phase.lr);
         let graph = Arc::new(phase.graph(&self.graph)?);
-        let network = description_of(&graph, phase.freeze.as_ref())?;
+        let kept = kept(&graph, phase.freeze.as_ref())?;
         let mut executor = self.device.ready(&graph, self.dataset, &progress)?;
         executor.restore(&Snapshot { parameters, ..Snapshot::default() })?;
-        Ok(Self { executor, progress, graph, network, ..self })
+        Ok(Self { executor, progress, graph, kept, ..self })
     }
 
     /// Tells which phase it is in, if there are several.
@@ -356,12 +356,13 @@ impl<'a> Trainer<'a> {
     /// Writes `last.safetensors`.
     fn save(&self) -> Result<Checkpoint> {
         let InputSpec { height, width, channels } = self.dataset.train.input();
+        let (network, freeze) = self.kept.clone();
         let meta = Meta {
             model: self.graph.name.clone(),
-            network: self.network.clone(),
+            network,
             classes: self.dataset.classes.clone(),
             input: [height, width, channels],
-            freeze: self.phase().freeze.clone(),
+            freeze,
             preprocessing: self.preprocess,
             progress: Some(self.progress.clone()),
         };
