@@ -7,7 +7,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fer_gpu::gpu::Gpu;
 use fer_gpu::gpu::adapter::DeviceChoice;
-use fer_gpu::graph::{Executor, GpuExecutor};
+use fer_gpu::graph::{At, Executor, GpuExecutor, Samples};
 use fer_gpu::ops::{self, Subject};
 use fer_gpu::tensor::{Shape, fill};
 use fer_gpu::{models, verify};
@@ -61,12 +61,13 @@ fn steps(c: &mut Criterion) {
         let graph = Arc::new(model.graph(model.classes).expect("builds"));
         let x: Vec<f32> = (0..graph.input().elements() * batch).map(|i| fill(1, i as u32)).collect();
         let labels: Vec<u32> = (0..batch).map(|i| (i % model.classes) as u32).collect();
+        let samples = Samples::labelled(x, &labels, model.classes);
         let mut executor = GpuExecutor::new(Arc::clone(&gpu), graph, batch, 0, true).expect("fits");
         let mut step = 0;
         group.throughput(Throughput::Elements(batch as u64));
         group.bench_function(format!("{name}/{batch}"), |b| {
             b.iter(|| {
-                executor.train(&x, &labels, step, 1e-3).expect("runs");
+                executor.train(&samples.batch(), At::step(step, 1e-3)).expect("runs");
                 executor.flush().expect("runs");
                 step += 1;
             });

@@ -7,7 +7,7 @@ mod common;
 use common::{distance, noise};
 use fer_gpu::error::Result;
 use fer_gpu::gpu::Gpu;
-use fer_gpu::graph::{Builder, CpuExecutor, Executor, Freeze, GpuExecutor, Graph, Parameters, Value};
+use fer_gpu::graph::{At, Builder, CpuExecutor, Executor, Freeze, GpuExecutor, Graph, Parameters, Value};
 use fer_gpu::models::{self, Stack, Summary, Variant};
 use fer_gpu::ops::add::Add;
 use fer_gpu::ops::avg_pool2d::AvgPool2d;
@@ -194,11 +194,11 @@ fn around(name: &str, block: impl FnOnce(&mut Builder, Value) -> Result<Value>) 
 /// Loss, gradients and statistics of a training step on the GPU, against the reference.
 fn agrees(gpu: &Arc<Gpu>, graph: Graph, batch: usize) {
     let graph = Arc::new(graph);
-    let (x, labels) = noise(0, batch, graph.input().elements(), graph.output().elements());
+    let samples = noise(0, batch, graph.input().elements(), graph.output().elements());
     let mut reference = CpuExecutor::new(Arc::clone(&graph), batch, 1).exact();
-    let (metrics, wanted) = reference.gradients(&x, &labels, 0).expect("the reference");
+    let (metrics, wanted) = reference.gradients(&samples.batch(), At::step(0, 0.0)).expect("the reference");
     let mut executor = GpuExecutor::new(Arc::clone(gpu), Arc::clone(&graph), batch, 1, true).expect("fits");
-    executor.train(&x, &labels, 0, 0.001).expect("trains");
+    executor.train(&samples.batch(), At::step(0, 0.001)).expect("trains");
     let loss = executor.flush().expect("metrics").loss;
     assert!((loss - metrics.loss).abs() <= 1e-5 * metrics.loss, "{}: {loss}, reference {}", graph.name, metrics.loss);
     let slots = Parameters::new(&graph).slots;
@@ -214,7 +214,7 @@ fn agrees(gpu: &Arc<Gpu>, graph: Graph, batch: usize) {
     for (slot, want) in slots.iter().zip(&wanted) {
         assert!(slot.spec.trainable || want.is_none(), "{}: {} is not trained", graph.name, slot.name);
     }
-    reference.train(&x, &labels, 0, 0.001).expect("trains");
+    reference.train(&samples.batch(), At::step(0, 0.001)).expect("trains");
     let (got, want) = (executor.snapshot().expect("reads"), reference.snapshot().expect("reads"));
     for ((got, want), slot) in
         got.parameters.iter().zip(&want.parameters).zip(&slots).filter(|(_, s)| !s.spec.trainable)
@@ -260,8 +260,8 @@ fn a_frozen_body_stands_still() {
     ];
     for mut executor in executors {
         let before = executor.snapshot().expect("reads");
-        let (x, labels) = noise(0, 4, graph.input().elements(), 3);
-        executor.train(&x, &labels, 0, 0.01).expect("trains");
+        let samples = noise(0, 4, graph.input().elements(), 3);
+        executor.train(&samples.batch(), At::step(0, 0.01)).expect("trains");
         let after = executor.snapshot().expect("reads");
         assert_eq!((after.m.len(), after.v.len()), (2, 2), "moments of the classifier only");
         for ((a, b), slot) in before.parameters.iter().zip(&after.parameters).zip(&slots) {

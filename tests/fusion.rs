@@ -4,7 +4,7 @@
 mod common;
 
 use common::{fan_out, noise};
-use fer_gpu::graph::{Builder, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Options, Plan, Step, Value};
+use fer_gpu::graph::{At, Builder, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Options, Plan, Step, Value};
 use fer_gpu::models;
 use fer_gpu::ops::batch_norm::BatchNorm;
 use fer_gpu::ops::conv2d::Conv2d;
@@ -102,11 +102,11 @@ fn own_steps(graph: &Graph, fused: bool) -> [usize; 2] {
 #[test]
 fn the_reference_agrees_with_itself() {
     for graph in chains().into_iter().chain([fan_out::graph(true), fan_out::graph(false)]) {
-        let (x, labels) = noise(1, 5, graph.input().elements(), graph.output().elements());
+        let samples = noise(1, 5, graph.input().elements(), graph.output().elements());
         let graph = Arc::new(graph);
         let [fused, plain] = [true, false].map(|fused| {
             let mut executor = CpuExecutor::new(Arc::clone(&graph), 5, 3).fused(fused);
-            executor.gradients(&x, &labels, 4).expect("gradients")
+            executor.gradients(&samples.batch(), At::step(4, 0.0)).expect("gradients")
         });
         assert_eq!(fused.0, plain.0, "{}", graph.name);
         assert_eq!(fused.1.len(), plain.1.len());
@@ -121,19 +121,19 @@ fn kernels_that_fuse_agree_with_those_that_do_not() {
     let gpu = Arc::new(common::gpu());
     for graph in chains() {
         let graph = Arc::new(graph);
-        let (x, labels) = noise(1, 5, graph.input().elements(), graph.output().elements());
+        let samples = noise(1, 5, graph.input().elements(), graph.output().elements());
         let [fused, plain] = [true, false].map(|fused| {
             let options = Options { fused, ..Options::default() };
             let build = GpuExecutor::with(Arc::clone(&gpu), Arc::clone(&graph), 5, 3, (true, options));
             let mut executor = build.expect("fits");
-            executor.evaluate(&x, &labels).expect("evaluates");
+            executor.evaluate(&samples.batch()).expect("evaluates");
             let evaluated = executor.flush().expect("metrics");
-            executor.train(&x, &labels, 0, 0.001).expect("trains");
+            executor.train(&samples.batch(), At::step(0, 0.001)).expect("trains");
             let trained = executor.flush().expect("metrics");
             (evaluated.loss, trained.loss, executor.gradients().expect("gradients"))
         });
         let mut reference = CpuExecutor::new(Arc::clone(&graph), 5, 3).fused(false);
-        let (_, exact) = reference.gradients(&x, &labels, 0).expect("gradients");
+        let (_, exact) = reference.gradients(&samples.batch(), At::step(0, 0.0)).expect("gradients");
         assert!((fused.0 - plain.0).abs() <= 1e-5 * plain.0, "{}: {} {}", graph.name, fused.0, plain.0);
         assert!((fused.1 - plain.1).abs() <= 1e-5 * plain.1, "{}: {} {}", graph.name, fused.1, plain.1);
         let exact: Vec<_> = exact.into_iter().flatten().collect();

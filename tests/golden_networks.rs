@@ -6,7 +6,7 @@ mod common;
 
 use common::{noise, norm};
 use fer_gpu::gpu::{Gpu, Tiling};
-use fer_gpu::graph::{CpuExecutor, Executor, GpuExecutor, Graph, NamedTensor, Parameters, Snapshot};
+use fer_gpu::graph::{At, CpuExecutor, Executor, GpuExecutor, Graph, NamedTensor, Parameters, Samples, Snapshot};
 use fer_gpu::models::{self, Summary};
 use fer_gpu::tensor::fill;
 use serde::Deserialize;
@@ -64,7 +64,7 @@ impl Network {
         Arc::new(model.graph(self.classes).expect("builds").without_dropout())
     }
 
-    fn batch(&self, s: u32) -> (Vec<f32>, Vec<u32>) {
+    fn batch(&self, s: u32) -> Samples {
         noise(s, self.batch, self.input.iter().product(), self.classes)
     }
 
@@ -130,8 +130,8 @@ fn reference_agrees(name: &str, short: usize, long: usize) {
     let network = network(name);
     let mut executor = CpuExecutor::new(network.graph(), network.batch, 0).exact();
     executor.restore(&network.start()).expect("its own names and shapes");
-    let (x, labels) = network.batch(0);
-    let (_, gradients) = executor.gradients(&x, &labels, 0).expect("gradients");
+    let samples = network.batch(0);
+    let (_, gradients) = executor.gradients(&samples.batch(), At::step(0, 0.0)).expect("gradients");
     let gradients: Vec<_> = gradients.into_iter().flatten().collect();
     assert_eq!(gradients.len(), network.grad_norms.len());
     for (gradient, (what, keras)) in gradients.iter().zip(&network.grad_norms) {
@@ -141,15 +141,15 @@ fn reference_agrees(name: &str, short: usize, long: usize) {
     }
     let mut worst = 0.0f64;
     for (s, keras) in (0..).zip(&network.reports.losses_f64[..steps]) {
-        let (x, labels) = network.batch(s);
-        executor.train(&x, &labels, s.into(), network.reports.learning_rate).expect("trains");
+        let samples = network.batch(s);
+        executor.train(&samples.batch(), At::step(s.into(), network.reports.learning_rate)).expect("trains");
         let ours = loss(&mut executor);
         assert!(relative(ours, *keras) <= 1e-6, "{name}: step {s}: loss {ours}, Keras {keras}");
         worst = worst.max(relative(ours, *keras));
     }
     if steps == network.reports.losses_f64.len() {
-        let (x, labels) = network.batch(0);
-        executor.evaluate(&x, &labels).expect("evaluates");
+        let samples = network.batch(0);
+        executor.evaluate(&samples.batch()).expect("evaluates");
         let (ours, keras) = (loss(&mut executor), network.reports.inference_loss_f64);
         assert!(relative(ours, keras) <= 1e-6, "{name}: inference loss {ours}, Keras {keras}");
     }
@@ -161,14 +161,14 @@ fn reference_agrees(name: &str, short: usize, long: usize) {
 fn gpu_agrees(gpu: Gpu, name: &str, steps: usize) {
     let begin = Instant::now();
     let network = network(name);
-    let (x, labels) = network.batch(0);
+    let samples = network.batch(0);
     let mut executor =
         GpuExecutor::new(Arc::new(gpu), network.graph(), network.batch, 0, true).expect("the adapter holds it");
     executor.restore(&network.start()).expect("its own names and shapes");
     assert_eq!(network.calm.losses_f64[0], network.reports.losses_f64[0]);
     let mut worst = [0.0f64; 3];
     for (s, keras) in (0..).zip(&network.calm.losses_f64[..steps]) {
-        executor.train(&x, &labels, s, network.calm.learning_rate).expect("trains");
+        executor.train(&samples.batch(), At::step(s, network.calm.learning_rate)).expect("trains");
         let ours = loss(&mut executor);
         let error = relative(ours, *keras);
         assert!(error <= if s == 0 { 1e-5 } else { 1e-3 }, "{name}: step {s}: loss {ours}, Keras {keras}");
@@ -178,7 +178,7 @@ fn gpu_agrees(gpu: Gpu, name: &str, steps: usize) {
         }
     }
     if steps == network.calm.losses_f64.len() {
-        executor.evaluate(&x, &labels).expect("evaluates");
+        executor.evaluate(&samples.batch()).expect("evaluates");
         let (ours, keras) = (loss(&mut executor), network.calm.inference_loss_f64);
         worst[2] = relative(ours, keras);
         assert!(worst[2] <= 1e-3, "{name}: inference loss {ours}, Keras {keras}");

@@ -22,6 +22,7 @@ use fer_gpu::ops::relu6::Relu6;
 use fer_gpu::ops::rescaling::Rescaling;
 use fer_gpu::ops::sigmoid::Sigmoid;
 use fer_gpu::ops::silu::Silu;
+use fer_gpu::ops::softmax_cross_entropy::one_hot;
 use fer_gpu::ops::tanh::Tanh;
 use fer_gpu::ops::window::Padding;
 use fer_gpu::ops::zero_pad2d::ZeroPad2d;
@@ -150,7 +151,11 @@ impl Golden {
                 self.of(MaxPool2d { window: self.pair("window"), stride: self.pair("stride"), padding: self.padding() })
             }
             "mean_squared_error" => Case {
-                subject: Subject::Regression { predictions: self.input("predictions"), targets: self.input("targets") },
+                subject: {
+                    let (predictions, targets) = (self.input("predictions"), self.input("targets"));
+                    let weights = vec![1.0; predictions.shape.dims()[0]];
+                    Subject::Regression { predictions, targets, weights }
+                },
                 ..self.of(Relu)
             },
             "normalization" => self.of(Normalization),
@@ -161,9 +166,11 @@ impl Golden {
             "sigmoid" => self.of(Sigmoid),
             "silu" => self.of(Silu),
             "softmax_cross_entropy" => Case {
-                subject: Subject::Loss {
-                    logits: self.input("logits"),
-                    labels: serde_json::from_value(self.config["labels"].clone()).expect("labels"),
+                subject: {
+                    let labels: Vec<u32> = serde_json::from_value(self.config["labels"].clone()).expect("labels");
+                    let logits = self.input("logits");
+                    let targets = one_hot(&labels, logits.shape.dims()[1]);
+                    Subject::Loss { logits, targets, weights: vec![1.0; labels.len()], smoothing: 0.0 }
                 },
                 ..self.of(Relu)
             },

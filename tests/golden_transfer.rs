@@ -7,7 +7,9 @@
 mod common;
 
 use common::norm;
-use fer_gpu::graph::{CpuExecutor, Executor, Freeze, GpuExecutor, Graph, NamedTensor, Parameters, Slot, Snapshot};
+use fer_gpu::graph::{
+    At, CpuExecutor, Executor, Freeze, GpuExecutor, Graph, NamedTensor, Parameters, Samples, Slot, Snapshot,
+};
 use fer_gpu::models::{self, Variant};
 use fer_gpu::tensor::fill;
 use serde::Deserialize;
@@ -160,10 +162,11 @@ impl Golden {
         Arc::new(model.variant(self.classes, &variant).expect("builds").without_dropout())
     }
 
-    fn batch(&self, graph: &Graph) -> (Vec<f32>, Vec<u32>) {
+    fn batch(&self, graph: &Graph) -> Samples {
         let [shift, scale] = self.image;
         let x = (0..(self.batch * graph.input().elements()) as u32).map(|i| shift + scale * fill(1000, i));
-        (x.collect(), (0..self.batch as u32).map(|j| 7 * j % self.classes as u32).collect())
+        let labels: Vec<u32> = (0..self.batch as u32).map(|j| 7 * j % self.classes as u32).collect();
+        Samples::labelled(x.collect(), &labels, self.classes)
     }
 
     /// Which of the file's variables each of our parameters is. Every variable is some parameter's, and every parameter has one.
@@ -198,10 +201,10 @@ impl Golden {
     }
 
     /// Loss and logarithms of the probabilities in inference mode.
-    fn inference(&self, executor: &mut dyn Executor, x: &[f32], labels: &[u32]) -> (f64, Vec<f64>) {
-        executor.evaluate(x, labels).expect("evaluates");
+    fn inference(&self, executor: &mut dyn Executor, samples: &Samples) -> (f64, Vec<f64>) {
+        executor.evaluate(&samples.batch()).expect("evaluates");
         let loss = loss(executor);
-        let probabilities = executor.predict(x, self.batch).expect("predicts");
+        let probabilities = executor.predict(&samples.x, self.batch).expect("predicts");
         (loss, probabilities.iter().map(|p| f64::from(*p).ln()).collect())
     }
 
@@ -214,19 +217,19 @@ impl Golden {
         gradients: impl Fn(&mut E, bool) -> Option<Vec<Option<Vec<f64>>>>,
         values: impl Fn(&mut E) -> Vec<Vec<f64>>,
     ) -> Found {
-        let (x, labels) = self.batch(graph);
+        let samples = self.batch(graph);
         executor.restore(start).expect("its own names and shapes");
-        let (before, first) = self.inference(executor, &x, &labels);
+        let (before, first) = self.inference(executor, &samples);
         let mut found = gradients(executor, false);
         let losses = [0, 1].map(|step| {
-            executor.train(&x, &labels, step, self.learning_rate).expect("trains");
+            executor.train(&samples.batch(), At::step(step, self.learning_rate)).expect("trains");
             let loss = loss(executor);
             if step == 0 {
                 found = found.take().or_else(|| gradients(executor, true));
             }
             loss
         });
-        let (after, last) = self.inference(executor, &x, &labels);
+        let (after, last) = self.inference(executor, &samples);
         let begin = start.parameters.iter().map(|t| t.values.iter().map(|v| f64::from(*v)).collect());
         Found {
             losses: [before, losses[0], losses[1], after],
@@ -238,9 +241,9 @@ impl Golden {
 
     fn on_the_reference(&self, graph: &Arc<Graph>, start: &Snapshot) -> Found {
         let mut executor = CpuExecutor::new(Arc::clone(graph), self.batch, 0).exact();
-        let (x, labels) = self.batch(graph);
+        let samples = self.batch(graph);
         let gradients = |executor: &mut CpuExecutor, _: bool| {
-            let (_, gradients) = executor.gradients(&x, &labels, 0).expect("gradients");
+            let (_, gradients) = executor.gradients(&samples.batch(), At::step(0, 0.0)).expect("gradients");
             Some(gradients.into_iter().map(|g| g.map(|g| g.data)).collect())
         };
         let values = |executor: &mut CpuExecutor| executor.values_mut().iter().map(|t| t.data.clone()).collect();

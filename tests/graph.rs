@@ -5,7 +5,7 @@ mod common;
 
 use common::fan_out::{self, CLASSES, DEAD, IMAGE};
 use common::noise;
-use fer_gpu::graph::{CpuExecutor, Executor, GpuExecutor, Graph, Mode, Parameters, Plan, Snapshot};
+use fer_gpu::graph::{At, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Parameters, Plan, Snapshot};
 use fer_gpu::models;
 use fer_gpu::tensor::{HostTensor, fill};
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use std::sync::Arc;
 /// twice, or not at all, where a value has several consumers shows here. A step of 1e-6 crosses no kink of a LeakyReLU.
 #[test]
 fn finite_differences_of_the_whole_graph() {
-    let (x, labels) = noise(0, 5, IMAGE, CLASSES);
+    let samples = noise(0, 5, IMAGE, CLASSES);
     for view_first in [false, true] {
         let graph = Arc::new(fan_out::graph(view_first));
         let slots = Parameters::new(&graph).slots;
         let mut executor = CpuExecutor::new(graph, 5, 1).exact();
         let start = executor.values_mut().to_vec();
-        let (_, gradients) = executor.gradients(&x, &labels, 3).expect("gradients");
+        let (_, gradients) = executor.gradients(&samples.batch(), At::step(3, 0.0)).expect("gradients");
         let mut loss_at = |directions: &[HostTensor], by: f64| {
             let values = executor.values_mut().iter_mut().zip(&start).zip(directions);
             values.for_each(|((v, s), d)| *v = HostTensor::from_fn(s.shape.clone(), |i| s.data[i] + by * d.data[i]));
-            executor.gradients(&x, &labels, 3).expect("loss").0.loss / 5.0
+            executor.gradients(&samples.batch(), At::step(3, 0.0)).expect("loss").0.loss / 5.0
         };
         // All parameters at once, then each by itself.
         for only in std::iter::once(None).chain((0..slots.len()).map(Some)) {
@@ -58,8 +58,8 @@ fn the_gpu_adds_gradients_up() {
 /// Trains `steps` steps on batches of noise and returns everything that moved.
 fn trained(executor: &mut dyn Executor, graph: &Graph, batch: usize, steps: u64) -> Snapshot {
     for s in 0..steps {
-        let (x, labels) = noise(s as u32, batch, graph.input().elements(), graph.output().elements());
-        executor.train(&x, &labels, s, 0.001).expect("trains");
+        let samples = noise(s as u32, batch, graph.input().elements(), graph.output().elements());
+        executor.train(&samples.batch(), At::step(s, 0.001)).expect("trains");
     }
     executor.snapshot().expect("reads back")
 }
@@ -90,24 +90,24 @@ fn two_runs_give_equal_bits() {
 fn a_smaller_batch_is_as_in_a_fresh_executor() {
     let gpu = Arc::new(common::gpu());
     for graph in [small(), Arc::new(fan_out::graph(false))] {
-        let (x5, labels5) = noise(1, 5, graph.input().elements(), graph.output().elements());
-        let (x3, labels3) = noise(2, 3, graph.input().elements(), graph.output().elements());
+        let samples5 = noise(1, 5, graph.input().elements(), graph.output().elements());
+        let samples3 = noise(2, 3, graph.input().elements(), graph.output().elements());
         let executors = |batch: usize| -> [Box<dyn Executor>; 2] {
             let on_gpu = GpuExecutor::new(Arc::clone(&gpu), Arc::clone(&graph), batch, 3, true).expect("fits");
             [Box::new(on_gpu), Box::new(CpuExecutor::new(Arc::clone(&graph), batch, 3))]
         };
         for (mut used, mut fresh) in executors(5).into_iter().zip(executors(3)) {
             let start = used.snapshot().expect("reads back");
-            used.train(&x5, &labels5, 0, 0.001).expect("trains");
-            used.evaluate(&x5, &labels5).expect("evaluates");
-            used.predict(&x5, 5).expect("predicts");
+            used.train(&samples5.batch(), At::step(0, 0.001)).expect("trains");
+            used.evaluate(&samples5.batch()).expect("evaluates");
+            used.predict(&samples5.x, 5).expect("predicts");
             used.flush().expect("metrics");
             used.restore(&start).expect("its own snapshot");
             let [(a, p), (b, q)] = [&mut used, &mut fresh].map(|executor| {
-                executor.train(&x3, &labels3, 0, 0.001).expect("trains");
-                executor.evaluate(&x3, &labels3).expect("evaluates");
+                executor.train(&samples3.batch(), At::step(0, 0.001)).expect("trains");
+                executor.evaluate(&samples3.batch()).expect("evaluates");
                 let metrics = executor.flush().expect("metrics");
-                let predicted = executor.predict(&x3, 3).expect("predicts");
+                let predicted = executor.predict(&samples3.x, 3).expect("predicts");
                 ((executor.snapshot().expect("reads back"), metrics), predicted)
             });
             assert!(a == b && p == q, "{} on {}: not what a fresh executor gives", graph.name, used.device());
@@ -149,9 +149,9 @@ fn memory_and_programs_do_not_grow() {
     let mut after_three = (0, 0);
     for s in 0..60 {
         let n = if s % 3 == 2 { 3 } else { 4 };
-        let (x, labels) = noise(s, n, graph.input().elements(), 7);
-        executor.train(&x, &labels, s.into(), 0.001).expect("trains");
-        executor.evaluate(&x, &labels).expect("evaluates");
+        let samples = noise(s, n, graph.input().elements(), 7);
+        executor.train(&samples.batch(), At::step(s.into(), 0.001)).expect("trains");
+        executor.evaluate(&samples.batch()).expect("evaluates");
         executor.arrived().expect("metrics");
         if s == 2 {
             after_three = held(&executor);

@@ -6,7 +6,7 @@ mod common;
 
 use common::{distance, noise};
 use fer_gpu::gpu::Tiling;
-use fer_gpu::graph::{CpuExecutor, Executor, GpuExecutor, Graph, NamedTensor};
+use fer_gpu::graph::{At, Batch, CpuExecutor, Executor, GpuExecutor, Graph, NamedTensor, Samples};
 use fer_gpu::models::{self, Stack};
 use fer_gpu::ops::batch_norm::BatchNorm;
 use fer_gpu::ops::conv2d::Conv2d;
@@ -27,7 +27,7 @@ fn network(name: &str) -> Arc<Graph> {
     Arc::new(model.graph(model.classes).expect("builds").without_dropout())
 }
 
-fn batch(graph: &Graph, n: usize) -> (Vec<f32>, Vec<u32>) {
+fn batch(graph: &Graph, n: usize) -> Samples {
     noise(0, n, graph.input().elements(), graph.output().elements())
 }
 
@@ -43,11 +43,11 @@ fn one_batch_overfits() {
     let gpu = Arc::new(common::gpu());
     for (name, steps) in [("fer7-small", 20), ("fer7-cnn4-bn", 60), ("fer4-cnn3", 30)] {
         let graph = network(name);
-        let (x, labels) = batch(&graph, 4);
+        let samples = batch(&graph, 4);
         let mut executor = GpuExecutor::new(Arc::clone(&gpu), Arc::clone(&graph), 4, 1, true).expect("fits");
         let mut losses = Vec::new();
         for s in 0..steps {
-            executor.train(&x, &labels, s, 0.002).expect("trains");
+            executor.train(&samples.batch(), At::step(s, 0.002)).expect("trains");
             losses.push(loss(&mut executor));
         }
         let reached = losses.iter().position(|l| *l < 0.05);
@@ -62,17 +62,17 @@ fn one_batch_overfits() {
 fn modes_differ_for_batch_norm_and_agree_in_the_limit() {
     let net = Stack::new("tiny", [8, 8, 1]).conv_same(4, 3).batch_norm().relu().global_avg_pool().dense(3);
     let graph = Arc::new(net.finish().expect("builds"));
-    let (x, labels) = batch(&graph, 4);
+    let samples = batch(&graph, 4);
     let mut executor = GpuExecutor::new(Arc::new(common::gpu()), graph, 4, 1, true).expect("fits");
     let mut modes = |steps: std::ops::Range<u64>| {
         for s in steps {
-            executor.train(&x, &labels, s, 0.0).expect("trains");
+            executor.train(&samples.batch(), At::step(s, 0.0)).expect("trains");
             executor.arrived().expect("metrics");
         }
         executor.flush().expect("metrics");
-        executor.train(&x, &labels, 0, 0.0).expect("trains");
+        executor.train(&samples.batch(), At::step(0, 0.0)).expect("trains");
         let train = loss(&mut executor);
-        executor.evaluate(&x, &labels).expect("evaluates");
+        executor.evaluate(&samples.batch()).expect("evaluates");
         (train, loss(&mut executor))
     };
     let (train, infer) = modes(0..1);
@@ -85,14 +85,14 @@ fn modes_differ_for_batch_norm_and_agree_in_the_limit() {
 #[test]
 fn nothing_moves_after_a_loss_that_is_not_finite() {
     let graph = network("fer4-cnn3");
-    let (x, labels) = batch(&graph, 2);
-    let mut bad = x.clone();
+    let samples = batch(&graph, 2);
+    let mut bad = samples.x.clone();
     bad[7] = f32::INFINITY;
     let mut executor = GpuExecutor::new(Arc::new(common::gpu()), Arc::clone(&graph), 2, 1, true).expect("fits");
-    executor.train(&x, &labels, 0, 0.001).expect("trains");
+    executor.train(&samples.batch(), At::step(0, 0.001)).expect("trains");
     let before = executor.snapshot().expect("reads back");
-    for (s, x) in (1..).zip([&bad, &x, &x]) {
-        executor.train(x, &labels, s, 0.001).expect("queues");
+    for (s, x) in (1..).zip([&bad, &samples.x, &samples.x]) {
+        executor.train(&Batch { x, ..samples.batch() }, At::step(s, 0.001)).expect("queues");
     }
     assert!(executor.flush().expect("metrics").not_finite);
     assert!(executor.snapshot().expect("reads back") == before, "parameters moved");
@@ -104,9 +104,9 @@ fn step(graph: &Arc<Graph>, n: usize, limit: Option<u64>) -> (f64, Vec<NamedTens
     if let Some(limit) = limit {
         gpu.limit_binding(limit);
     }
-    let (x, labels) = batch(graph, n);
+    let samples = batch(graph, n);
     let mut executor = GpuExecutor::new(Arc::new(gpu), Arc::clone(graph), n, 1, true).expect("fits");
-    executor.train(&x, &labels, 0, 0.001).expect("trains");
+    executor.train(&samples.batch(), At::step(0, 0.001)).expect("trains");
     (loss(&mut executor), executor.gradients().expect("gradients"))
 }
 
@@ -184,9 +184,10 @@ fn every_op_in_slices() {
 fn agrees_at_64(graph: &Arc<Graph>, near: f64) {
     // What lavapipe really has; an adapter with larger bindings is held to it.
     let (loss, gradients) = step(graph, 64, Some(128 << 20));
-    let (x, labels) = batch(graph, 64);
-    let (metrics, wanted) =
-        CpuExecutor::new(Arc::clone(graph), 64, 1).gradients(&x, &labels, 0).expect("the reference");
+    let samples = batch(graph, 64);
+    let (metrics, wanted) = CpuExecutor::new(Arc::clone(graph), 64, 1)
+        .gradients(&samples.batch(), At::step(0, 0.0))
+        .expect("the reference");
     let wanted_loss = metrics.loss / 64.0;
     println!("{}: loss {loss}, reference {wanted_loss}", graph.name);
     assert!((loss - wanted_loss).abs() <= 1e-5 * wanted_loss, "{}: loss {loss}, reference {wanted_loss}", graph.name);

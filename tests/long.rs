@@ -7,7 +7,7 @@
 
 mod common;
 
-use fer_gpu::graph::{Executor, GpuExecutor};
+use fer_gpu::graph::{At, Executor, GpuExecutor};
 use fer_gpu::models::{self, MODELS, Model};
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,14 +15,14 @@ use std::time::Instant;
 /// A training step of the report's network, and its row of the table.
 fn step(model: &Model, batch: usize) -> GpuExecutor {
     let graph = Arc::new(model.graph(model.classes).expect("builds"));
-    let (x, labels) = common::noise(0, batch, graph.input().elements(), graph.output().elements());
+    let samples = common::noise(0, batch, graph.input().elements(), graph.output().elements());
     let start = Instant::now();
     let mut executor = GpuExecutor::new(Arc::new(common::gpu()), Arc::clone(&graph), batch, 1, true).expect("fits");
     let predicted = executor.budget().total;
     assert_eq!(executor.bytes(), predicted, "{}", model.name);
     let mut seconds = |t: u64| {
         let start = Instant::now();
-        executor.train(&x, &labels, t, 0.001).expect("trains");
+        executor.train(&samples.batch(), At::step(t, 0.001)).expect("trains");
         let metrics = executor.flush().expect("metrics");
         assert!(!metrics.not_finite && metrics.count == batch as f64 && metrics.loss.is_finite(), "{}", model.name);
         start.elapsed().as_secs_f64()

@@ -5,7 +5,7 @@ mod common;
 
 use fer_gpu::data::{self, Dataset, InputSpec, Options};
 use fer_gpu::formats::checkpoint::{Checkpoint, TensorData};
-use fer_gpu::graph::{Budget, Executor, Freeze, GpuExecutor, Graph, Metrics, Mode, Parameters, Plan, Step};
+use fer_gpu::graph::{At, Budget, Executor, Freeze, GpuExecutor, Graph, Metrics, Mode, Parameters, Plan, Step};
 use fer_gpu::models;
 use fer_gpu::train::history::{EpochRow, read_results};
 use fer_gpu::train::run::RunFolder;
@@ -221,11 +221,11 @@ fn a_frozen_body_has_no_backward() {
 #[test]
 fn a_frozen_body_stays_as_it_was() {
     let graph = Arc::new(network("fer3-resnet50", &Freeze::Body));
-    let (x, labels) = common::noise(0, 2, graph.input().elements(), graph.output().elements());
+    let samples = common::noise(0, 2, graph.input().elements(), graph.output().elements());
     let mut executor = GpuExecutor::new(Arc::new(common::gpu()), Arc::clone(&graph), 2, 1, true).expect("fits");
     assert_eq!(executor.bytes(), executor.budget().total);
     let before = executor.snapshot().expect("reads back");
-    executor.train(&x, &labels, 0, 0.01).expect("trains");
+    executor.train(&samples.batch(), At::step(0, 0.01)).expect("trains");
     let after = executor.snapshot().expect("reads back");
     let body = |name: &str| graph.nodes.iter().any(|n| n.body && name.starts_with(&format!("{}/", n.name)));
     for (a, b) in before.parameters.iter().zip(&after.parameters) {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{gpu, noise};
-use fer_gpu::graph::{CpuExecutor, Executor, GpuExecutor, Profile};
+use fer_gpu::graph::{At, CpuExecutor, Executor, GpuExecutor, Profile, Samples};
 use fer_gpu::models;
 use std::sync::Arc;
 
@@ -37,11 +37,11 @@ fn profiles_add_up_and_leave_training_alone() {
     let run = |profiled: bool| {
         let mut executor = GpuExecutor::new(Arc::clone(&gpu), Arc::clone(&graph), BATCH, 1, true).expect("fits");
         for step in 0..4 {
-            let (x, labels) = noise(step, BATCH, image, model.classes);
-            executor.train(&x, &labels, u64::from(step), 0.001).expect("trains");
+            let samples = noise(step, BATCH, image, model.classes);
+            executor.train(&samples.batch(), At::step(u64::from(step), 0.001)).expect("trains");
             if profiled && step == 1 {
-                let (x, labels) = noise(9, BATCH, image, model.classes);
-                check(&executor.profile(&x, &labels).expect("profiles"), forward);
+                let samples = noise(9, BATCH, image, model.classes);
+                check(&executor.profile(&samples.batch()).expect("profiles"), forward);
             }
         }
         (executor.flush().expect("metrics"), executor.snapshot().expect("reads"))
@@ -52,6 +52,6 @@ fn profiles_add_up_and_leave_training_alone() {
     assert!((profiled.loss - plain.loss).abs() <= 1e-6 * plain.loss, "{profiled:?} {plain:?}");
     assert_eq!((profiled.correct, profiled.count), (plain.correct, plain.count));
     let mut cpu = CpuExecutor::new(graph, BATCH, 1);
-    let error = cpu.profile(&[], &[]).expect_err("no kernels").to_string();
+    let error = cpu.profile(&Samples::default().batch()).expect_err("no kernels").to_string();
     assert!(error.contains("no kernels to profile") && error.contains("--device"), "{error}");
 }

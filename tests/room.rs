@@ -3,7 +3,7 @@
 
 mod common;
 
-use fer_gpu::graph::{Budget, Executor, GpuExecutor, Graph, Options};
+use fer_gpu::graph::{At, Budget, Executor, GpuExecutor, Graph, Options};
 use fer_gpu::models;
 use std::sync::Arc;
 
@@ -57,8 +57,8 @@ fn bytes_are_what_was_predicted() {
         let mut executor = GpuExecutor::new(Arc::new(common::gpu()), Arc::clone(&graph), batch, 1, true).expect("fits");
         let predicted = Budget::new(&graph, batch, true, Options::default()).expect("plans");
         assert_eq!((executor.budget(), executor.bytes()), (predicted, predicted.total), "{name}");
-        let (x, labels) = common::noise(0, batch, graph.input().elements(), graph.output().elements());
-        executor.train(&x, &labels, 0, 0.001).expect("trains");
+        let samples = common::noise(0, batch, graph.input().elements(), graph.output().elements());
+        executor.train(&samples.batch(), At::step(0, 0.001)).expect("trains");
         executor.flush().expect("metrics");
         println!(
             "{name}: {} bytes predicted, {} of scratch and uniforms",

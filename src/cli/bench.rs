@@ -4,7 +4,7 @@ use super::args::{DeviceArgs, VariantArgs};
 use super::out::{print, print_json};
 use super::profile::ProfileArgs;
 use crate::error::{Error, Result};
-use crate::graph::{Executor, GpuExecutor};
+use crate::graph::{At, Executor, GpuExecutor, Samples};
 use crate::models;
 use crate::tensor::fill;
 use crate::train::Device;
@@ -72,11 +72,12 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
     };
     let x: Vec<f32> = (0..graph.input().elements() * args.batch).map(|i| 0.5 + 0.5 * fill(1, i as u32)).collect();
     let labels: Vec<u32> = (0..args.batch).map(|i| (i * 7 % model.classes) as u32).collect();
+    let samples = Samples::labelled(x, &labels, model.classes);
     let start = Instant::now();
     let mut executor = GpuExecutor::new(gpu, graph, args.batch, 0, true)?;
     let step = |executor: &mut GpuExecutor, t: u64| -> Result<f64> {
         let start = Instant::now();
-        executor.train(&x, &labels, t, 0.001)?;
+        executor.train(&samples.batch(), At::step(t, 0.001))?;
         // The loss's readback is inside the time: nothing is measured before it is really done.
         executor.flush()?;
         Ok(start.elapsed().as_secs_f64() * 1e3)
@@ -96,7 +97,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
         gpu_bytes: executor.bytes(),
     };
     if args.profile.asked() {
-        args.profile.show(&executor.profile(&x, &labels)?)?;
+        args.profile.show(&executor.profile(&samples.batch())?)?;
     }
     if args.json {
         print_json(&report)?;

@@ -57,8 +57,9 @@ pub(super) fn open(source: &str, path: &Path, input: InputSpec, options: &Option
     let file = path.file_name().map_or_else(|| source.to_string(), |name| name.to_string_lossy().into_owned());
     let [train, validation, test] = splits.map(|rows| {
         (!rows.labels.is_empty()).then(|| -> Arc<dyn Split> {
-            let names = Names::Rows(file.clone(), rows.lines);
-            Arc::new(Stored { pixels: rows.pixels, labels: rows.labels, names, input })
+            let (Rows { pixels, labels, lines }, classes) = (rows, classes.len());
+            let names = Names::Rows(file.clone(), lines);
+            Arc::new(Stored { pixels, labels, classes, names, input })
         })
     });
     let train = train.ok_or_else(|| {

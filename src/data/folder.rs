@@ -26,6 +26,7 @@ const EXPECTED: &str = "train/, validation/ and test/ with a folder for each cla
 struct Files {
     paths: Vec<PathBuf>,
     labels: Vec<u32>,
+    classes: usize,
     input: InputSpec,
 }
 
@@ -36,6 +37,10 @@ impl Split for Files {
 
     fn input(&self) -> InputSpec {
         self.input
+    }
+
+    fn outputs(&self) -> usize {
+        self.classes
     }
 
     fn label(&self, index: usize) -> u32 {
@@ -159,7 +164,7 @@ impl Scan {
         on_bad_file: OnBadFile,
         notes: &mut Vec<String>,
     ) -> Result<Files> {
-        let mut files = Files { paths: Vec::new(), labels: Vec::new(), input };
+        let mut files = Files { paths: Vec::new(), labels: Vec::new(), classes: classes.len(), input };
         for (label, class) in classes.iter().enumerate() {
             let folder = self.folder.join(class);
             let expected = "at least one .png, .jpg, .jpeg or .bmp file";

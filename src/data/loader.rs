@@ -12,24 +12,14 @@ use std::time::{Duration, Instant};
 
 use super::Split;
 use crate::error::{Error, Result};
+use crate::graph::Samples;
 
 /// Finished batches that a thread may have waiting.
 const AHEAD: usize = 2;
 
-/// Some images of a split, in the order asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
-    /// Pixels: `labels.len()` images of height x width x channels floats, one after the other.
-    pub x: Vec<f32>,
-    /// One label an image.
-    pub labels: Vec<u32>,
-    /// Each image's place in the split.
-    pub indices: Vec<u32>,
-}
-
 /// Reads batches in threads; iterate over it. Dropping it stops and joins the threads.
 pub struct Loader {
-    lanes: Vec<Receiver<Result<Batch>>>,
+    lanes: Vec<Receiver<Result<Samples>>>,
     threads: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
     next: usize,
@@ -105,7 +95,7 @@ impl Loader {
 }
 
 impl Iterator for Loader {
-    type Item = Result<Batch>;
+    type Item = Result<Samples>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(error) = self.refused.take() {
@@ -150,7 +140,7 @@ impl Drop for Loader {
 
 impl Work {
     /// Reads every `step`-th batch from the batch `first` on, until all are sent or nobody listens.
-    fn lane(&self, first: usize, step: usize, sender: &SyncSender<Result<Batch>>) {
+    fn lane(&self, first: usize, step: usize, sender: &SyncSender<Result<Samples>>) {
         for indices in self.order.chunks(self.batch).skip(first).step_by(step) {
             let read = catch_unwind(AssertUnwindSafe(|| self.read(indices)));
             let item = match read {
@@ -169,21 +159,34 @@ impl Work {
     }
 
     /// One batch; `None` when the loader was dropped meanwhile.
-    fn read(&self, indices: &[u32]) -> Option<Result<Batch>> {
-        let size = self.split.input().len();
-        let mut x = vec![0.0; indices.len() * size];
-        let mut labels = Vec::with_capacity(indices.len());
-        for (image, &index) in x.chunks_exact_mut(size).zip(indices) {
-            if self.stop.load(Ordering::Relaxed) {
-                return None;
-            }
-            if let Err(error) = self.split.read(index as usize, image) {
-                return Some(Err(error));
-            }
-            labels.push(self.split.label(index as usize));
-        }
-        Some(Ok(Batch { x, labels, indices: indices.to_vec() }))
+    fn read(&self, indices: &[u32]) -> Option<Result<Samples>> {
+        read(self.split.as_ref(), indices, || self.stop.load(Ordering::Relaxed)).transpose()
     }
+}
+
+/// Images of a split with their targets and weights, in this thread.
+///
+/// # Errors
+/// An image that cannot be read.
+pub fn read_now(split: &dyn Split, indices: &[u32]) -> Result<Samples> {
+    read(split, indices, || false).map(Option::unwrap_or_default)
+}
+
+/// [`read_now`], or nothing once `stop` says so.
+fn read(split: &dyn Split, indices: &[u32], stop: impl Fn() -> bool) -> Result<Option<Samples>> {
+    let (size, outputs) = (split.input().len(), split.outputs());
+    let mut x = vec![0.0; indices.len() * size];
+    let mut targets = vec![0.0; indices.len() * outputs];
+    let rows = x.chunks_exact_mut(size).zip(targets.chunks_exact_mut(outputs));
+    for ((image, target), &index) in rows.zip(indices) {
+        if stop() {
+            return Ok(None);
+        }
+        split.read(index as usize, image)?;
+        split.target(index as usize, target);
+    }
+    let weights = indices.iter().map(|&index| split.weight(index as usize)).collect();
+    Ok(Some(Samples { x, targets, weights, samples: indices.to_vec() }))
 }
 
 /// What a panic said.
@@ -197,6 +200,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::data::InputSpec;
+    use crate::ops::softmax_cross_entropy::one_hot;
     use std::sync::atomic::AtomicUsize;
 
     /// Images of two pixels that hold their index; some of them misbehave.
@@ -221,8 +225,14 @@ mod tests {
         fn input(&self) -> InputSpec {
             InputSpec { height: 1, width: 2, channels: 1 }
         }
+        fn outputs(&self) -> usize {
+            7
+        }
         fn label(&self, index: usize) -> u32 {
             index as u32 % 7
+        }
+        fn weight(&self, index: usize) -> f32 {
+            0.5 + index as f32
         }
         fn name(&self, index: usize) -> String {
             format!("fake {index}")
@@ -243,14 +253,16 @@ mod tests {
     fn every_image_once_and_in_order() {
         let order: Vec<u32> = (0..103).rev().collect();
         for threads in [0, 1, 3, 200] {
-            let batches: Vec<Batch> =
+            let batches: Vec<Samples> =
                 Loader::start(Arc::new(Fake::new(103)), order.clone(), 10, threads).map(Result::unwrap).collect();
             assert_eq!(batches.len(), 11);
-            assert_eq!(batches[10].indices.len(), 3);
-            assert_eq!(batches.iter().flat_map(|b| b.indices.clone()).collect::<Vec<_>>(), order);
+            assert_eq!(batches[10].samples.len(), 3);
+            assert_eq!(batches.iter().flat_map(|b| b.samples.clone()).collect::<Vec<_>>(), order);
             for b in &batches {
-                assert_eq!(b.labels, b.indices.iter().map(|i| i % 7).collect::<Vec<_>>());
-                assert_eq!(b.x, b.indices.iter().flat_map(|&i| [i as f32; 2]).collect::<Vec<_>>());
+                let labels: Vec<u32> = b.samples.iter().map(|i| i % 7).collect();
+                assert_eq!(b.targets, one_hot(&labels, 7));
+                assert_eq!(b.weights, b.samples.iter().map(|i| 0.5 + *i as f32).collect::<Vec<_>>());
+                assert_eq!(b.x, b.samples.iter().flat_map(|&i| [i as f32; 2]).collect::<Vec<_>>());
             }
         }
         assert!(Loader::start(Arc::new(Fake::new(0)), vec![], 10, 2).next().is_none());

@@ -15,6 +15,7 @@ mod decode;
 mod fer_csv;
 mod folder;
 pub mod loader;
+pub mod names;
 mod preprocess;
 mod select;
 mod store;
@@ -25,7 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use decode::{MAX_SIDE, read_image};
-pub use loader::{Batch, Loader};
+pub use loader::Loader;
 pub use preprocess::{Affine, Preprocess};
 pub use walk::find_images;
 
@@ -151,8 +152,22 @@ pub trait Split: Send + Sync {
     /// Size of the images that [`read`](Split::read) gives.
     fn input(&self) -> InputSpec;
 
+    /// Numbers in a row of targets: the network's outputs.
+    fn outputs(&self) -> usize;
+
     /// The label of an image: a place in [`Dataset::classes`]. `index` must be under `len`.
     fn label(&self, index: usize) -> u32;
+
+    /// Writes to `out`, `outputs` long, what the network should say of the image: by default 1 for its label and 0 elsewhere.
+    fn target(&self, index: usize, out: &mut [f32]) {
+        out.fill(0.0);
+        out[self.label(index) as usize] = 1.0;
+    }
+
+    /// What the image's loss counts in training.
+    fn weight(&self, _index: usize) -> f32 {
+        1.0
+    }
 
     /// What a person would look for to find the image: a file's path, `fer2013.csv row 17`.
     fn name(&self, index: usize) -> String;

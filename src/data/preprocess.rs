@@ -163,8 +163,20 @@ impl Split for Preprocessed {
         self.whole.input()
     }
 
+    fn outputs(&self) -> usize {
+        self.whole.outputs()
+    }
+
     fn label(&self, index: usize) -> u32 {
         self.whole.label(index)
+    }
+
+    fn target(&self, index: usize, out: &mut [f32]) {
+        self.whole.target(index, out);
+    }
+
+    fn weight(&self, index: usize) -> f32 {
+        self.whole.weight(index)
     }
 
     fn name(&self, index: usize) -> String {

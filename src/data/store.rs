@@ -27,6 +27,8 @@ pub(super) struct Stored {
     pub pixels: Vec<u8>,
     /// One label an image.
     pub labels: Vec<u32>,
+    /// How many labels there are.
+    pub classes: usize,
     /// What they are called.
     pub names: Names,
     /// What the network takes.
@@ -40,6 +42,10 @@ impl Split for Stored {
 
     fn input(&self) -> InputSpec {
         self.input
+    }
+
+    fn outputs(&self) -> usize {
+        self.classes
     }
 
     fn label(&self, index: usize) -> u32 {
@@ -86,8 +92,20 @@ impl Split for Part {
         self.whole.input()
     }
 
+    fn outputs(&self) -> usize {
+        self.whole.outputs()
+    }
+
     fn label(&self, index: usize) -> u32 {
         self.whole.label(self.members[index] as usize)
+    }
+
+    fn target(&self, index: usize, out: &mut [f32]) {
+        self.whole.target(self.members[index] as usize, out);
+    }
+
+    fn weight(&self, index: usize) -> f32 {
+        self.whole.weight(self.members[index] as usize)
     }
 
     fn name(&self, index: usize) -> String {

@@ -28,7 +28,7 @@ pub struct Budget {
     pub gradients: u64,
     /// Both of Adam's moments.
     pub moments: u64,
-    /// Labels, metrics, the step's uniform.
+    /// Targets, weights of samples, metrics, the step's uniform.
     pub other: u64,
     /// All of these but the bound.
     pub total: u64,
@@ -49,7 +49,7 @@ impl Budget {
         let tensors_lower_bound = plans.values().map(|p| p.lower_bound).max().unwrap_or(0);
         let (weights, statistics) = (buffer(parameters.weights), buffer(parameters.statistics));
         let gradients = if plans.contains_key(&Mode::Train) { weights } else { 0 };
-        let other = buffer(batch) + buffer(METRICS) + STEP_BYTES;
+        let other = buffer(target_elements(plans)) + buffer(batch) + buffer(METRICS) + STEP_BYTES;
         let total = tensors + weights + statistics + 3 * gradients + other;
         let moments = 2 * gradients;
         Self { batch, tensors, tensors_lower_bound, weights, statistics, gradients, moments, other, total }
@@ -60,6 +60,12 @@ impl Budget {
 pub(super) fn plans(graph: &Graph, batch: usize, train: bool, options: Options) -> Result<HashMap<Mode, Plan>> {
     let modes = [Mode::Evaluate, Mode::Train].into_iter().take(1 + usize::from(train));
     modes.map(|mode| Ok((mode, Plan::with(graph, batch, mode, options)?))).collect()
+}
+
+/// Elements of a batch's targets: as many as the network's outputs.
+pub(super) fn target_elements(plans: &HashMap<Mode, Plan>) -> usize {
+    let outputs = |plan: &Plan| plan.tensors[plan.loss()[0]].shape.elements();
+    plans.values().map(outputs).max().unwrap_or(0)
 }
 
 /// Bytes of the arenas that serve all of the plans: as many as the one with most has, each as large as any asks.

@@ -1,6 +1,6 @@
 //! Building graphs: shapes are checked as layers are added, and errors name the layer.
 
-use super::{Graph, Node, Value};
+use super::{Graph, Loss, Node, Value};
 use crate::error::{Error, Result};
 use crate::ops::{Init, Op};
 use crate::tensor::Shape;
@@ -44,7 +44,7 @@ impl Builder {
         if input.elements() == 0 {
             return Err(Error::shape("input", format!("{input} has a dimension of 0")).in_layer(name));
         }
-        let graph = Graph { name: name.to_owned(), nodes: Vec::new(), shapes: vec![input] };
+        let graph = Graph { name: name.to_owned(), nodes: Vec::new(), shapes: vec![input], loss: Loss::default() };
         Ok(Self { graph, names: Numbered::default() })
     }
 

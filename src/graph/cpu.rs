@@ -5,9 +5,9 @@
 
 use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
 use super::plan::{INPUT, Mode, Options, Plan, Step};
-use super::{Graph, Parameters};
+use super::{At, Batch, Graph, Loss, Parameters, Samples};
 use crate::error::{Error, Result};
-use crate::ops::{HostBackward, HostForward, Pass, softmax_cross_entropy};
+use crate::ops::{HostBackward, HostForward, Pass, mean_squared_error, softmax_cross_entropy};
 use crate::optim::Adam;
 use crate::tensor::HostTensor;
 use std::collections::HashMap;
@@ -87,9 +87,9 @@ impl CpuExecutor {
     ///
     /// # Errors
     /// As [`Executor::train`].
-    pub fn gradients(&mut self, x: &[f32], labels: &[u32], step: u64) -> Result<(Metrics, Vec<Option<HostTensor>>)> {
+    pub fn gradients(&mut self, batch: &Batch<'_>, at: At) -> Result<(Metrics, Vec<Option<HostTensor>>)> {
         let before = self.values.clone();
-        let run = self.run(Mode::Train, x, labels, step, |_, _| {});
+        let run = self.run(Mode::Train, batch, at, |_, _| {});
         self.values = before;
         let mut run = run?;
         let gradients = (0..self.values.len()).map(|slot| run.gradients.remove(&slot)).collect();
@@ -107,22 +107,16 @@ impl CpuExecutor {
     }
 
     /// Runs the steps of a plan; statistics are moved, parameters are not. `seen` is shown every output of a forward step.
-    fn run(
-        &mut self,
-        mode: Mode,
-        x: &[f32],
-        labels: &[u32],
-        step: u64,
-        mut seen: impl FnMut(&str, &HostTensor),
-    ) -> Result<Run> {
-        let n = labels.len();
+    fn run(&mut self, mode: Mode, batch: &Batch<'_>, at: At, mut seen: impl FnMut(&str, &HostTensor)) -> Result<Run> {
+        batch.check(&self.graph)?;
+        let n = batch.len();
         self.prepare(mode, n)?;
         let plan = self.plans[&(mode, n)].clone();
         let mut run = Run::default();
-        run.tensors.insert(INPUT, HostTensor::from_f32(plan.tensors[INPUT].shape.clone(), x));
+        run.tensors.insert(INPUT, HostTensor::from_f32(plan.tensors[INPUT].shape.clone(), batch.x));
         let pass = |node: usize| {
             let training = mode == Mode::Train && self.graph.nodes[node].in_training_mode();
-            Pass { training, layer: node as u32, seed: self.seed, step }
+            Pass { training, layer: node as u32, seed: self.seed, step: at.step }
         };
         for planned in &plan.steps {
             match planned {
@@ -144,16 +138,11 @@ impl CpuExecutor {
                     }
                 }
                 Step::Loss { logits, probabilities, dlogits } => {
-                    let loss = softmax_cross_entropy::reference(&view(&plan, &run.tensors, *logits), labels);
-                    run.metrics = Metrics {
-                        loss: loss.loss,
-                        correct: loss.correct,
-                        mse: loss.mse,
-                        count: n as f64,
-                        not_finite: !(loss.loss as f32).is_finite(),
-                    };
-                    run.tensors.insert(*probabilities, loss.probabilities);
-                    run.tensors.insert(*dlogits, loss.dlogits);
+                    let y = view(&plan, &run.tensors, *logits);
+                    let (metrics, p, gradient) = loss_of(self.graph.loss, y, batch);
+                    run.metrics = metrics;
+                    run.tensors.insert(plan.owner(*probabilities), p);
+                    run.tensors.insert(*dlogits, gradient);
                 }
                 Step::Backward { node, x, y, saved, dy, dx, slopes } => {
                     let at = |t: &usize| view(&plan, &run.tensors, *t);
@@ -213,14 +202,14 @@ impl CpuExecutor {
     ///
     /// # Errors
     /// As [`Executor::train`].
-    pub fn first_not_finite(&mut self, x: &[f32], labels: &[u32], step: u64) -> Result<Option<String>> {
+    pub fn first_not_finite(&mut self, batch: &Batch<'_>, at: At) -> Result<Option<String>> {
         let bad = |t: &HostTensor| t.data.iter().any(|v| !(*v as f32).is_finite());
         if let Some(i) = self.values.iter().position(bad) {
             return Ok(Some(format!("the parameters `{}` are not finite", self.parameters.slots[i].name)));
         }
         let mut found = None;
         let before = self.values.clone();
-        let run = self.run(Mode::Train, x, labels, step, |name, y| {
+        let run = self.run(Mode::Train, batch, at, |name, y| {
             if found.is_none() && bad(y) {
                 found = Some(format!("the output of layer `{name}` is not finite"));
             }
@@ -244,6 +233,25 @@ impl CpuExecutor {
 fn round(exact: bool, t: &mut HostTensor) {
     if !exact {
         t.data.iter_mut().for_each(|v| *v = f64::from(*v as f32));
+    }
+}
+
+/// Metrics of a loss, what the network predicts, and the gradient of its output.
+fn loss_of(loss: Loss, y: HostTensor, batch: &Batch<'_>) -> (Metrics, HostTensor, HostTensor) {
+    let (targets, weights) = (HostTensor::from_f32(y.shape.clone(), batch.targets), batch.weights);
+    let metrics = |loss: f64, correct: f64, mse: f64| {
+        let not_finite = !(loss as f32).is_finite();
+        Metrics { loss, correct, mse, count: weights.len() as f64, not_finite }
+    };
+    match loss {
+        Loss::CrossEntropy { smoothing } => {
+            let r = softmax_cross_entropy::reference(&y, &targets, weights, smoothing);
+            (metrics(r.loss, r.correct, r.mse), r.probabilities, r.dlogits)
+        }
+        Loss::MeanSquaredError => {
+            let r = mean_squared_error::reference(&y, &targets, weights);
+            (metrics(r.loss, 0.0, r.mse), y, r.dpredictions)
+        }
     }
 }
 
@@ -271,32 +279,34 @@ impl Executor for CpuExecutor {
         Ok(())
     }
 
-    fn train(&mut self, x: &[f32], labels: &[u32], step: u64, lr: f32) -> Result<()> {
+    fn train(&mut self, batch: &Batch<'_>, at: At) -> Result<()> {
         if self.collected.not_finite {
             return Ok(());
         }
         let before = self.values.clone();
-        let run = self.run(Mode::Train, x, labels, step, |_, _| {})?;
+        let run = self.run(Mode::Train, batch, at, |_, _| {})?;
         self.collected += run.metrics;
         if run.metrics.not_finite {
             self.values = before;
         } else {
-            let exact = self.adam.exact_step_size(lr, step);
+            let exact = self.adam.exact_step_size(at.lr, at.step);
             self.update(&run.gradients, if self.exact { exact } else { f64::from(exact as f32) });
         }
         Ok(())
     }
 
-    fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Result<()> {
-        let run = self.run(Mode::Evaluate, x, labels, 0, |_, _| {})?;
+    fn evaluate(&mut self, batch: &Batch<'_>) -> Result<()> {
+        let run = self.run(Mode::Evaluate, batch, At::default(), |_, _| {})?;
         self.collected += run.metrics;
         Ok(())
     }
 
     fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
-        let run = self.run(Mode::Evaluate, x, &vec![0; n], 0, |_, _| {})?;
-        let [_, probabilities, _] = self.plans[&(Mode::Evaluate, n)].loss();
-        Ok(run.tensors[&probabilities].to_f32())
+        let unknown = Samples::unknown(n, self.graph.output().elements());
+        let run = self.run(Mode::Evaluate, &Batch { x, ..unknown.batch() }, At::default(), |_, _| {})?;
+        let plan = &self.plans[&(Mode::Evaluate, n)];
+        let [_, probabilities, _] = plan.loss();
+        Ok(view(plan, &run.tensors, probabilities).to_f32())
     }
 
     fn arrived(&mut self) -> Result<Metrics> {

@@ -1,18 +1,18 @@
 //! What both executors can do.
 
-use super::Profile;
 use super::plan::Mode;
+use super::{At, Batch, Profile};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 
 /// Sums over the samples of some steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Metrics {
-    /// Of the losses.
+    /// Of the losses, each times its sample's weight.
     pub loss: f64,
-    /// Samples whose label got the highest probability.
+    /// Samples whose target's largest share got the highest probability. 0 where values are predicted.
     pub correct: f64,
-    /// Of the mean squared errors.
+    /// Of the mean squared errors, unweighted.
     pub mse: f64,
     /// Samples.
     pub count: f64,
@@ -71,19 +71,19 @@ pub trait Executor {
     /// More samples than planned for, or a device that cannot hold them.
     fn prepare(&mut self, mode: Mode, n: usize) -> Result<()>;
 
-    /// Queues a training step: `labels.len()` samples in `x`, optimizer step `step` (from 0) at learning rate `lr`.
+    /// Queues a training step.
     ///
     /// # Errors
-    /// Whatever the device reports.
-    fn train(&mut self, x: &[f32], labels: &[u32], step: u64, lr: f32) -> Result<()>;
+    /// A batch that does not fit the graph, or whatever the device reports.
+    fn train(&mut self, batch: &Batch<'_>, at: At) -> Result<()>;
 
     /// Queues an evaluation step, whose results only count in the metrics.
     ///
     /// # Errors
-    /// Whatever the device reports.
-    fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Result<()>;
+    /// A batch that does not fit the graph, or whatever the device reports.
+    fn evaluate(&mut self, batch: &Batch<'_>) -> Result<()>;
 
-    /// Class probabilities `[n, classes]` of `n` samples, waiting for them. The metrics are left as they are.
+    /// Class probabilities, or values, `[n, outputs]` of `n` samples, waiting for them. The metrics are left as they are.
     ///
     /// # Errors
     /// Whatever the device reports.
@@ -101,12 +101,12 @@ pub trait Executor {
     /// Whatever the device reports.
     fn flush(&mut self) -> Result<Metrics>;
 
-    /// Measures where the time of a training step goes, on `labels.len()` samples in `x`. Takes some twenty steps, and leaves
-    /// parameters, moments and metrics as they were.
+    /// Measures where the time of a training step goes. Takes some twenty steps, and leaves parameters, moments and metrics as they
+    /// were.
     ///
     /// # Errors
     /// A device without kernels, or whatever it reports.
-    fn profile(&mut self, _x: &[f32], _labels: &[u32]) -> Result<Profile> {
+    fn profile(&mut self, _batch: &Batch<'_>) -> Result<Profile> {
         Err(Error::usage(format!("{} runs no kernels to profile", self.device()), "choose an adapter by --device"))
     }
 

@@ -4,9 +4,10 @@ use super::budget::Budget;
 use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
 use super::gpu_memory::Memory;
 use super::plan::{INPUT, Mode, Options, Plan, Step, TensorId};
-use super::{Graph, Parameters, Profile};
+use super::{At, Batch, Graph, Loss, Parameters, Profile, Samples};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuTensor, Kernel, Program, Recorder, ScratchPool, StagingRing, StepParams};
+use crate::ops::mean_squared_error::{self, GpuRegression};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss, METRICS};
 use crate::ops::{GpuBackward, GpuForward, Pass};
 use crate::optim::{Adam, Arenas};
@@ -169,15 +170,7 @@ impl GpuExecutor {
                     self.graph.nodes[*node].op.forward(&mut rec, &io)?;
                 }
                 Step::Loss { logits, probabilities, dlogits } => {
-                    let labels = self.memory.labels.flat(0..plan.batch);
-                    let io = GpuLoss {
-                        logits: &tensor(*logits),
-                        labels: &labels,
-                        probabilities: &tensor(*probabilities),
-                        dlogits: &tensor(*dlogits),
-                        metrics: &self.memory.metrics,
-                    };
-                    softmax_cross_entropy::record(&mut rec, &io)?;
+                    self.record_loss(&mut rec, [*logits, *probabilities, *dlogits].map(&tensor))?;
                 }
                 Step::Backward { node, x, y, saved, dy, dx, slopes } => {
                     let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
@@ -211,13 +204,34 @@ impl GpuExecutor {
         Ok(rec)
     }
 
-    fn submit(&mut self, mode: Mode, x: &[f32], labels: &[u32], step: StepParams, read: bool) -> Result<()> {
-        let n = labels.len();
+    fn record_loss(&self, rec: &mut Recorder<'_>, [y, probabilities, dy]: [GpuTensor; 3]) -> Result<()> {
+        let [n, outputs] = [y.shape.dims()[0], self.graph.output().elements()];
+        let targets = self.memory.targets.flat(0..n * outputs).reshaped([n, outputs])?;
+        let (weights, metrics) = (self.memory.sample_weights.flat(0..n), &self.memory.metrics);
+        match self.graph.loss {
+            Loss::CrossEntropy { smoothing } => {
+                let (logits, dlogits) = (&y, &dy);
+                let (targets, weights, probabilities) = (&targets, &weights, &probabilities);
+                let io = GpuLoss { logits, targets, weights, smoothing, probabilities, dlogits, metrics };
+                softmax_cross_entropy::record(rec, &io)
+            }
+            Loss::MeanSquaredError => {
+                let (predictions, dpredictions) = (&y, &dy);
+                let io = GpuRegression { predictions, targets: &targets, weights: &weights, dpredictions, metrics };
+                mean_squared_error::record(rec, &io)
+            }
+        }
+    }
+
+    fn submit(&mut self, mode: Mode, batch: &Batch<'_>, step: StepParams, read: bool) -> Result<()> {
+        batch.check(&self.graph)?;
+        let n = batch.len();
         self.prepare(mode, n)?;
         let plan = &self.plans[&mode];
-        let input = self.memory.tensor(plan, INPUT).flat(0..x.len());
-        self.gpu.write(&input, x);
-        self.gpu.write(&self.memory.labels, labels);
+        let input = self.memory.tensor(plan, INPUT).flat(0..batch.x.len());
+        self.gpu.write(&input, batch.x);
+        self.gpu.write(&self.memory.targets, batch.targets);
+        self.gpu.write(&self.memory.sample_weights, batch.weights);
         self.gpu.queue.write_buffer(&self.memory.step, 0, bytemuck::bytes_of(&step));
         let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         self.programs[&(mode, n)].encode(&mut encoder);
@@ -299,28 +313,29 @@ impl Executor for GpuExecutor {
         Ok(())
     }
 
-    fn train(&mut self, x: &[f32], labels: &[u32], step: u64, lr: f32) -> Result<()> {
+    fn train(&mut self, batch: &Batch<'_>, at: At) -> Result<()> {
         let split = |v: u64| [v as u32, (v >> 32) as u32];
         let params = StepParams {
             seed: split(self.seed),
-            step: split(step),
-            step_size: self.adam.step_size(lr, step),
+            step: split(at.step),
+            step_size: self.adam.step_size(at.lr, at.step),
             ..StepParams::default()
         };
-        self.submit(Mode::Train, x, labels, params, true)
+        self.submit(Mode::Train, batch, params, true)
     }
 
-    fn evaluate(&mut self, x: &[f32], labels: &[u32]) -> Result<()> {
-        self.submit(Mode::Evaluate, x, labels, StepParams::default(), true)
+    fn evaluate(&mut self, batch: &Batch<'_>) -> Result<()> {
+        self.submit(Mode::Evaluate, batch, StepParams::default(), true)
     }
 
-    fn profile(&mut self, x: &[f32], labels: &[u32]) -> Result<Profile> {
-        self.measure(x, labels)
+    fn profile(&mut self, batch: &Batch<'_>) -> Result<Profile> {
+        self.measure(batch)
     }
 
     fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
         let before: Vec<f32> = self.gpu.read(&self.memory.metrics)?;
-        self.submit(Mode::Evaluate, x, &vec![0; n], StepParams::default(), false)?;
+        let unknown = Samples::unknown(n, self.graph.output().elements());
+        self.submit(Mode::Evaluate, &Batch { x, ..unknown.batch() }, StepParams::default(), false)?;
         self.since_read -= 1;
         let plan = self.plans[&Mode::Evaluate].resized(&self.graph, n)?;
         let [_, probabilities, _] = plan.loss();

@@ -1,7 +1,7 @@
 //! The buffers of a graph on a GPU, all made before the first step.
 
 use super::Parameters;
-use super::budget::{STEP_BYTES, arenas};
+use super::budget::{STEP_BYTES, arenas, target_elements};
 use super::plan::{Mode, Plan, TensorId};
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuTensor};
@@ -15,7 +15,9 @@ pub(super) struct Memory {
     pub(super) statistics: GpuTensor,
     /// Gradients and Adam's moments; none where nothing is trained.
     pub(super) training: Option<[GpuTensor; 3]>,
-    pub(super) labels: GpuTensor,
+    /// Of a batch: what each output should be.
+    pub(super) targets: GpuTensor,
+    pub(super) sample_weights: GpuTensor,
     pub(super) metrics: GpuTensor,
     pub(super) step: wgpu::Buffer,
 }
@@ -42,7 +44,8 @@ impl Memory {
             weights: flat("weights", parameters.weights)?,
             statistics: flat("statistics", parameters.statistics)?,
             training,
-            labels: flat("labels", batch)?,
+            targets: flat("targets", target_elements(plans))?,
+            sample_weights: flat("sample weights", batch)?,
             metrics: flat("metrics", METRICS)?,
             step: gpu.buffer_with("step", STEP_BYTES, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?,
         })
@@ -56,7 +59,7 @@ impl Memory {
 
     pub(super) fn bytes(&self) -> u64 {
         let tensors: u64 = self.arenas.iter().map(wgpu::Buffer::size).sum();
-        let arenas = [&self.weights, &self.statistics, &self.labels, &self.metrics];
+        let arenas = [&self.weights, &self.statistics, &self.targets, &self.sample_weights, &self.metrics];
         let arenas: u64 = arenas.into_iter().chain(self.training.iter().flatten()).map(|t| t.buffer().size()).sum();
         tensors + arenas + self.step.size()
     }

@@ -93,7 +93,7 @@ impl Graph {
         }
         let moved = |node: &Node| Node { inputs: node.inputs.iter().map(|v| value_of[*v]).collect(), ..node.clone() };
         let shapes = std::iter::once(0).chain(nodes.iter().map(|n| n + 1)).map(|v| self.shapes[v].clone()).collect();
-        Self { name: self.name, nodes: nodes.iter().map(|n| moved(&self.nodes[*n])).collect(), shapes }
+        Self { name: self.name, nodes: nodes.iter().map(|n| moved(&self.nodes[*n])).collect(), shapes, loss: self.loss }
     }
 
     /// When a depth-first walk from the output, inputs in order, first meets each node; never for some.

@@ -14,6 +14,7 @@
 //! arena; the recorder sees to that ([`crate::gpu::Recorder::dispatch`]). Parameters, gradients and moments are different: they live
 //! all the time and the optimizer walks them in one go, so each is a flat arena of its own.
 
+mod batch;
 mod budget;
 mod builder;
 mod cpu;
@@ -29,6 +30,7 @@ mod plan;
 mod planner;
 mod profile;
 
+pub use batch::{At, Batch, Samples};
 pub use budget::Budget;
 pub use builder::{Builder, Numbered};
 pub use cpu::CpuExecutor;
@@ -49,6 +51,24 @@ use std::sync::Arc;
 
 /// A tensor of a graph: 0 is the input, `i + 1` the output of node `i`.
 pub type Value = usize;
+
+/// What a network is trained by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Loss {
+    /// Cross-entropy of the softmax of the outputs: classes.
+    CrossEntropy {
+        /// Label smoothing `a`: the loss, not its metrics, sees targets `t (1 - a) + a / classes`.
+        smoothing: f32,
+    },
+    /// Mean squared error of the outputs as they are: values.
+    MeanSquaredError,
+}
+
+impl Default for Loss {
+    fn default() -> Self {
+        Self::CrossEntropy { smoothing: 0.0 }
+    }
+}
 
 /// One layer.
 #[derive(Clone, Debug)]
@@ -80,6 +100,8 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// Shape of a sample of each value.
     pub shapes: Vec<Shape>,
+    /// What it is trained by.
+    pub loss: Loss,
 }
 
 impl Graph {

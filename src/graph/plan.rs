@@ -38,7 +38,7 @@ pub enum Step {
     Loss {
         /// The network's output.
         logits: TensorId,
-        /// Softmax of it.
+        /// What the network predicts: softmax of it, or itself where the loss is of values.
         probabilities: TensorId,
         /// Gradient of it.
         dlogits: TensorId,

@@ -2,7 +2,7 @@
 
 use super::fusion::Fusion;
 use super::plan::{INPUT, Mode, PlannedTensor, Step, TensorId};
-use super::{Graph, Value};
+use super::{Graph, Loss, Value};
 use crate::tensor::Shape;
 
 /// The state of planning.
@@ -74,7 +74,11 @@ impl<'g> Planner<'g> {
     pub(super) fn loss(&mut self) -> (TensorId, TensorId) {
         let logits = self.values[self.graph.nodes.len()];
         let shape = self.tensors[logits].shape.clone();
-        let probabilities = self.tensor("probabilities".into(), shape.clone(), None);
+        let probabilities = match self.graph.loss {
+            Loss::CrossEntropy { .. } => self.tensor("probabilities".into(), shape.clone(), None),
+            // What the network says is what it predicts.
+            Loss::MeanSquaredError => logits,
+        };
         let dlogits = self.tensor("dlogits".into(), shape, None);
         self.steps.push(Step::Loss { logits, probabilities, dlogits });
         (logits, dlogits)

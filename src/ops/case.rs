@@ -91,12 +91,16 @@ pub enum Subject {
         /// Mode and counters.
         pass: Pass,
     },
-    /// The loss: logits and labels to loss and gradient.
+    /// The loss: logits and targets to loss and gradient.
     Loss {
         /// `[n, classes]`.
         logits: Input,
-        /// `n` class numbers.
-        labels: Vec<u32>,
+        /// `[n, classes]`.
+        targets: Vec<f32>,
+        /// `[n]`.
+        weights: Vec<f32>,
+        /// Label smoothing.
+        smoothing: f32,
     },
     /// The loss of numbers: predictions and targets to loss and gradient.
     Regression {
@@ -104,6 +108,8 @@ pub enum Subject {
         predictions: Input,
         /// `[n, k]`.
         targets: Input,
+        /// `[n]`.
+        weights: Vec<f32>,
     },
 }
 

@@ -30,8 +30,9 @@ pub fn evaluate(
     let order = (0..split.len() as u32).collect();
     for loaded in Loader::start(Arc::clone(split), order, batch, LOADER_THREADS) {
         let loaded = loaded?;
-        let probabilities = executor.predict(&loaded.x, loaded.labels.len())?;
-        scorer.push(&loaded.labels, &probabilities, None)?;
+        let labels: Vec<u32> = loaded.samples.iter().map(|i| split.label(*i as usize)).collect();
+        let probabilities = executor.predict(&loaded.x, labels.len())?;
+        scorer.push(&labels, &probabilities, None)?;
     }
     scorer.finish()
 }

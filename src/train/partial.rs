@@ -2,26 +2,26 @@
 
 use crate::error::Result;
 use crate::formats::checkpoint::PartialEpoch;
-use crate::graph::Metrics;
+use crate::graph::{At, Metrics};
 
 /// The batches of the last steps: more than can be queued between two readings of the metrics.
 #[derive(Default)]
 pub(super) struct Recent {
-    batches: std::collections::VecDeque<(u64, Vec<u32>)>,
+    batches: std::collections::VecDeque<(At, Vec<u32>)>,
 }
 
 impl Recent {
-    pub(super) fn push(&mut self, step: u64, indices: Vec<u32>) {
-        self.batches.push_back((step, indices));
+    pub(super) fn push(&mut self, at: At, indices: Vec<u32>) {
+        self.batches.push_back((at, indices));
         if self.batches.len() > 64 {
             self.batches.pop_front();
         }
     }
 
-    /// What `look` finds first, from the oldest batch on: it is given the step, and the images' indices.
-    pub(super) fn first<T>(&self, mut look: impl FnMut(u64, &[u32]) -> Result<Option<T>>) -> Result<Option<T>> {
-        for (step, indices) in &self.batches {
-            if let Some(found) = look(*step, indices)? {
+    /// What `look` finds first, from the oldest batch on: it is given where in training it was, and the images' indices.
+    pub(super) fn first<T>(&self, mut look: impl FnMut(At, &[u32]) -> Result<Option<T>>) -> Result<Option<T>> {
+        for (at, indices) in &self.batches {
+            if let Some(found) = look(*at, indices)? {
                 return Ok(Some(found));
             }
         }

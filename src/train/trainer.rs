@@ -11,12 +11,12 @@ use super::resume::continues;
 use super::run::RunFolder;
 use super::saved;
 use super::start::{Kept, Start, kept};
-use crate::data::loader::Loader;
+use crate::data::loader::{Loader, read_now};
 use crate::data::{Dataset, InputSpec, Preprocess, Split};
 use crate::error::{Error, Result};
 use crate::eval::metrics::Evaluation;
 use crate::formats::checkpoint::{Best, Checkpoint, Meta, Progress};
-use crate::graph::{CpuExecutor, Executor, Graph, Metrics, Profile, Snapshot};
+use crate::graph::{At, CpuExecutor, Executor, Graph, Metrics, Profile, Snapshot};
 use crate::philox::Philox;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -205,18 +205,8 @@ impl<'a> Trainer<'a> {
     /// Data that cannot be read, a device without kernels, or whatever it reports.
     pub fn profile(&mut self) -> Result<Profile> {
         let batch: Vec<u32> = (0..self.progress.batch.min(self.dataset.train.len()) as u32).collect();
-        let (x, labels) = self.read(&batch)?;
-        self.executor.profile(&x, &labels)
-    }
-
-    /// Images and labels of the training split.
-    fn read(&self, indices: &[u32]) -> Result<(Vec<f32>, Vec<u32>)> {
-        let (train, size) = (&self.dataset.train, self.graph.input().elements());
-        let mut x = vec![0.0; size * indices.len()];
-        for (chunk, i) in x.chunks_exact_mut(size).zip(indices) {
-            train.read(*i as usize, chunk)?;
-        }
-        Ok((x, indices.iter().map(|i| train.label(*i as usize)).collect()))
+        let samples = read_now(self.dataset.train.as_ref(), &batch)?;
+        self.executor.profile(&samples.batch())
     }
 
     /// Trains to the configured number of epochs, or until `stop` is set or patience runs out, then scores the best
@@ -251,6 +241,12 @@ impl<'a> Trainer<'a> {
         Ok(Outcome { history: self.progress.history, best, evaluation, evaluated_on, stopped, waited: self.waited })
     }
 
+    /// Where the next step is.
+    fn at(&self) -> At {
+        let Progress { step, epoch, lr, .. } = self.progress;
+        At { step, epoch: epoch as u32, lr }
+    }
+
     /// The order of the training images in an epoch, from 0.
     fn order(&self, epoch: usize) -> Vec<u32> {
         let mut order: Vec<u32> = (0..self.dataset.train.len() as u32).collect();
@@ -273,11 +269,11 @@ impl<'a> Trainer<'a> {
         let mut images = 0;
         for loaded in loader.by_ref() {
             let loaded = loaded?;
-            self.executor.train(&loaded.x, &loaded.labels, self.progress.step, self.progress.lr)?;
-            recent.push(self.progress.step, loaded.indices);
+            self.executor.train(&loaded.batch(), self.at())?;
+            images += loaded.samples.len();
+            recent.push(self.at(), loaded.samples);
             self.progress.step += 1;
             step += 1;
-            images += loaded.labels.len();
             sums += self.executor.arrived()?;
             if sums.not_finite {
                 return Err(self.not_finite(&recent, step));
@@ -327,7 +323,7 @@ impl<'a> Trainer<'a> {
         let mut sums = Metrics::default();
         for loaded in Loader::start(Arc::clone(split), order, self.progress.batch, LOADER_THREADS) {
             let loaded = loaded?;
-            self.executor.evaluate(&loaded.x, &loaded.labels)?;
+            self.executor.evaluate(&loaded.batch())?;
             sums += self.executor.arrived()?;
         }
         sums += self.executor.flush()?;
@@ -404,9 +400,9 @@ impl<'a> Trainer<'a> {
         let seed = mask_seed(self.progress.seed, self.progress.phase);
         let mut reference = CpuExecutor::new(Arc::clone(&self.graph), self.progress.batch, seed);
         reference.restore(&self.executor.snapshot()?)?;
-        let found = recent.first(|step, indices| {
-            let (x, labels) = self.read(indices)?;
-            reference.first_not_finite(&x, &labels, step)
+        let found = recent.first(|at, indices| {
+            let samples = read_now(self.dataset.train.as_ref(), indices)?;
+            reference.first_not_finite(&samples.batch(), at)
         })?;
         Ok(found.unwrap_or_else(|| format!("the loss on {} is not finite, in f32 only", self.device)))
     }

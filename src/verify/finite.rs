@@ -47,20 +47,20 @@ fn moved(tensor: &HostTensor, direction: &HostTensor, by: f64) -> HostTensor {
 /// Shapes that the op refuses.
 pub fn slope(case: &Case) -> Result<Slope> {
     match &case.subject {
-        Subject::Loss { logits, labels } => {
+        Subject::Loss { logits, targets, weights, smoothing } => {
             let logits = logits.host();
-            let t = direction(&logits, 500);
-            let mean_loss =
-                |by| softmax_cross_entropy::reference(&moved(&logits, &t, by), labels).loss / labels.len() as f64;
-            let analytic = dot(&softmax_cross_entropy::reference(&logits, labels).dlogits.data, &t.data);
+            let (t, targets) = (direction(&logits, 500), HostTensor::from_f32(logits.shape.clone(), targets));
+            let loss = |by| softmax_cross_entropy::reference(&moved(&logits, &t, by), &targets, weights, *smoothing);
+            let mean_loss = |by| loss(by).loss / weights.len() as f64;
+            let analytic = dot(&loss(0.0).dlogits.data, &t.data);
             Ok(Slope { numeric: (mean_loss(EPSILON) - mean_loss(-EPSILON)) / (2.0 * EPSILON), analytic })
         }
-        Subject::Regression { predictions, targets } => {
+        Subject::Regression { predictions, targets, weights } => {
             let (predictions, targets) = (predictions.host(), targets.host());
             let t = direction(&predictions, 500);
-            let n = predictions.shape.dims()[0] as f64;
-            let mean_loss = |by| mean_squared_error::reference(&moved(&predictions, &t, by), &targets).loss / n;
-            let analytic = dot(&mean_squared_error::reference(&predictions, &targets).dpredictions.data, &t.data);
+            let loss = |by| mean_squared_error::reference(&moved(&predictions, &t, by), &targets, weights);
+            let mean_loss = |by| loss(by).loss / weights.len() as f64;
+            let analytic = dot(&loss(0.0).dpredictions.data, &t.data);
             Ok(Slope { numeric: (mean_loss(EPSILON) - mean_loss(-EPSILON)) / (2.0 * EPSILON), analytic })
         }
         Subject::Op { op, inputs, params, pass } => {

@@ -24,9 +24,10 @@ pub(super) fn output_shape(op: &dyn crate::ops::Op, inputs: &[Input]) -> crate::
 /// Shapes that the op refuses (a mistake in the case list).
 pub fn reference(case: &Case) -> crate::Result<Outputs> {
     match &case.subject {
-        Subject::Loss { logits, labels } => {
-            let r = softmax_cross_entropy::reference(&logits.host(), labels);
-            let n = labels.len() as f64;
+        Subject::Loss { logits, targets, weights, smoothing } => {
+            let (logits, n) = (logits.host(), weights.len() as f64);
+            let targets = HostTensor::from_f32(logits.shape.clone(), targets);
+            let r = softmax_cross_entropy::reference(&logits, &targets, weights, *smoothing);
             let metrics = HostTensor { shape: [4].into(), data: vec![r.loss, r.correct, r.mse, n] };
             Ok(vec![
                 ("probabilities".into(), r.probabilities),
@@ -34,11 +35,11 @@ pub fn reference(case: &Case) -> crate::Result<Outputs> {
                 ("metrics".into(), metrics),
             ])
         }
-        Subject::Regression { predictions, targets } => {
+        Subject::Regression { predictions, targets, weights } => {
             let (predictions, targets) = (predictions.host(), targets.host());
-            let [n, _] = mean_squared_error::sizes(&predictions.shape, &targets.shape)?;
-            let r = mean_squared_error::reference(&predictions, &targets);
-            let metrics = HostTensor { shape: [4].into(), data: vec![r.loss, 0.0, r.loss, n as f64] };
+            let [n, _] = mean_squared_error::sizes(&predictions.shape, &targets.shape, &[weights.len()].into())?;
+            let r = mean_squared_error::reference(&predictions, &targets, weights);
+            let metrics = HostTensor { shape: [4].into(), data: vec![r.loss, 0.0, r.mse, n as f64] };
             Ok(vec![("dpredictions".into(), r.dpredictions), ("metrics".into(), metrics)])
         }
         Subject::Op { op, inputs, params, pass } => {

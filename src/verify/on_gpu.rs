@@ -185,8 +185,10 @@ fn compare(case: &Case, run: GpuRun) -> Result<Outcome> {
 pub fn prepare(gpu: &Gpu, case: &Case) -> Result<Prepared> {
     match &case.subject {
         Subject::Op { op, inputs, params, pass } => prepare_op(gpu, case, op.as_ref(), inputs, params, *pass),
-        Subject::Loss { logits, labels } => prepare_loss(gpu, logits, labels),
-        Subject::Regression { predictions, targets } => prepare_regression(gpu, predictions, targets),
+        Subject::Loss { logits, targets, weights, smoothing } => {
+            prepare_loss(gpu, logits, (targets, weights, *smoothing))
+        }
+        Subject::Regression { predictions, targets, weights } => prepare_regression(gpu, predictions, targets, weights),
     }
 }
 
@@ -278,43 +280,47 @@ fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[I
     Ok(Prepared { inputs, outputs, program })
 }
 
-fn prepare_loss(gpu: &Gpu, logits: &Input, labels: &[u32]) -> Result<Prepared> {
+fn prepare_loss(gpu: &Gpu, logits: &Input, (targets, weights, smoothing): (&[f32], &[f32], f32)) -> Result<Prepared> {
     let logits = Guarded::input(gpu, "logits", logits)?;
     let shape = logits.tensor.shape.clone();
-    let n = shape.dims()[0];
-    if n != labels.len() {
-        return Err(Error::shape("softmax_cross_entropy", format!("{} labels for {shape}", labels.len())));
+    if shape.elements() != targets.len() {
+        return Err(Error::shape("softmax_cross_entropy", format!("{} targets for {shape}", targets.len())));
     }
-    let labels = Guarded::new(gpu, "labels", &[n].into(), |i| labels[i])?;
+    let targets = Guarded::new(gpu, "targets", &shape, |i| targets[i].to_bits())?;
+    let weights = Guarded::new(gpu, "weights", &[weights.len()].into(), |i| weights[i].to_bits())?;
     let probabilities = Guarded::poisoned(gpu, "probabilities", &shape)?;
     let dlogits = Guarded::poisoned(gpu, "dlogits", &shape)?;
     let metrics = Guarded::new(gpu, "metrics", &[softmax_cross_entropy::METRICS].into(), |_| 0)?;
     let mut rec = Recorder::new(gpu);
     let io = GpuLoss {
         logits: &logits.tensor,
-        labels: &labels.tensor,
+        targets: &targets.tensor,
+        weights: &weights.tensor,
+        smoothing,
         probabilities: &probabilities.tensor,
         dlogits: &dlogits.tensor,
         metrics: &metrics.tensor,
     };
     softmax_cross_entropy::record(&mut rec, &io)?;
     let program = finish(gpu, rec, Pass::default())?;
-    Ok(Prepared { inputs: vec![logits, labels], outputs: vec![probabilities, dlogits, metrics], program })
+    Ok(Prepared { inputs: vec![logits, targets, weights], outputs: vec![probabilities, dlogits, metrics], program })
 }
 
-fn prepare_regression(gpu: &Gpu, predictions: &Input, targets: &Input) -> Result<Prepared> {
+fn prepare_regression(gpu: &Gpu, predictions: &Input, targets: &Input, weights: &[f32]) -> Result<Prepared> {
     let predictions = Guarded::input(gpu, "predictions", predictions)?;
     let targets = Guarded::input(gpu, "targets", targets)?;
+    let weights = Guarded::new(gpu, "weights", &[weights.len()].into(), |i| weights[i].to_bits())?;
     let dpredictions = Guarded::poisoned(gpu, "dpredictions", &predictions.tensor.shape)?;
     let metrics = Guarded::new(gpu, "metrics", &[softmax_cross_entropy::METRICS].into(), |_| 0)?;
     let mut rec = Recorder::new(gpu);
     let io = GpuRegression {
         predictions: &predictions.tensor,
         targets: &targets.tensor,
+        weights: &weights.tensor,
         dpredictions: &dpredictions.tensor,
         metrics: &metrics.tensor,
     };
     mean_squared_error::record(&mut rec, &io)?;
     let program = finish(gpu, rec, Pass::default())?;
-    Ok(Prepared { inputs: vec![predictions, targets], outputs: vec![dpredictions, metrics], program })
+    Ok(Prepared { inputs: vec![predictions, targets, weights], outputs: vec![dpredictions, metrics], program })
 }

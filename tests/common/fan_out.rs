@@ -4,7 +4,7 @@
 use super::{distance, noise};
 use fer_gpu::error::Result;
 use fer_gpu::gpu::Gpu;
-use fer_gpu::graph::{Builder, CpuExecutor, Executor, GpuExecutor, Graph, Parameters};
+use fer_gpu::graph::{At, Builder, CpuExecutor, Executor, GpuExecutor, Graph, Parameters};
 use fer_gpu::ops::add::Add;
 use fer_gpu::ops::batch_norm::BatchNorm;
 use fer_gpu::ops::conv2d::Conv2d;
@@ -58,14 +58,14 @@ pub(crate) fn graph(view_first: bool) -> Graph {
 /// A tensor's gradient is a sum of up to a few hundred f32 products: 1e-5 of its norm; 1e-6 for the gradients that are small
 /// because large terms cancel (a batch norm's).
 pub(crate) fn gpu_failures(gpu: Arc<Gpu>) -> Vec<String> {
-    let (x, labels) = noise(0, 5, IMAGE, CLASSES);
+    let samples = noise(0, 5, IMAGE, CLASSES);
     let mut failures = Vec::new();
     for view_first in [false, true] {
         let graph = Arc::new(graph(view_first));
         let mut reference = CpuExecutor::new(Arc::clone(&graph), 5, 1).exact();
-        let (metrics, wanted) = reference.gradients(&x, &labels, 0).expect("the reference");
+        let (metrics, wanted) = reference.gradients(&samples.batch(), At::step(0, 0.0)).expect("the reference");
         let mut executor = GpuExecutor::new(Arc::clone(&gpu), Arc::clone(&graph), 5, 1, true).expect("fits");
-        executor.train(&x, &labels, 0, 0.001).expect("trains");
+        executor.train(&samples.batch(), At::step(0, 0.001)).expect("trains");
         let loss = executor.flush().expect("metrics").loss;
         if (loss - metrics.loss).abs() > 1e-5 * metrics.loss {
             failures.push(format!("view first {view_first}: loss {loss}, reference {}", metrics.loss));

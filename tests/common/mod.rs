@@ -7,7 +7,7 @@ pub(crate) mod fan_out;
 
 use fer_gpu::gpu::Gpu;
 use fer_gpu::gpu::adapter::DeviceChoice;
-use fer_gpu::graph::NamedTensor;
+use fer_gpu::graph::{NamedTensor, Samples};
 use fer_gpu::tensor::{HostTensor, fill};
 use serde::de::DeserializeOwned;
 
@@ -25,10 +25,11 @@ pub(crate) fn golden<T: DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Images of noise on [0, 1) and labels, as `networks.json` makes its batch `s`.
-pub(crate) fn noise(s: u32, n: usize, image: usize, classes: usize) -> (Vec<f32>, Vec<u32>) {
-    let x = (0..(n * image) as u32).map(|i| 0.5 * fill(1000 + s, i) + 0.5).collect();
-    (x, (0..n as u32).map(|j| (7 * j + 3 * s) % classes as u32).collect())
+/// Images of noise on [0, 1) with labels, as `networks.json` makes its batch `s`.
+pub(crate) fn noise(s: u32, n: usize, image: usize, classes: usize) -> Samples {
+    let x: Vec<f32> = (0..(n * image) as u32).map(|i| 0.5 * fill(1000 + s, i) + 0.5).collect();
+    let labels: Vec<u32> = (0..n as u32).map(|j| (7 * j + 3 * s) % classes as u32).collect();
+    Samples::labelled(x, &labels, classes)
 }
 
 /// Euclidean norm.

@@ -1,7 +1,7 @@
 //! Profiles of a training step on a GPU.
 
 use super::super::plan::{INPUT, Mode};
-use super::super::{Executor, Profile};
+use super::super::{At, Batch, Executor, Profile};
 use super::GpuExecutor;
 use crate::error::{Error, Result};
 use crate::gpu::{Clock, Program, Timing};
@@ -19,13 +19,13 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 impl GpuExecutor {
     /// [`Executor::profile`].
-    pub(super) fn measure(&mut self, x: &[f32], labels: &[u32]) -> Result<Profile> {
-        if labels.is_empty() {
+    pub(super) fn measure(&mut self, batch: &Batch<'_>) -> Result<Profile> {
+        if batch.is_empty() {
             return Err(Error::usage("a step without images has nothing to profile", "give at least one"));
         }
         let before = self.snapshot()?;
         let collected = self.flush()?;
-        let profile = self.rounds(x, labels);
+        let profile = self.rounds(batch);
         // What the profiled steps have counted and moved is none of the training's.
         self.flush()?;
         self.collected = collected;
@@ -33,10 +33,10 @@ impl GpuExecutor {
         profile
     }
 
-    fn rounds(&mut self, x: &[f32], labels: &[u32]) -> Result<Profile> {
-        let n = labels.len();
+    fn rounds(&mut self, batch: &Batch<'_>) -> Result<Profile> {
+        let n = batch.len();
         // Drivers compile in the first step.
-        self.train(x, labels, 0, 0.0)?;
+        self.train(batch, At::default())?;
         self.gpu.wait(None)?;
         let peaks = self.gpu.peaks()?;
         let (mut clock, mut steps, mut timings) = (Clock::Wall, Vec::new(), Vec::new());
@@ -44,13 +44,13 @@ impl GpuExecutor {
         for _ in 0..ROUNDS {
             let start = Instant::now();
             for _ in 0..STEPS {
-                self.train(x, labels, 0, 0.0)?;
+                self.train(batch, At::default())?;
             }
             self.gpu.wait(None)?;
             steps.push(start.elapsed().as_secs_f64() / f64::from(STEPS));
             // The step has put other tensors where its input was.
             let plan = &self.plans[&Mode::Train];
-            self.gpu.write(&self.memory.tensor(plan, INPUT).flat(0..x.len()), x);
+            self.gpu.write(&self.memory.tensor(plan, INPUT).flat(0..batch.x.len()), batch.x);
             let program = &self.programs[&(Mode::Train, n)];
             let (by, round) = program.profile(&self.gpu)?;
             clock = by;

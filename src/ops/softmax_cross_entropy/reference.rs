@@ -9,37 +9,46 @@ pub struct HostLoss {
     pub probabilities: HostTensor,
     /// Gradient of the mean loss, `[n, classes]`.
     pub dlogits: HostTensor,
-    /// Sum of the samples' losses.
+    /// Sum of the samples' losses, each times its weight.
     pub loss: f64,
-    /// How many have their label as the largest probability.
+    /// How many have their target's largest share as the largest probability.
     pub correct: f64,
     /// Sum of the samples' mean squared errors.
     pub mse: f64,
 }
 
+/// Place of the first largest value; 0 of none.
+fn argmax(row: &[f64]) -> usize {
+    (1..row.len()).fold(0, |best, c| if row[c] > row[best] { c } else { best })
+}
+
 /// The reference of [`record`](super::record).
-pub fn reference(logits: &HostTensor, labels: &[u32]) -> HostLoss {
-    let n = labels.len();
+pub fn reference(logits: &HostTensor, targets: &HostTensor, weights: &[f32], smoothing: f32) -> HostLoss {
+    let n = weights.len();
     let classes = logits.data.len() / n.max(1);
+    let smoothing = f64::from(smoothing);
     let mut probabilities = HostTensor::zeros(logits.shape.clone());
     let mut dlogits = HostTensor::zeros(logits.shape.clone());
     let (mut loss, mut correct, mut mse) = (0.0, 0.0, 0.0);
-    for (i, label) in labels.iter().enumerate() {
-        let label = *label as usize;
-        let row = &logits.data[i * classes..(i + 1) * classes];
-        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    for (i, weight) in weights.iter().enumerate() {
+        let (weight, at) = (f64::from(*weight), i * classes..(i + 1) * classes);
+        let (row, target) = (&logits.data[at.clone()], &targets.data[at]);
+        let seen: Vec<f64> = target.iter().map(|t| t * (1.0 - smoothing) + smoothing / classes as f64).collect();
+        let total: f64 = seen.iter().sum();
+        let largest = row[argmax(row)];
         let sum: f64 = row.iter().map(|v| (v - largest).exp()).sum();
-        let mut squares = 0.0;
+        let (mut entropy, mut squares) = (total * sum.ln(), 0.0);
         for (c, logit) in row.iter().enumerate() {
             let p = (logit - largest).exp() / sum;
-            let difference = p - if c == label { 1.0 } else { 0.0 };
             probabilities.data[i * classes + c] = p;
-            dlogits.data[i * classes + c] = difference / n as f64;
-            squares += difference * difference;
+            dlogits.data[i * classes + c] = weight * (p * total - seen[c]) / n as f64;
+            squares += (p - target[c]) * (p - target[c]);
+            if seen[c] != 0.0 {
+                entropy -= seen[c] * (logit - largest);
+            }
         }
-        let best = row.iter().position(|v| *v == largest);
-        loss += sum.ln() + largest - row[label];
-        correct += if best == Some(label) { 1.0 } else { 0.0 };
+        loss += weight * entropy;
+        correct += if argmax(row) == argmax(target) { 1.0 } else { 0.0 };
         mse += squares / classes as f64;
     }
     HostLoss { probabilities, dlogits, loss, correct, mse }
