@@ -33,9 +33,9 @@ fn kernels(c: &mut Criterion) {
                     Throughput::Bytes(inputs[0].shape.elements() as u64 * 4)
                 }
             }
-            Subject::Loss { logits: x, .. } | Subject::Regression { predictions: x, .. } => {
-                Throughput::Bytes(x.shape.elements() as u64 * 4)
-            }
+            Subject::Loss { logits: x, .. }
+            | Subject::Regression { predictions: x, .. }
+            | Subject::Augment { x, .. } => Throughput::Bytes(x.shape.elements() as u64 * 4),
         };
         group.throughput(throughput);
         let prepared = verify::prepare(&gpu, case).expect(&case.name);

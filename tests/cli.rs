@@ -155,9 +155,77 @@ fn help_is_short_and_has_examples() {
     for name in names.into_iter().filter(|n| *n != "help") {
         let help = fer(&[name, "-h"]).expect(0, &[]).out;
         assert!(help.contains("Examples:\n") && help.contains(&format!("  fer-gpu {name}")), "{help}");
-        assert!(!help.contains('\u{1b}') && help.lines().count() <= 40, "{help}");
+        assert!(!help.contains('\u{1b}') && help.lines().count() <= 100, "{help}");
     }
     assert!(fer(&["--version"]).expect(0, &[]).out.starts_with("fer-gpu "));
+}
+
+/// Numbers instead of classes, through every command: concordance rises, and the values are there.
+#[test]
+fn values_through_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tree, run) = (folder.path().join("faces"), folder.path().join("run"));
+    fer(&["synth", "--out", text(&tree), "--n", "420"]).expect(0, &["values.csv"]);
+    let table = tree.join("values.csv");
+    let train = ["train", "--data", text(&table), "--model", "fer7-small", "--batch", "20", "--lr", "0.003"];
+    let flags = ["--epochs", "5", "--output", "tanh", "--out", text(&run)];
+    let done = fer(&[&train[..], &flags].concat()).expect(0, &["values smile, turn", "mean concordance"]);
+    assert!(done.out.contains("smile") && done.out.contains("ccc"), "{}", done.out);
+    assert!(!run.join("confusion.csv").exists() && run.join("curves.svg").is_file());
+    let results = fs::read_to_string(run.join("results.csv")).unwrap();
+    let mut lines = results.lines();
+    let at = lines.next().unwrap().split(',').position(|c| c == "val_ccc").unwrap();
+    let ccc: Vec<f64> = lines.map(|l| l.split(',').nth(at).unwrap().parse().unwrap()).collect();
+    let best = ccc.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    println!("mean concordance by epoch: {ccc:?}");
+    assert!(best > 0.2 && best > ccc[0] + 0.1, "{ccc:?}");
+
+    let scores = fer(&["evaluate", text(&run), "--split", "validation", "--json"]).expect(0, &[]).json();
+    let evaluated = scores["ccc"].as_f64().unwrap();
+    assert!((evaluated - best).abs() < 1e-6, "{evaluated} on the best checkpoint, {best} in its epoch");
+    assert_eq!(scores["outputs"][1]["name"], "turn");
+    let predicted = fer(&["predict", text(&run), text(&tree.join("test/happy")), "--csv"]).expect(0, &[]).out;
+    assert!(predicted.starts_with("file,smile,turn\n"), "{predicted}");
+    let smile: f64 = predicted.lines().nth(1).unwrap().split(',').nth(1).unwrap().parse().unwrap();
+    assert!(smile.abs() <= 1.0);
+    let json = fer(&["predict", text(&run), text(&tree.join("test/happy")), "--json"]).expect(0, &[]).json();
+    assert!(json[0]["values"]["smile"].is_number(), "{json}");
+    fer(&["train", "--resume", text(&run), "--epochs", "6"]).expect(0, &[]);
+    fer(&["evaluate", text(&run), "--data", "synth:70"]).expect(3, &["it has classes", "values: smile, turn"]);
+    let refused = |flags: &[&str], words: &[&str]| drop(fer(&[&train[..], flags].concat()).expect(2, words));
+    refused(&["--class-weight", "balanced"], &["--class-weight", "values, not classes"]);
+    refused(&["--label-smoothing", "0.1"], &["--label-smoothing", "values, not classes"]);
+    let classes = ["train", "--data", "synth:70", "--output", "tanh"];
+    fer(&classes).expect(2, &["--output", "classes, not values"]);
+}
+
+/// Weights, smoothing and votes are kept with the run.
+#[test]
+fn targets_of_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tree, run) = (folder.path().join("faces"), folder.path().join("run"));
+    fer(&["synth", "--out", text(&tree), "--n", "70"]).expect(0, &[]);
+    let (weights, votes) = (folder.path().join("weights.csv"), folder.path().join("votes.csv"));
+    fs::write(&weights, "class,weight\nhappiness,2\nsadness,0.5\n").unwrap();
+    let mut table = "path,happiness,sadness\n".to_owned();
+    for line in fs::read_to_string(tree.join("values.csv")).unwrap().lines().skip(1) {
+        let path = line.split(',').next().unwrap();
+        table += &format!("{path},{}\n", if path.contains("happy") { "8,2" } else { "3,7" });
+    }
+    fs::write(&votes, table).unwrap();
+    let data = ["train", "--data", text(&tree), "--classes", "happy,sad", "--model", "fer7-small", "--batch", "10"];
+    let flags = ["--class-weight", text(&weights), "--label-smoothing", "0.1", "--soft-labels", text(&votes)];
+    let rest = ["--epochs", "1", "--out", text(&run)];
+    fer(&[&data[..], &flags, &rest].concat()).expect(0, &["class weights: happy 2.0000, sad 0.5000"]);
+    let settings = fs::read_to_string(run.join("config.toml")).unwrap();
+    for line in ["label-smoothing = 0.1", "soft-labels = ", "happiness = 2.0", "sadness = 0.5"] {
+        assert!(settings.contains(line), "{settings}");
+    }
+    fs::remove_file(&weights).unwrap();
+    fer(&["train", "--resume", text(&run), "--epochs", "2"]).expect(0, &["class weights: happy 2.0000"]);
+    fer(&["evaluate", text(&run), "--json"]).expect(0, &[]);
+    fer(&[&data[..], &["--label-smoothing", "1"]].concat()).expect(2, &["--label-smoothing 1", "below 1"]);
+    fer(&[&data[..], &["--class-weight", "balanse"]].concat()).expect(3, &["balanse", "`balanced`"]);
 }
 
 /// Settings that are printed are settings that can be read.
@@ -206,4 +274,38 @@ fn closed_streams_are_no_error() {
         let done = command(&["models"]).stdout(full).output().unwrap();
         cli_support::Done::of(done).expect(3, &["cannot write standard output"]);
     }
+}
+
+/// Presets, a file's single settings, the sheet; what cannot be used is named.
+#[test]
+fn augmentation_is_set_saved_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let settings = |flags: &[&str]| fer(&[&["train", "--print-config"], flags].concat()).expect(0, &[]).out;
+    assert!(!settings(&[]).contains("augment") && !settings(&["--augment", "none"]).contains("augment"));
+    let light = settings(&["--augment", "light"]);
+    assert!(light.contains("[augment]\n") && light.contains("rotation-range = 10"), "{light}");
+    fs::write(at("light.toml"), &light).unwrap();
+    assert_eq!(settings(&["--config", text(&at("light.toml"))]), light);
+    fer(&["train", "--augment", "lihgt"]).expect(2, &["`lihgt` is not known; did you mean `light`"]);
+    fer(&["train", "--augment", "light", "--resume", "runs/train/1"]).expect(2, &["cannot be used with"]);
+    for (toml, code, words) in [
+        ("rotation_range = 'far'", 3, ["line 2", "rotation_range"]),
+        ("rotation-range = 360", 2, ["rotation-range 360", "0 to 180"]),
+        ("flip = true", 3, ["line 2", "horizontal-flip"]),
+    ] {
+        fs::write(at("bad.toml"), format!("[augment]\n{toml}\n")).unwrap();
+        fer(&["train", "--config", text(&at("bad.toml"))]).expect(code, &words);
+    }
+
+    let (sheet, data) = (at("sheet.png"), "synth:70");
+    let preview = |flags: &[&str]| fer(&[&["data", "preview", "--data", data, "--out", text(&sheet)], flags].concat());
+    preview(&["--rows", "3"]).expect(0, &["synth train image 16: ", "epochs 1 to 7"]);
+    let light = fs::read(&sheet).unwrap();
+    preview(&["--rows", "3", "--config", text(&at("light.toml"))]).expect(0, &[]);
+    assert_eq!(fs::read(&sheet).unwrap(), light, "the sheet's default is the preset");
+    preview(&["--rows", "3", "--augment", "strong"]).expect(0, &[]);
+    assert_ne!(fs::read(&sheet).unwrap(), light);
+    preview(&["--augment", "none"]).expect(2, &["no augmentation to show"]);
+    preview(&["--rows", "0"]).expect(2, &["a sheet of no images"]);
 }

@@ -5,8 +5,11 @@ mod common;
 
 use common::fan_out::{self, CLASSES, DEAD, IMAGE};
 use common::noise;
-use fer_gpu::graph::{At, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Parameters, Plan, Snapshot};
+use fer_gpu::graph::{
+    At, Augmentation, Batch, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Parameters, Plan, Snapshot,
+};
 use fer_gpu::models;
+use fer_gpu::ops::augment::{self, Augment, FillMode, Row, Transform};
 use fer_gpu::tensor::{HostTensor, fill};
 use std::sync::Arc;
 
@@ -111,6 +114,57 @@ fn a_smaller_batch_is_as_in_a_fresh_executor() {
                 ((executor.snapshot().expect("reads back"), metrics), predicted)
             });
             assert!(a == b && p == q, "{} on {}: not what a fresh executor gives", graph.name, used.device());
+        }
+    }
+}
+
+/// Mirrors every second image, and the others in the next epoch.
+struct Mirror(Augment);
+
+impl Augmentation for Mirror {
+    fn op(&self) -> &Augment {
+        &self.0
+    }
+
+    fn row(&self, epoch: u32, sample: u32) -> Row {
+        Transform { flip: (epoch + sample) % 2 == 1, ..Transform::default() }.row(48, 48)
+    }
+}
+
+/// A step with an augmentation is the step of the augmented images, to the last bit; evaluation sees them as they are. The same for
+/// both executors, at a full and at a smaller batch.
+#[test]
+fn training_images_are_augmented_and_no_others() {
+    let (graph, gpu) = (small(), Arc::new(common::gpu()));
+    let op = Augment {
+        warps: true,
+        pixels: false,
+        fill: FillMode::Nearest,
+        cval: 0.0,
+        scale: [1.0 / 255.0; 4],
+        offset: [0.0; 4],
+    };
+    let mirror = Arc::new(Mirror(op));
+    let executors = || -> [Box<dyn Executor>; 2] {
+        let on_gpu = GpuExecutor::new(Arc::clone(&gpu), Arc::clone(&graph), 5, 3, true).expect("fits");
+        [Box::new(on_gpu), Box::new(CpuExecutor::new(Arc::clone(&graph), 5, 3))]
+    };
+    for (mut augmented, mut plain) in executors().into_iter().zip(executors()) {
+        augmented.augment(mirror.clone()).expect("images");
+        for (step, n, epoch) in [(0, 5, 1), (1, 3, 2)] {
+            let mut samples = noise(step as u32, n, 48 * 48, 7);
+            samples.samples = (7..7 + n as u32).collect();
+            let at = At { step, epoch, lr: 0.001 };
+            augmented.train(&samples.batch(), at).expect("trains");
+            augmented.evaluate(&samples.batch()).expect("evaluates");
+            let (rows, shape) = (samples.samples.iter().map(|s| mirror.row(epoch, *s)), [n, 48, 48, 1]);
+            let x = augment::reference(&op, &HostTensor::from_f32(shape, &samples.x), &rows.collect::<Vec<_>>());
+            assert_ne!(x.to_f32(), samples.x);
+            plain.train(&Batch { x: &x.to_f32(), ..samples.batch() }, at).expect("trains");
+            plain.evaluate(&samples.batch()).expect("evaluates");
+            let [a, b] =
+                [&mut augmented, &mut plain].map(|e| (e.snapshot().expect("reads back"), e.flush().expect("metrics")));
+            assert!(a == b, "{}, step {step}: {:?} {:?}", plain.device(), a.1, b.1);
         }
     }
 }

@@ -65,6 +65,15 @@ fn winograd_agrees_with_reference_and_so_do_direct_sums() {
     }
 }
 
+/// An augmentation's images eight times, in the shape of the other sliced cases.
+fn repeated(mut case: ops::Case) -> ops::Case {
+    if let ops::Subject::Augment { x, rows, .. } = &mut case.subject {
+        *rows = rows.repeat(8);
+        *x = ops::Input::new([rows.len(), 16, 4, 3], 1);
+    }
+    case
+}
+
 /// Batches that no binding holds whole: what depends on an element's or a sample's place must go on from slice to slice. Samples of
 /// 768 bytes start aligned everywhere, ten to a slice.
 #[test]
@@ -83,6 +92,9 @@ fn slices_of_a_batch_agree_with_reference() {
         Case::new("sliced", ops::silu::Silu, input(), near),
         Case::new("sliced", ops::stochastic_depth::StochasticDepth { rate: 0.3 }, input(), near),
     ];
+    // An image's row of numbers starts aligned at every fourth image.
+    let augmented = ops::cases(Some("augment")).expect("listed").into_iter().filter(|case| case.name.ends_with("/all"));
+    let cases: Vec<Case> = cases.into_iter().chain(augmented.map(repeated)).collect();
     let outcomes = cases.iter().map(|case| verify::run(&gpu, case).expect(&case.name));
     let failed: Vec<_> = outcomes.filter(|outcome| !outcome.passed()).collect();
     assert!(failed.is_empty(), "{}: {failed:#?}", gpu.description);

@@ -1,9 +1,10 @@
 //! A run that goes on is the run that never stopped: parameters and moments to the last bit, on an adapter and on the reference.
-//! fer7-small has dropout and batch norm; the last batch of an epoch is smaller.
+//! Images are augmented; fer7-small has dropout and batch norm; the last batch of an epoch is smaller.
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 
+use fer_gpu::data::augment::Preset;
 use fer_gpu::data::{self, Dataset, InputSpec, Options};
 use fer_gpu::formats::checkpoint::{Checkpoint, Progress, TensorData};
 use fer_gpu::graph::Metrics;
@@ -18,7 +19,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const BATCH: usize = 12;
 
 fn config(epochs: usize) -> Config {
-    Config { data: "synth:70".into(), model: "fer7-small".into(), epochs, batch: BATCH, seed: 5, ..Config::default() }
+    Config {
+        data: "synth:70".into(),
+        model: "fer7-small".into(),
+        epochs,
+        batch: BATCH,
+        seed: 5,
+        augment: Preset::Strong.into(),
+        ..Config::default()
+    }
 }
 
 fn dataset() -> Dataset {

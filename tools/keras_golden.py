@@ -14,6 +14,7 @@ import json
 import sys
 from pathlib import Path
 
+import keras_augment
 import keras_elementwise
 import keras_networks
 from keras_common import Case, keras, np, single, tf, use_dtype
@@ -302,7 +303,7 @@ def adam():
 
 OPS = [conv2d, depthwise_conv2d, dense, batch_norm, relu, leaky_relu, max_pool2d, avg_pool2d, global_max_pool, zero_pad2d]
 OPS += [concat, add, mul, global_avg_pool, softmax_cross_entropy, adam]
-OPS += keras_elementwise.OPS
+OPS += keras_elementwise.OPS + keras_augment.OPS
 
 
 def dump(value, depth=4, indent=0):

@@ -72,7 +72,7 @@ SCRATCH = {body.__name__.replace("_", "-"): (body, shape[2], classes) for body, 
 TABLE = {  # ours: whose body, head, side of the image, samples, classes, values of the image
     # More samples where a batch norm follows a dense layer: it sends two to 1 and -1, whatever they were.
     **{name: (name, None, 48, 2, classes, UNIT) for name, (_, _, classes) in SCRATCH.items()},
-    **{name: (name, None, 48, 8, SCRATCH[name][2], UNIT) for name in ("fer4-cnn5-bn", "fer7-cnn3-bn", "fer7-cnn4-bn")},
+    **{name: (name, None, 48, 4, SCRATCH[name][2], UNIT) for name in ("fer4-cnn5-bn", "fer7-cnn3-bn", "fer7-cnn4-bn")},
     "fer8-cnn5": ("fer8-cnn5", None, 64, 2, 8, UNIT),
     "fer4-vgg16": ("fer8-vgg16", r0_head, 32, 4, 4, UNIT),
     "fer4-resnet101": ("fer4-resnet101", r0_head, 64, 4, 4, UNIT),

@@ -3,6 +3,8 @@
 use super::args::{DeviceArgs, VariantArgs};
 use super::out::{print, print_json};
 use super::profile::ProfileArgs;
+use crate::data::augment::{Augmenter, Preset, Settings};
+use crate::data::{InputSpec, Preprocess};
 use crate::error::{Error, Result};
 use crate::graph::{At, Executor, GpuExecutor, Samples};
 use crate::models;
@@ -28,6 +30,9 @@ pub(super) struct BenchArgs {
     /// Images a step
     #[arg(long, default_value_t = 32)]
     batch: usize,
+    /// Augment the images of the steps: light or strong
+    #[arg(long, value_name = "NAME")]
+    augment: Option<Preset>,
     /// Steps to time, after a first one
     #[arg(long, default_value_t = 20)]
     steps: usize,
@@ -74,7 +79,10 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
     let labels: Vec<u32> = (0..args.batch).map(|i| (i * 7 % model.classes) as u32).collect();
     let samples = Samples::labelled(x, &labels, model.classes);
     let start = Instant::now();
+    let settings = args.augment.map(Settings::from).unwrap_or_default();
+    let augmenter = Augmenter::new(&settings, 0, InputSpec::of(graph.input())?, Preprocess::Unit);
     let mut executor = GpuExecutor::new(gpu, graph, args.batch, 0, true)?;
+    augmenter.map_or(Ok(()), |augmenter| executor.augment(Arc::new(augmenter)))?;
     let step = |executor: &mut GpuExecutor, t: u64| -> Result<f64> {
         let start = Instant::now();
         executor.train(&samples.batch(), At::step(t, 0.001))?;

@@ -2,11 +2,10 @@
 
 use super::args::{BadFile, DeviceArgs};
 use super::out::{print, print_json, say};
-use crate::data::{self, Dataset, InputSpec, OnBadFile, Split};
+use crate::data::{self, Dataset, InputSpec, OnBadFile, Split, Task};
 use crate::error::{Error, Result};
-use crate::eval::report::report;
 use crate::formats::checkpoint::Meta;
-use crate::train::{Config, Saved, evaluate};
+use crate::train::{Config, Saved, score};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -43,7 +42,7 @@ pub(super) struct EvaluateArgs {
     on_bad_file: Option<BadFile>,
     #[command(flatten)]
     device: DeviceArgs,
-    /// {accuracy, loss, mse, macro_f1, weighted_f1, per_class, confusion, n}
+    /// {accuracy, loss, mse, macro_f1, weighted_f1, per_class, confusion, n}; of values {n, loss, rmse, ccc, outputs}
     #[arg(long)]
     json: bool,
 }
@@ -65,15 +64,17 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     }
     let (split, name) = pick(&dataset, args.split)?;
     let device = args.device.open()?;
+    let what = if dataset.task == Task::Values { "values" } else { "classes" };
     let classes = dataset.classes.join(", ");
-    say!("data: {}: the {name} split, {} images; classes {classes}", dataset.source, split.len());
+    say!("data: {}: the {name} split, {} images; {what} {classes}", dataset.source, split.len());
     let batch = usize::from(args.batch).min(split.len());
     let mut network = saved.on(&device, batch)?;
-    let evaluation = evaluate(network.executor.as_mut(), &split, &dataset.classes, batch)?;
+    let executor = network.executor.as_mut();
+    let scores = score(executor, &split, (dataset.task, &dataset.classes), batch)?;
     if args.json {
-        print_json(&evaluation)?;
+        print_json(&scores)?;
     } else {
-        print(&report(&evaluation))?;
+        print(&scores.report())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -98,6 +99,9 @@ fn open_data(args: &EvaluateArgs, run: Option<&Config>, meta: &Meta, input: Inpu
         // Drawn faces and held back images depend on it: the ones that training did not see must stay unseen.
         seed: meta.progress.as_ref().map_or(0, |p| p.seed),
         preprocess: meta.preprocessing,
+        // Other data have votes of their own.
+        soft_labels: run.filter(|_| args.data.is_none()).and_then(|r| r.soft_labels.clone()),
+        ..data::Options::default()
     };
     let set = |classes: &[String]| classes.iter().cloned().collect::<BTreeSet<String>>();
     if let Some(chosen) = &args.classes
@@ -111,6 +115,15 @@ fn open_data(args: &EvaluateArgs, run: Option<&Config>, meta: &Meta, input: Inpu
         return data::open(source, input, &options(Some(&meta.classes)));
     }
     let dataset = data::open(source, input, &options(None))?;
+    if dataset.task != meta.task {
+        let kind = |task| if task == Task::Values { "values" } else { "classes" };
+        let what = format!("it has {}: {}", kind(dataset.task), dataset.classes.join(", "));
+        return Err(Error::data(source, what, format!("{}: {}", kind(meta.task), meta.classes.join(", "))));
+    }
+    if meta.task == Task::Values && dataset.classes != meta.classes {
+        let what = format!("its columns are {}", dataset.classes.join(", "));
+        return Err(Error::data(source, what, format!("the network's, {}", meta.classes.join(", "))));
+    }
     if dataset.classes == meta.classes {
         return Ok(dataset);
     }

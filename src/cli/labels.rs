@@ -1,6 +1,7 @@
 //! What `fer-gpu predict` prints: a table, csv or JSON.
 
 use super::out::{print, print_json};
+use crate::data::Task;
 use crate::error::{Error, Result};
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
@@ -10,12 +11,22 @@ const TOP: usize = 3;
 
 /// What a network says of an image. Fields are in the order of the JSON's keys.
 #[derive(Debug, Serialize)]
-pub(super) struct Prediction {
-    file: String,
-    label: String,
-    probability: f32,
-    #[serde(serialize_with = "as_map")]
-    probabilities: Vec<(String, f32)>,
+#[serde(untagged)]
+pub(super) enum Prediction {
+    /// Of a classifier.
+    Class {
+        file: String,
+        label: String,
+        probability: f32,
+        #[serde(serialize_with = "as_map")]
+        probabilities: Vec<(String, f32)>,
+    },
+    /// Of a network that predicts values.
+    Values {
+        file: String,
+        #[serde(serialize_with = "as_map")]
+        values: Vec<(String, f32)>,
+    },
 }
 
 /// `{class: probability}` in the network's order.
@@ -24,11 +35,16 @@ fn as_map<S: Serializer>(pairs: &[(String, f32)], serializer: S) -> Result<S::Ok
 }
 
 impl Prediction {
-    /// Of finite probabilities, one a class and at least one. Of equals the first in the network's order leads.
-    pub(super) fn new(file: String, classes: &[String], values: &[f32]) -> Self {
-        let probabilities: Vec<(String, f32)> = classes.iter().cloned().zip(values.iter().copied()).collect();
-        let (label, probability) = ranked(&probabilities).first().copied().cloned().unwrap_or_default();
-        Self { file, label, probability, probabilities }
+    /// Of finite values, one an output and at least one. Of equal probabilities the first in the network's order leads.
+    pub(super) fn new(file: String, task: Task, names: &[String], values: &[f32]) -> Self {
+        let values: Vec<(String, f32)> = names.iter().cloned().zip(values.iter().copied()).collect();
+        match task {
+            Task::Values => Self::Values { file, values },
+            Task::Classes => {
+                let (label, probability) = ranked(&values).first().copied().cloned().unwrap_or_default();
+                Self::Class { file, label, probability, probabilities: values }
+            }
+        }
     }
 }
 
@@ -44,7 +60,7 @@ fn ranked(probabilities: &[(String, f32)]) -> Vec<&(String, f32)> {
 pub(super) enum Form {
     /// Aligned columns: file, label, probability, the most probable classes.
     Table,
-    /// `file,label,probability,<classes>`.
+    /// `file,label,probability,<classes>`, or `file,<values>`.
     Csv,
     /// An array.
     Json,
@@ -53,6 +69,7 @@ pub(super) enum Form {
 /// Prints predictions as they come; JSON at the end, so that it is whole or absent.
 pub(super) struct Printer<'a> {
     form: Form,
+    task: Task,
     classes: &'a [String],
     file_width: usize,
     label_width: usize,
@@ -62,12 +79,12 @@ pub(super) struct Printer<'a> {
 
 impl<'a> Printer<'a> {
     /// For the predictions of these files.
-    pub(super) fn new(form: Form, classes: &'a [String], files: &[PathBuf]) -> Self {
+    pub(super) fn new(form: Form, (task, classes): (Task, &'a [String]), files: &[PathBuf]) -> Self {
         let longest =
             |lengths: &mut dyn Iterator<Item = usize>, title: &str| lengths.max().unwrap_or(0).max(title.len());
         let file_width = longest(&mut files.iter().map(|f| f.display().to_string().chars().count()), "file");
         let label_width = longest(&mut classes.iter().map(|c| c.chars().count()), "label");
-        Self { form, classes, file_width, label_width, started: false, kept: Vec::new() }
+        Self { form, task, classes, file_width, label_width, started: false, kept: Vec::new() }
     }
 
     /// Prints or keeps some more. False when nobody reads any more.
@@ -93,12 +110,27 @@ impl<'a> Printer<'a> {
 
     fn rows(&self, predictions: &[Prediction], head: bool) -> String {
         let (f, l) = (self.file_width, self.label_width);
-        let mut text =
-            if head { format!("{:<f$}  {:<l$}  probability  top {TOP}\n", "file", "label") } else { String::new() };
+        let columns = || self.classes.iter().map(|name| (name, name.chars().count().max(8)));
+        let mut text = match self.task {
+            _ if !head => String::new(),
+            Task::Classes => format!("{:<f$}  {:<l$}  probability  top {TOP}\n", "file", "label"),
+            Task::Values => {
+                let names: String = columns().map(|(name, width)| format!("  {name:>width$}")).collect();
+                format!("{:<f$}{names}\n", "file")
+            }
+        };
         for p in predictions {
-            let top: Vec<String> =
-                ranked(&p.probabilities).iter().take(TOP).map(|(class, p)| format!("{class} {p:.4}")).collect();
-            text += &format!("{:<f$}  {:<l$}  {:>11.4}  {}\n", p.file, p.label, p.probability, top.join(", "));
+            text += &match p {
+                Prediction::Class { file, label, probability, probabilities } => {
+                    let top = ranked(probabilities).into_iter().take(TOP).map(|(class, p)| format!("{class} {p:.4}"));
+                    let top = top.collect::<Vec<_>>().join(", ");
+                    format!("{file:<f$}  {label:<l$}  {probability:>11.4}  {top}\n")
+                }
+                Prediction::Values { file, values } => {
+                    let each = columns().zip(values).map(|((_, width), (_, v))| format!("  {v:>width$.4}"));
+                    format!("{file:<f$}{}\n", each.collect::<String>())
+                }
+            };
         }
         text
     }
@@ -107,12 +139,22 @@ impl<'a> Printer<'a> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let failed = |e: csv::Error| Error::io("write", "standard output")(e.into());
         if head {
-            let fixed = ["file", "label", "probability"];
-            writer.write_record(fixed.into_iter().chain(self.classes.iter().map(String::as_str))).map_err(failed)?;
+            let fixed = match self.task {
+                Task::Classes => &["file", "label", "probability"][..],
+                Task::Values => &["file"],
+            };
+            writer
+                .write_record(fixed.iter().copied().chain(self.classes.iter().map(String::as_str)))
+                .map_err(failed)?;
         }
         for p in predictions {
-            let fixed = [p.file.clone(), p.label.clone(), p.probability.to_string()];
-            let each = p.probabilities.iter().map(|(_, p)| p.to_string());
+            let (fixed, each) = match p {
+                Prediction::Class { file, label, probability, probabilities } => {
+                    (vec![file.clone(), label.clone(), probability.to_string()], probabilities)
+                }
+                Prediction::Values { file, values } => (vec![file.clone()], values),
+            };
+            let each = each.iter().map(|(_, v)| v.to_string());
             writer.write_record(fixed.into_iter().chain(each)).map_err(failed)?;
         }
         let bytes = writer.into_inner().map_err(|e| Error::io("write", "standard output")(e.into_error()))?;

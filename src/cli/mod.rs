@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod data;
 mod devices;
 mod evaluate;
 mod export;
@@ -55,6 +56,8 @@ enum Command {
     Devices(devices::DevicesArgs),
     /// Check every op on an adapter against the f64 reference
     Verify(verify::VerifyArgs),
+    /// Look at data before training on it
+    Data(data::DataArgs),
     /// Write drawn faces as a tree of class folders
     Synth(synth::SynthArgs),
 }
@@ -85,6 +88,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Summary(args) => models::summary(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Data(args) => data::run(&args),
         Command::Synth(args) => synth::run(&args),
     }
 }

@@ -32,10 +32,10 @@ pub(super) struct PredictArgs {
     on_bad_file: BadFile,
     #[command(flatten)]
     device: DeviceArgs,
-    /// An array of {file, label, probability, probabilities}
+    /// An array of {file, label, probability, probabilities}, or of {file, values}
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Columns file, label, probability, and one a class
+    /// Columns file, label, probability, and one a class; file and one a value
     #[arg(long)]
     csv: bool,
 }
@@ -52,7 +52,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
         (false, false) => Form::Table,
     };
     let classes = network.meta.classes.clone();
-    let mut printer = Printer::new(form, &classes, &files);
+    let mut printer = Printer::new(form, (network.meta.task, &classes), &files);
     let mut labelled = 0;
     for paths in files.chunks(batch) {
         let (read, mut x) = read_batch(paths, network.input(), args.on_bad_file)?;
@@ -108,7 +108,7 @@ fn label(network: &mut Loaded, from: &Path, files: &[&Path], x: &[f32]) -> Resul
                 let what = format!("the network's output for {} holds {bad}", file.display());
                 return Err(Error::checkpoint(from, what, "its parameters have diverged: use an earlier checkpoint"));
             }
-            Ok(Prediction::new(file.display().to_string(), classes, values))
+            Ok(Prediction::new(file.display().to_string(), network.meta.task, classes, values))
         })
         .collect()
 }

@@ -10,16 +10,18 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub(super) struct Progress {
     bar: ProgressBar,
     epochs: usize,
+    /// Whether the network predicts values.
+    values: bool,
 }
 
 impl Progress {
-    /// `epochs` is the number of the last one.
-    pub(super) fn new(epochs: usize) -> Self {
+    /// `epochs` is the number of the last one; `values` says that there is no accuracy.
+    pub(super) fn new(epochs: usize, values: bool) -> Self {
         // Hidden by itself where stderr is not a terminal.
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
         let style = ProgressStyle::with_template("{prefix} [{bar:24}] {pos}/{len}  {msg}  ETA {eta}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-        Self { bar, epochs }
+        Self { bar, epochs, values }
     }
 }
 
@@ -32,7 +34,8 @@ impl Observer for Progress {
         }
         let n = so_far.count.max(1.0);
         let figures = if so_far.count > 0.0 {
-            format!("loss {:.4}  accuracy {:.4}  ", so_far.loss / n, so_far.correct / n)
+            let accuracy = if self.values { String::new() } else { format!("accuracy {:.4}  ", so_far.correct / n) };
+            format!("loss {:.4}  {accuracy}", so_far.loss / n)
         } else {
             String::new()
         };
@@ -54,16 +57,19 @@ impl Observer for Progress {
     }
 
     fn epoch(&mut self, row: &EpochRow, best: bool) {
+        let figures = match (row.val_rmse(), row.val_ccc()) {
+            (Some(rmse), Some(ccc)) => {
+                format!("loss {:.4}  |  validation: loss {:.4}  rmse {rmse:.4}  ccc {ccc:.4}", row.loss, row.val_loss)
+            }
+            _ => format!(
+                "loss {:.4}  accuracy {:.4}  mse {:.4}  |  validation: loss {:.4}  accuracy {:.4}  mse {:.4}",
+                row.loss, row.accuracy, row.mse, row.val_loss, row.val_accuracy, row.val_mse
+            ),
+        };
         let line = format!(
-            "epoch {:>3}/{}  loss {:.4}  accuracy {:.4}  mse {:.4}  |  validation: loss {:.4}  accuracy {:.4}  mse {:.4}  |  {:.0} images/s  {:.1} s{}",
+            "epoch {:>3}/{}  {figures}  |  {:.0} images/s  {:.1} s{}",
             row.epoch,
             self.epochs,
-            row.loss,
-            row.accuracy,
-            row.mse,
-            row.val_loss,
-            row.val_accuracy,
-            row.val_mse,
             row.images_per_s,
             row.seconds,
             if best { "  best" } else { "" },

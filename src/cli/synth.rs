@@ -32,5 +32,6 @@ pub(super) fn run(args: &SynthArgs) -> Result<ExitCode> {
     say!("{train} training, {validation} validation and {test} test images written to {out}");
     say!("a sheet to look at: {}", written.sheet.display());
     say!("train on them: fer-gpu train --data {out}");
+    say!("or on the numbers that they are drawn by: fer-gpu train --data {out}/values.csv");
     Ok(ExitCode::SUCCESS)
 }

@@ -4,13 +4,13 @@ use super::args::{BadFile, DeviceArgs, VariantArgs, open_device};
 use super::out::{print, say};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
-use crate::data::{self, Dataset, OnBadFile, Preprocess};
+use crate::data::augment::Preset;
+use crate::data::{self, ClassWeight, Dataset, OnBadFile, Preprocess, Task};
 use crate::error::{Error, Result};
-use crate::eval::report::report;
 use crate::formats::checkpoint::Checkpoint;
 use crate::train::environment::Environment;
 use crate::train::run::RunFolder;
-use crate::train::{Config, Device, Outcome, Start, Stopped, Trainer, config_of};
+use crate::train::{Config, Device, Outcome, Output, Start, Stopped, Trainer, config_of};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,13 +22,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[command(after_help = "Examples:
   fer-gpu train
   fer-gpu train --data fer2013.csv.gz --model fer7-cnn3-bn --epochs 30 --batch 100
+  fer-gpu train --data fer2013.csv.gz --model fer7-cnn3-bn --augment light
   fer-gpu train --data faces/ --model fer4-cnn4-bn --classes happy,sad,surprise,neutral
   fer-gpu train --data faces/ --model fer8-vgg19 --size 64 --unfreeze-last 10
   fer-gpu train --resume runs/train/1 --epochs 60
   fer-gpu train --lr 0.0003 --print-config > settings.toml
   fer-gpu train --config settings.toml     ([[phase]] tables: epochs, batch, lr, freeze, unfreeze-last)")]
 pub(super) struct TrainArgs {
-    /// synth, synth:N, FILE.csv, FILE.csv.gz, or a folder of class folders [default: synth]
+    /// synth, synth:N, FILE.csv, FILE.csv.gz (FER2013's, or `path` and columns of numbers), or a folder of class folders
+    /// [default: synth]
     #[arg(long)]
     data: Option<String>,
     /// A name that `fer-gpu models` lists [default: fer7-small]
@@ -57,7 +59,7 @@ pub(super) struct TrainArgs {
     /// Seed of parameters, order, dropout and drawn data [default: 0]
     #[arg(long)]
     seed: Option<u64>,
-    /// Stop after so many epochs without a better validation accuracy; 0 never does [default: 0]
+    /// Stop after so many epochs without a better validation accuracy (concordance, of values); 0 never does [default: 0]
     #[arg(long)]
     patience: Option<usize>,
     /// Keep only these classes, in this order
@@ -69,6 +71,23 @@ pub(super) struct TrainArgs {
     /// What to do with an image that cannot be read [default: fail]
     #[arg(long)]
     on_bad_file: Option<BadFile>,
+    /// What is done to training images, anew in every epoch: none, light (flips, rotation, shifts, zoom) or strong (and shear,
+    /// brightness, contrast, blur, noise, erasing); single settings stand in the table [augment] of --config [default: none]
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    augment: Option<Preset>,
+    /// What each class's images count: none, balanced (n / (k n_c)), or a file: csv `class,weight` or TOML [default: none]
+    #[arg(long, value_name = "HOW", conflicts_with = "resume")]
+    class_weight: Option<String>,
+    /// The loss takes 1 - X + X/k for a class's target of 1, and X/k for 0 [default: 0]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, conflicts_with = "resume")]
+    label_smoothing: Option<f32>,
+    /// A csv of votes for the classes of each image, whose shares become the targets: FER+'s beside fer2013.csv, or one with
+    /// `Image name` and a column a class beside a folder
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    soft_labels: Option<PathBuf>,
+    /// What the outputs go through, for data of values (a csv `path,valence,...`) [default: linear]
+    #[arg(long, conflicts_with = "resume")]
+    output: Option<Output>,
     #[command(flatten)]
     device: DeviceArgs,
     /// Run folder [default: runs/train/N]
@@ -122,6 +141,15 @@ impl TrainArgs {
             c.freeze.clone_from(&self.variant.freeze);
             c.unfreeze_last = self.variant.unfreeze_last;
         }
+        if let Some(preset) = self.augment {
+            c.augment = preset.into();
+        }
+        if let Some(text) = &self.class_weight {
+            c.class_weight = ClassWeight::parse(text)?;
+        }
+        set(&mut c.label_smoothing, &self.label_smoothing);
+        c.soft_labels = self.soft_labels.clone().or(c.soft_labels);
+        c.output = self.output.or(c.output);
         c.on_bad_file = self.on_bad_file.map_or(c.on_bad_file, OnBadFile::from);
         c.check()?;
         Ok(c)
@@ -148,14 +176,7 @@ impl TrainArgs {
 
 /// Opens the data of a configuration, with its notes on stderr.
 fn open_data(config: &Config, start: &Start) -> Result<Dataset> {
-    let options = data::Options {
-        classes: (!config.classes.is_empty()).then(|| config.classes.clone()),
-        validation_split: config.validation_split,
-        on_bad_file: config.on_bad_file,
-        seed: config.seed,
-        preprocess: start.preprocess,
-    };
-    let dataset = data::open(&config.data, start.input, &options)?;
+    let dataset = data::open(&config.data, start.input, &config.data_options(start.preprocess))?;
     for note in &dataset.notes {
         say!("note: {note}");
     }
@@ -180,7 +201,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     }
     let dataset = open_data(&config, &start)?;
     // Every error of shapes and sizes surfaces here, before a device or a folder exists.
-    config.check_graph(&start.graph(dataset.classes.len())?)?;
+    config.check_graph(&start.graph_for(&config, &dataset)?)?;
     config.check_batch(dataset.train.len())?;
     let device = open_device(&config.device, config.backend.as_deref())?;
     if args.profile.asked() && matches!(device, Device::Cpu) {
@@ -188,10 +209,11 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     }
     let test = dataset.test.as_ref().map_or(0, |t| t.len());
     say!(
-        "data: {}: {} training, {} validation, {test} test images; classes {}",
+        "data: {}: {} training, {} validation, {test} test images; {} {}",
         dataset.source,
         dataset.train.len(),
         dataset.validation.len(),
+        if dataset.task == Task::Classes { "classes" } else { "values" },
         dataset.classes.join(", ")
     );
     let run = match &args.resume {
@@ -227,7 +249,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         args.profile.show(&trainer.profile()?)?;
     }
     let stop = stop_on_signal()?;
-    let mut progress = Progress::new(config.epochs);
+    let mut progress = Progress::new(config.epochs, dataset.task == Task::Values);
     let outcome = trainer.run(&mut progress, &stop)?;
     drop(progress);
     finish(&config, &dataset, &run, &outcome)
@@ -248,6 +270,14 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
+/// What says which epoch is the best.
+fn monitored(dataset: &Dataset) -> &'static str {
+    match dataset.task {
+        Task::Classes => "validation accuracy",
+        Task::Values => "mean concordance on validation",
+    }
+}
+
 fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome) -> Result<ExitCode> {
     let folder = run.path().display();
     if outcome.stopped == Some(Stopped::Interrupted) {
@@ -255,18 +285,19 @@ fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome
         return Ok(ExitCode::from(130));
     }
     if outcome.stopped == Some(Stopped::Patience) {
-        say!("stopped early: no better validation accuracy for {} epochs", config.patience);
+        say!("stopped early: no better {} for {} epochs", monitored(dataset), config.patience);
     }
     if let Some(best) = outcome.best {
         say!(
-            "best: epoch {}, validation accuracy {:.4}; on the {} split:",
+            "best: epoch {}, {} {:.4}; on the {} split:",
             best.epoch,
+            monitored(dataset),
             best.value,
             outcome.evaluated_on
         );
     }
     if let Some(evaluation) = &outcome.evaluation {
-        print(&report(evaluation))?;
+        print(&evaluation.report())?;
     }
     if dataset.source.starts_with("synth") {
         say!("These are drawn faces: their accuracy means nothing about people.");
@@ -279,13 +310,15 @@ fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome
         (run.results(), "one row an epoch"),
         (run.metrics(), "the figures above, for programs"),
         (run.report(), "the figures above"),
-        (run.curves(), "loss and accuracy by epoch"),
+        (run.curves(), "the course of training"),
         (run.confusion_csv(), "confusion matrix"),
         (run.confusion_svg(), "confusion matrix"),
         (run.config(), "every setting"),
         (run.env(), "machine, driver, command line"),
     ] {
-        say!("  {:<44} {what}", path.display());
+        if path.exists() {
+            say!("  {:<44} {what}", path.display());
+        }
     }
     say!(
         "use it: fer-gpu predict {folder} IMAGE|DIR; go on: fer-gpu train --resume {folder} --epochs {}",

@@ -15,7 +15,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::select::{choose_classes, held_back_note, hold_back, unused_split_note};
 use super::store::{Names, PIXELS, Part, Stored};
-use super::{Dataset, InputSpec, Options, Split, synth::EMOTIONS};
+use super::{Dataset, InputSpec, Options, Split, Task, synth::EMOTIONS};
 use crate::error::{Error, Result};
 
 /// The splits as `Usage` calls them: train, validation, test.
@@ -72,7 +72,7 @@ pub(super) fn open(source: &str, path: &Path, input: InputSpec, options: &Option
         }
         None => part(path, &train, &classes, options, &mut notes)?,
     };
-    Ok(Dataset { source: source.to_string(), classes, train, validation, test, notes })
+    Ok(Dataset { source: source.to_string(), task: Task::Classes, classes, train, validation, test, notes })
 }
 
 /// Holds back a part of the training images for validation.
@@ -155,7 +155,7 @@ fn read(path: &Path, labels: &[Option<u32>; 7]) -> Result<([Rows; 3], usize)> {
 }
 
 /// The text of the file, and whether it was packed: its first bytes say so, not its name.
-fn unpack(path: &Path) -> Result<(Box<dyn Read>, bool)> {
+pub(super) fn unpack(path: &Path) -> Result<(Box<dyn Read>, bool)> {
     let mut file = File::open(path).map_err(Error::io("read", path))?;
     let mut magic = Vec::new();
     file.by_ref().take(2).read_to_end(&mut magic).map_err(Error::io("read", path))?;

@@ -13,7 +13,7 @@ use super::decode::{check_header, decode, read_image};
 use super::select::{choose_classes, held_back_note, hold_back, unused_split_note};
 use super::store::Part;
 use super::walk::{is_hidden, is_image};
-use super::{Dataset, InputSpec, OnBadFile, Options, Split};
+use super::{Dataset, InputSpec, OnBadFile, Options, Origin, Split, Task};
 use crate::error::{Error, Result};
 
 /// Skipped files that are named one by one.
@@ -49,6 +49,10 @@ impl Split for Files {
 
     fn name(&self, index: usize) -> String {
         self.paths[index].display().to_string()
+    }
+
+    fn origin(&self, index: usize) -> Origin<'_> {
+        Origin::File(&self.paths[index])
     }
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
@@ -100,7 +104,7 @@ pub(super) fn open(source: &str, root: &Path, input: InputSpec, options: &Option
             (side(kept), side(held))
         }
     };
-    Ok(Dataset { source: source.to_string(), classes, train, validation, test, notes })
+    Ok(Dataset { source: source.to_string(), task: Task::Classes, classes, train, validation, test, notes })
 }
 
 impl Layout {

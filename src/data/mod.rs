@@ -7,10 +7,15 @@
 //! | `synth`, `synth:N` | faces that the program draws | [`synth`] |
 //! | `FILE.csv`, `FILE.csv.gz` | FER2013's table | `fer_csv` |
 //! | a folder | a tree of class folders | `folder` |
+//! | `FILE.csv` with a column `path` | images with numbers | `values` |
+//!
+//! Classes may come with votes of several people ([`Options::soft_labels`], `votes`) and with weights ([`ClassWeight`]).
 //!
 //! A [`loader::Loader`] then reads a split in threads, ahead of the training step. Pixels are floats from 0 to 1
 //! (the byte divided by 255), rows first, channels last, and then what [`Preprocess`] makes of them.
 
+pub mod augment;
+mod class_weight;
 mod decode;
 mod fer_csv;
 mod folder;
@@ -18,13 +23,17 @@ pub mod loader;
 pub mod names;
 mod preprocess;
 mod select;
+mod sheet;
 mod store;
 pub mod synth;
+mod values;
+mod votes;
 mod walk;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use class_weight::ClassWeight;
 pub use decode::{MAX_SIDE, read_image};
 pub use loader::Loader;
 pub use preprocess::{Affine, Preprocess};
@@ -108,13 +117,37 @@ pub struct Options {
     pub seed: u64,
     /// What is made of the pixels for the network.
     pub preprocess: Preprocess,
+    /// A csv of votes beside a FER2013 csv or a folder, whose shares become the targets: see `votes`.
+    pub soft_labels: Option<PathBuf>,
+    /// What the training images of each class count.
+    pub class_weight: ClassWeight,
+}
+
+/// What a network learns from a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Which class an image is of.
+    #[default]
+    Classes,
+    /// Numbers.
+    Values,
+}
+
+impl Task {
+    /// Whether it is the usual one, which files need not name.
+    pub(crate) fn is_classes(&self) -> bool {
+        *self == Self::Classes
+    }
 }
 
 /// An opened source.
 pub struct Dataset {
     /// What was opened, as typed.
     pub source: String,
-    /// Class names; a label is a place in this list.
+    /// What there is to learn.
+    pub task: Task,
+    /// Class names; a label is a place in this list. For values, the outputs' names.
     pub classes: Vec<String>,
     /// Images to learn from.
     pub train: Arc<dyn Split>,
@@ -137,6 +170,17 @@ impl std::fmt::Debug for Dataset {
             .field("notes", &self.notes)
             .finish()
     }
+}
+
+/// Where an image comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// A row of the source's table, where the header is row 1.
+    Row(u32),
+    /// A file.
+    File(&'a Path),
+    /// Nowhere: the program drew it.
+    Drawn,
 }
 
 /// The images of one split, in a fixed order.
@@ -172,6 +216,11 @@ pub trait Split: Send + Sync {
     /// What a person would look for to find the image: a file's path, `fer2013.csv row 17`.
     fn name(&self, index: usize) -> String;
 
+    /// Where the image comes from.
+    fn origin(&self, _index: usize) -> Origin<'_> {
+        Origin::Drawn
+    }
+
     /// Writes the image to `out`: height x width x channels floats from 0 to 1, rows first, channels last; of a dataset that was
     /// opened with another [`Preprocess`] than `unit`, what that makes of them.
     ///
@@ -180,7 +229,8 @@ pub trait Split: Send + Sync {
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()>;
 }
 
-/// Opens what the user named: `synth`, `synth:N`, a FER2013 csv file (plain or gzip), or a folder of class folders.
+/// Opens what the user named: `synth`, `synth:N`, a FER2013 csv file (plain or gzip), a csv of paths and numbers, or a folder of
+/// class folders.
 ///
 /// # Errors
 /// Names the file, row or folder and says what was expected there: see the module's table for the formats.
@@ -188,10 +238,15 @@ pub fn open(source: &str, input: InputSpec, options: &Options) -> Result<Dataset
     input.check()?;
     options.preprocess.check(input.channels)?;
     select::check_options(options)?;
-    open_pixels(source, input, options).map(|dataset| options.preprocess.of_dataset(dataset))
+    let mut dataset = open_pixels(source, input, options)?;
+    if let Some(votes) = &options.soft_labels {
+        dataset = votes::apply(votes, dataset, options)?;
+    }
+    options.class_weight.apply(&mut dataset)?;
+    Ok(options.preprocess.of_dataset(dataset))
 }
 
-/// [`open`] without preprocessing.
+/// [`open`] without votes, weights and preprocessing.
 fn open_pixels(source: &str, input: InputSpec, options: &Options) -> Result<Dataset> {
     if let Some(count) = synth::parse_source(source)? {
         return synth::open(source, count, input, options);
@@ -203,7 +258,12 @@ fn open_pixels(source: &str, input: InputSpec, options: &Options) -> Result<Data
     }
     let name = source.to_lowercase();
     if name.ends_with(".csv") || name.ends_with(".csv.gz") {
-        return fer_csv::open(source, path, input, options);
+        if values::is_values(path)? {
+            return values::open(source, path, input, options);
+        }
+        // Votes may say that an image is of another class than the table says, or of one that it does not have.
+        let every = Options { classes: None, ..options.clone() };
+        return fer_csv::open(source, path, input, if options.soft_labels.is_some() { &every } else { options });
     }
     Err(Error::data(path, "a file of no known kind", "`synth`, `synth:N`, a .csv or .csv.gz file, or a folder"))
 }

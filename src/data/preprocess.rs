@@ -3,7 +3,7 @@
 //!
 //! The names are Keras's (`keras.applications.imagenet_utils.preprocess_input`), but for `unit`, `vggface` and `none`.
 
-use super::{Dataset, InputSpec, Split};
+use super::{Dataset, InputSpec, Origin, Split};
 use crate::error::{Error, Result, nearest};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -181,6 +181,10 @@ impl Split for Preprocessed {
 
     fn name(&self, index: usize) -> String {
         self.whole.name(index)
+    }
+
+    fn origin(&self, index: usize) -> Origin<'_> {
+        self.whole.origin(index)
     }
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {

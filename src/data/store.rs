@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image::{DynamicImage, GrayImage};
 
 use super::decode::write_floats;
-use super::{InputSpec, Split};
+use super::{InputSpec, Origin, Split};
 use crate::error::{Error, Result};
 
 /// Rows and columns of a stored image.
@@ -56,6 +56,13 @@ impl Split for Stored {
         match &self.names {
             Names::Rows(file, rows) => format!("{file} row {}", rows[index]),
             Names::Numbered(word) => format!("{word} {index}"),
+        }
+    }
+
+    fn origin(&self, index: usize) -> Origin<'_> {
+        match &self.names {
+            Names::Rows(_, rows) => Origin::Row(rows[index]),
+            Names::Numbered(_) => Origin::Drawn,
         }
     }
 
@@ -110,6 +117,10 @@ impl Split for Part {
 
     fn name(&self, index: usize) -> String {
         self.whole.name(self.members[index] as usize)
+    }
+
+    fn origin(&self, index: usize) -> Origin<'_> {
+        self.whole.origin(self.members[index] as usize)
     }
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {

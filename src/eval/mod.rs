@@ -3,6 +3,30 @@
 //! * [`metrics`]: confusion matrix, precision, recall, F1, loss, mse; scikit-learn's definitions.
 //! * [`report`]: `report.txt` and `confusion.csv`.
 //! * [`plot`]: `curves.svg` and `confusion.svg`.
+//! * [`values`]: root mean squared error and concordance of predicted numbers.
 pub mod metrics;
 pub mod plot;
 pub mod report;
+pub mod values;
+
+use serde::Serialize;
+
+/// The figures of a network on a split.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Scores {
+    /// Of a classifier.
+    Classes(metrics::Evaluation),
+    /// Of a network that predicts numbers.
+    Values(values::ValueScores),
+}
+
+impl Scores {
+    /// `report.txt`.
+    pub fn report(&self) -> String {
+        match self {
+            Self::Classes(evaluation) => report::report(evaluation),
+            Self::Values(scores) => values::value_report(scores),
+        }
+    }
+}

@@ -3,10 +3,12 @@
 //! What training moves is rounded to f32 after every step, so that a checkpoint holds it exactly and a resumed run goes on
 //! with the same bits. [`CpuExecutor::exact`] turns that off.
 
+use super::augmentation::{Augmentation, check};
 use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
 use super::plan::{INPUT, Mode, Options, Plan, Step};
 use super::{At, Batch, Graph, Loss, Parameters, Samples};
 use crate::error::{Error, Result};
+use crate::ops::augment::{self, Row};
 use crate::ops::{HostBackward, HostForward, Pass, mean_squared_error, softmax_cross_entropy};
 use crate::optim::Adam;
 use crate::tensor::HostTensor;
@@ -28,6 +30,7 @@ pub struct CpuExecutor {
     exact: bool,
     fused: bool,
     collected: Metrics,
+    augmentation: Option<Arc<dyn Augmentation>>,
 }
 
 /// The tensors of a pass, and the gradients of parameters by slot.
@@ -58,6 +61,7 @@ impl CpuExecutor {
             exact: false,
             fused: true,
             collected: Metrics::default(),
+            augmentation: None,
             parameters,
         }
     }
@@ -113,7 +117,12 @@ impl CpuExecutor {
         self.prepare(mode, n)?;
         let plan = self.plans[&(mode, n)].clone();
         let mut run = Run::default();
-        run.tensors.insert(INPUT, HostTensor::from_f32(plan.tensors[INPUT].shape.clone(), batch.x));
+        let mut x = HostTensor::from_f32(plan.tensors[INPUT].shape.clone(), batch.x);
+        if let (Mode::Train, Some(a)) = (mode, &self.augmentation) {
+            let rows: Vec<Row> = batch.samples.iter().map(|sample| a.row(at.epoch, *sample)).collect();
+            x = augment::reference(a.op(), &x, &rows);
+        }
+        run.tensors.insert(INPUT, x);
         let pass = |node: usize| {
             let training = mode == Mode::Train && self.graph.nodes[node].in_training_mode();
             Pass { training, layer: node as u32, seed: self.seed, step: at.step }
@@ -264,6 +273,12 @@ fn view(plan: &Plan, tensors: &HashMap<usize, HostTensor>, t: usize) -> HostTens
 impl Executor for CpuExecutor {
     fn device(&self) -> String {
         "the CPU reference (f64, no driver)".into()
+    }
+
+    fn augment(&mut self, augmentation: Arc<dyn Augmentation>) -> Result<()> {
+        check(&self.graph)?;
+        self.augmentation = Some(augmentation);
+        Ok(())
     }
 
     fn prepare(&mut self, mode: Mode, n: usize) -> Result<()> {

@@ -1,9 +1,10 @@
 //! What both executors can do.
 
 use super::plan::Mode;
-use super::{At, Batch, Profile};
+use super::{At, Augmentation, Batch, Profile};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
+use std::sync::Arc;
 
 /// Sums over the samples of some steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -64,6 +65,12 @@ pub struct Snapshot {
 pub trait Executor {
     /// The device, in a line.
     fn device(&self) -> String;
+
+    /// Changes the images of all training steps from now on. Evaluation and predictions see them as they are.
+    ///
+    /// # Errors
+    /// A network of other things than images, or a device without the room.
+    fn augment(&mut self, augmentation: Arc<dyn Augmentation>) -> Result<()>;
 
     /// Builds what steps of `n` samples need, so that no step builds anything.
     ///

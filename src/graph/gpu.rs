@@ -1,5 +1,6 @@
 //! The plan on a GPU: arenas and buffers made once, a recorded program for each mode and batch size, one submit a step.
 
+use super::augmentation::Augmentation;
 use super::budget::Budget;
 use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
 use super::gpu_memory::Memory;
@@ -11,9 +12,11 @@ use crate::ops::mean_squared_error::{self, GpuRegression};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss, METRICS};
 use crate::ops::{GpuBackward, GpuForward, Pass};
 use crate::optim::{Adam, Arenas};
+use augmented::Augmented;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+mod augmented;
 mod profile;
 mod room;
 
@@ -40,6 +43,7 @@ pub struct GpuExecutor {
     since_read: u32,
     flying: VecDeque<wgpu::SubmissionIndex>,
     collected: Metrics,
+    augmented: Option<Augmented>,
 }
 
 impl GpuExecutor {
@@ -79,6 +83,7 @@ impl GpuExecutor {
             since_read: 0,
             flying: VecDeque::new(),
             collected: Metrics::default(),
+            augmented: None,
             parameters,
         };
         for i in 0..executor.parameters.slots.len() {
@@ -160,6 +165,9 @@ impl GpuExecutor {
         let all = |node| -> Result<Vec<GpuTensor>> {
             Ok(self.node_params(node, |trainable| Some(self.arena(trainable).clone()))?.into_iter().flatten().collect())
         };
+        if let (true, Some(augmented)) = (training, &self.augmented) {
+            augmented.record(&mut rec, &tensor(INPUT))?;
+        }
         for step in &plan.steps {
             match step {
                 Step::Forward { node, x, y, saved, activation } => {
@@ -223,13 +231,11 @@ impl GpuExecutor {
         }
     }
 
-    fn submit(&mut self, mode: Mode, batch: &Batch<'_>, step: StepParams, read: bool) -> Result<()> {
+    fn submit(&mut self, mode: Mode, batch: &Batch<'_>, (step, epoch): (StepParams, u32), read: bool) -> Result<()> {
         batch.check(&self.graph)?;
         let n = batch.len();
         self.prepare(mode, n)?;
-        let plan = &self.plans[&mode];
-        let input = self.memory.tensor(plan, INPUT).flat(0..batch.x.len());
-        self.gpu.write(&input, batch.x);
+        self.write_images(mode, batch, epoch);
         self.gpu.write(&self.memory.targets, batch.targets);
         self.gpu.write(&self.memory.sample_weights, batch.weights);
         self.gpu.queue.write_buffer(&self.memory.step, 0, bytemuck::bytes_of(&step));
@@ -299,6 +305,10 @@ impl Executor for GpuExecutor {
         self.gpu.description.to_string()
     }
 
+    fn augment(&mut self, augmentation: Arc<dyn Augmentation>) -> Result<()> {
+        self.augment_by(augmentation)
+    }
+
     fn prepare(&mut self, mode: Mode, n: usize) -> Result<()> {
         if self.programs.contains_key(&(mode, n)) {
             return Ok(());
@@ -321,11 +331,11 @@ impl Executor for GpuExecutor {
             step_size: self.adam.step_size(at.lr, at.step),
             ..StepParams::default()
         };
-        self.submit(Mode::Train, batch, params, true)
+        self.submit(Mode::Train, batch, (params, at.epoch), true)
     }
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<()> {
-        self.submit(Mode::Evaluate, batch, StepParams::default(), true)
+        self.submit(Mode::Evaluate, batch, Default::default(), true)
     }
 
     fn profile(&mut self, batch: &Batch<'_>) -> Result<Profile> {
@@ -335,7 +345,7 @@ impl Executor for GpuExecutor {
     fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
         let before: Vec<f32> = self.gpu.read(&self.memory.metrics)?;
         let unknown = Samples::unknown(n, self.graph.output().elements());
-        self.submit(Mode::Evaluate, &Batch { x, ..unknown.batch() }, StepParams::default(), false)?;
+        self.submit(Mode::Evaluate, &Batch { x, ..unknown.batch() }, Default::default(), false)?;
         self.since_read -= 1;
         let plan = self.plans[&Mode::Evaluate].resized(&self.graph, n)?;
         let [_, probabilities, _] = plan.loss();
@@ -394,6 +404,7 @@ impl Executor for GpuExecutor {
 
     fn bytes(&self) -> u64 {
         let uniforms: u64 = self.programs.values().map(|p| p.uniform_bytes).sum();
-        self.memory.bytes() + self.scratch.bytes() + uniforms
+        let augmented = self.augmented.as_ref().map_or(0, Augmented::bytes);
+        self.memory.bytes() + self.scratch.bytes() + uniforms + augmented
     }
 }

@@ -4,12 +4,15 @@
 //! to the output, so the branches of a block are interleaved; everything that is counted or named by a user (`--freeze 20`)
 //! is in that order.
 
-use super::{Graph, Node, Value};
+use super::{Graph, Loss, Node, Value};
 use crate::error::{Error, Result, nearest};
+use crate::ops::tanh::Tanh;
+use crate::ops::{Op, mean_squared_error};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Which layers the optimizer leaves alone. Layers are counted as Keras counts `model.layers`: the input is the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +127,35 @@ impl Graph {
             }
         }
         depths
+    }
+
+    /// The same network for values: its outputs are what it says, and its loss is their mean squared error.
+    ///
+    /// # Errors
+    /// More outputs than the loss takes.
+    pub fn for_values(self) -> Result<Self> {
+        let shape = self.output().with_batch(1);
+        mean_squared_error::sizes(&shape, &shape, &[1].into())?;
+        Ok(Self { loss: Loss::MeanSquaredError, ..self })
+    }
+
+    /// The same network with outputs from -1 to 1: the last layer ends in tanh, unless it does already.
+    #[must_use]
+    pub fn ending_in_tanh(mut self) -> Self {
+        let last = self.nodes.len();
+        if self.nodes.last().is_some_and(|n| n.op.name() == Tanh.name()) {
+            return self;
+        }
+        let taken = |name: &str| self.nodes.iter().any(|n| n.name == name);
+        let mut name = "output".to_owned();
+        while taken(&name) {
+            name.push('_');
+        }
+        let (op, class, part) = (Arc::new(Tanh), "Activation", false);
+        let (params, inputs) = (Vec::new(), vec![last]);
+        self.nodes.push(Node { name, class, op, inputs, params, part, body: false, frozen: false });
+        self.shapes.push(self.shapes[last].clone());
+        self
     }
 
     /// Freezes layers, and thaws all others: a frozen layer's parameters count as not trainable, get no gradients and no

@@ -14,6 +14,7 @@
 //! arena; the recorder sees to that ([`crate::gpu::Recorder::dispatch`]). Parameters, gradients and moments are different: they live
 //! all the time and the optimizer walks them in one go, so each is a flat arena of its own.
 
+mod augmentation;
 mod batch;
 mod budget;
 mod builder;
@@ -30,6 +31,7 @@ mod plan;
 mod planner;
 mod profile;
 
+pub use augmentation::Augmentation;
 pub use batch::{At, Batch, Samples};
 pub use budget::Budget;
 pub use builder::{Builder, Numbered};

@@ -1,5 +1,6 @@
 //! Cases: one list an op, run by `cargo test`, `cargo bench` and `fer-gpu verify` alike.
 
+use super::augment::{self, Augment};
 use super::{Op, Pass};
 use crate::tensor::{HostTensor, Shape, fill};
 use std::sync::Arc;
@@ -110,6 +111,15 @@ pub enum Subject {
         targets: Input,
         /// `[n]`.
         weights: Vec<f32>,
+    },
+    /// What is done to images before the network.
+    Augment {
+        /// The settings that the images share.
+        op: Augment,
+        /// `[n, h, w, c]`.
+        x: Input,
+        /// `n` images' own.
+        rows: Vec<augment::Row>,
     },
 }
 

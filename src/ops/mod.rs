@@ -9,6 +9,7 @@
 //! plan adds their gradients up.
 
 pub mod add;
+pub mod augment;
 pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod case;
@@ -298,6 +299,7 @@ pub struct Row {
 /// Every op.
 pub const TABLE: &[Row] = &[
     Row { name: "add", shader: Some("add"), cases: add::cases },
+    Row { name: "augment", shader: Some("augment"), cases: augment::cases },
     Row { name: "avg_pool2d", shader: Some("avg_pool2d"), cases: avg_pool2d::cases },
     Row { name: "batch_norm", shader: Some("batch_norm"), cases: batch_norm::cases },
     Row { name: "concat", shader: Some("concat"), cases: concat::cases },

@@ -1,11 +1,15 @@
 //! Everything that decides a run, as flags and `--config FILE.toml` give it and `config.toml` keeps it.
 
 use super::phase::PhaseConfig;
-use crate::data::{OnBadFile, Preprocess};
+use super::task::Output;
+use crate::data::augment::Augmenter;
+use crate::data::{ClassWeight, InputSpec, OnBadFile, Options, Preprocess, augment};
 use crate::error::{Error, Result};
+use crate::graph::Augmentation;
 use crate::models::Variant;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The settings of a run. In a file, every key may be left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +57,19 @@ pub struct Config {
     /// `vulkan`, `metal`, `dx12` or `gl`; any if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
+    /// Label smoothing: the loss takes `1 - a + a / k` for a class's target of 1, and `a / k` for 0.
+    pub label_smoothing: f32,
+    /// A csv of votes for the classes of each image, whose shares become the targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soft_labels: Option<PathBuf>,
+    /// What the outputs go through where they are values; nothing if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
+    /// What each class counts in training: `none`, `balanced`, a file, or a table of a number a class.
+    pub class_weight: ClassWeight,
+    /// What is done to training images: a preset's name or a table; see [`crate::data::augment`].
+    #[serde(deserialize_with = "augment::text_or_table", skip_serializing_if = "augment::Settings::is_none")]
+    pub augment: augment::Settings,
     /// What is trained how for how long, one after the other; one phase of all epochs if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phase: Vec<PhaseConfig>,
@@ -78,6 +95,11 @@ impl Default for Config {
             on_bad_file: OnBadFile::Fail,
             device: "auto".into(),
             backend: None,
+            label_smoothing: 0.0,
+            soft_labels: None,
+            output: None,
+            class_weight: ClassWeight::None,
+            augment: augment::Settings::default(),
             phase: Vec::new(),
         }
     }
@@ -117,6 +139,25 @@ impl Config {
         Variant::parse(self.size.as_deref(), self.freeze.as_deref(), self.unfreeze_last)
     }
 
+    /// How the data is opened for a network that takes pixels so.
+    pub fn data_options(&self, preprocess: Preprocess) -> Options {
+        Options {
+            classes: (!self.classes.is_empty()).then(|| self.classes.clone()),
+            validation_split: self.validation_split,
+            on_bad_file: self.on_bad_file,
+            seed: self.seed,
+            preprocess,
+            soft_labels: self.soft_labels.clone(),
+            class_weight: self.class_weight.clone(),
+        }
+    }
+
+    /// What is done to training images of a size that are preprocessed so, if anything.
+    pub fn augmentation(&self, input: InputSpec, preprocess: Preprocess) -> Option<Arc<dyn Augmentation>> {
+        let augmenter = Augmenter::new(&self.augment, self.seed, input, preprocess)?;
+        Some(Arc::new(augmenter))
+    }
+
     /// Refuses a batch that is more than the `n` training images.
     ///
     /// # Errors
@@ -138,6 +179,11 @@ impl Config {
             let what = format!("--validation-split {share}");
             return Err(Error::usage(what, "validation-split must be between 0 and 1, such as 0.2"));
         }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            let what = format!("--label-smoothing {}", self.label_smoothing);
+            return Err(Error::usage(what, "label-smoothing must be from 0 to below 1, such as 0.1"));
+        }
+        self.augment.check()?;
         self.phases().map(|_| ())
     }
 }

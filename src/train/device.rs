@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::formats::checkpoint::Progress;
 use crate::gpu::Gpu;
 use crate::gpu::adapter::{DeviceChoice, backends};
-use crate::graph::{CpuExecutor, Executor, GpuExecutor, Graph, Mode};
+use crate::graph::{Augmentation, CpuExecutor, Executor, GpuExecutor, Graph, Mode};
 use std::sync::Arc;
 
 /// Where a graph will run.
@@ -52,8 +52,15 @@ impl Device {
     ///
     /// # Errors
     /// Tensors that the device cannot hold.
-    pub(super) fn ready(&self, graph: &Arc<Graph>, data: &Dataset, at: &Progress) -> Result<Box<dyn Executor>> {
+    pub(super) fn ready(
+        &self,
+        graph: &Arc<Graph>,
+        data: &Dataset,
+        at: &Progress,
+        augmentation: Option<&Arc<dyn Augmentation>>,
+    ) -> Result<Box<dyn Executor>> {
         let mut executor = self.executor(graph, at.batch, mask_seed(at.seed, at.phase), true)?;
+        augmentation.map_or(Ok(()), |a| executor.augment(Arc::clone(a)))?;
         for (mode, split) in [(Mode::Train, &data.train), (Mode::Evaluate, &data.validation)] {
             for size in [at.batch.min(split.len()), split.len() % at.batch] {
                 if size > 0 {

@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::saved;
 use crate::data::loader::Loader;
-use crate::data::{InputSpec, Split};
+use crate::data::{InputSpec, Split, Task};
 use crate::error::{Error, Result};
 use crate::eval::metrics::{Evaluation, Scorer};
 use crate::formats::checkpoint::{Checkpoint, Meta};
@@ -125,6 +125,7 @@ fn input_of(meta: &Meta) -> InputSpec {
 pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
     let refuse = |what: String| Error::checkpoint(path, what, "");
     meta.preprocessing.check(meta.input[2]).map_err(|e| refuse(e.to_string()))?;
+    let finish = |graph: Graph| if meta.task == Task::Values { graph.for_values() } else { Ok(graph) };
     if let Some(network) = &meta.network {
         let graph = network.graph(&meta.model).map_err(|e| refuse(e.to_string()))?;
         if graph.input().dims() != meta.input || graph.output().dims() != [meta.classes.len()] {
@@ -132,7 +133,7 @@ pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
             let classes = meta.classes.len();
             return Err(refuse(format!("its layers map {from} to {to}, not {:?} to {classes} classes", meta.input)));
         }
-        return Ok(graph);
+        return finish(graph);
     }
     let model = models::find(&meta.model).map_err(|e| refuse(e.to_string()))?;
     let [height, width, _] = meta.input;
@@ -141,5 +142,5 @@ pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
         let what = format!("input {:?}, {} takes {:?}", meta.input, model.name, model.input);
         return Err(refuse(what));
     }
-    model.variant(meta.classes.len(), &variant)
+    finish(model.variant(meta.classes.len(), &variant)?)
 }

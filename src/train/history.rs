@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::eval::values::OutputScore;
 use crate::formats::atomic::write_atomically;
 use crate::formats::exact_float;
 
@@ -40,6 +41,31 @@ pub struct EpochRow {
     /// Training images per second of training time.
     #[serde(with = "exact_float")]
     pub images_per_s: f64,
+    /// Where the network predicts values: the scores of each on the validation images. `accuracy` is NaN then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<OutputScore>,
+}
+
+impl EpochRow {
+    /// Mean concordance of the outputs on the validation images, where these are values.
+    pub fn val_ccc(&self) -> Option<f64> {
+        self.mean(|o| o.ccc)
+    }
+
+    /// Mean of the outputs' root mean squared errors on the validation images, where these are values.
+    pub fn val_rmse(&self) -> Option<f64> {
+        self.mean(|o| o.rmse)
+    }
+
+    fn mean(&self, of: fn(&OutputScore) -> f64) -> Option<f64> {
+        let n = self.outputs.len();
+        (n > 0).then(|| self.outputs.iter().map(of).sum::<f64>() / n as f64)
+    }
+
+    /// What says which epoch is the best, the higher the better: validation accuracy, or the mean concordance of values.
+    pub fn monitored(&self) -> f64 {
+        self.val_ccc().unwrap_or(self.val_accuracy)
+    }
 }
 
 /// The columns of `results.csv`, in order: the fields of [`EpochRow`].
@@ -54,15 +80,38 @@ pub fn write_results(path: &Path, history: &[EpochRow]) -> Result<()> {
     write_atomically(path, |w| {
         // The header is written by hand so that an empty history still has one.
         let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(w);
-        csv.write_record(COLUMNS)?;
-        for row in history {
-            csv.serialize(row)?;
+        match history.first().filter(|row| !row.outputs.is_empty()) {
+            None => {
+                csv.write_record(COLUMNS)?;
+                history.iter().try_for_each(|row| csv.serialize(row))?;
+            }
+            Some(first) => {
+                csv.write_record(value_columns(first))?;
+                history.iter().try_for_each(|row| csv.write_record(value_fields(row)))?;
+            }
         }
         csv.flush()
     })
 }
 
-/// Reads `results.csv` back, bit for bit.
+/// The columns of `results.csv` where the network predicts values: no accuracy, but root mean squared error and concordance on the
+/// validation images, their means first.
+fn value_columns(row: &EpochRow) -> Vec<String> {
+    let fixed = COLUMNS.into_iter().filter(|c| !c.ends_with("accuracy")).map(str::to_owned);
+    let each = row.outputs.iter().flat_map(|o| [format!("val_rmse_{}", o.name), format!("val_ccc_{}", o.name)]);
+    fixed.chain(["val_rmse".to_owned(), "val_ccc".to_owned()]).chain(each).collect()
+}
+
+/// The fields of [`value_columns`].
+fn value_fields(row: &EpochRow) -> Vec<String> {
+    let EpochRow { epoch, loss, mse, val_loss, val_mse, lr, seconds, images_per_s, outputs, .. } = row;
+    let means = [row.val_rmse(), row.val_ccc()].map(|mean| mean.unwrap_or(f64::NAN));
+    let figures = [*loss, *mse, *val_loss, *val_mse, *lr, *seconds, *images_per_s].into_iter().chain(means);
+    let figures = figures.chain(outputs.iter().flat_map(|o| [o.rmse, o.ccc])).map(|v| format!("{v:?}"));
+    std::iter::once(epoch.to_string()).chain(figures).collect()
+}
+
+/// Reads `results.csv` of a classifier back, bit for bit.
 ///
 /// # Errors
 /// [`Error::Io`] when it cannot be opened; [`Error::Data`] naming the row when the header or a field is not what
@@ -111,11 +160,24 @@ pub(crate) mod tests {
             lr: 1e-3,
             seconds: 12.5 + 0.1 * e,
             images_per_s: 1234.5678,
+            outputs: Vec::new(),
         }
     }
 
     fn bits(row: &EpochRow) -> Vec<u64> {
-        let EpochRow { epoch, loss, accuracy, mse, val_loss, val_accuracy, val_mse, lr, seconds, images_per_s } = row;
+        let EpochRow {
+            epoch,
+            loss,
+            accuracy,
+            mse,
+            val_loss,
+            val_accuracy,
+            val_mse,
+            lr,
+            seconds,
+            images_per_s,
+            outputs: _,
+        } = row;
         let mut bits = vec![*epoch as u64];
         bits.extend(
             [loss, accuracy, mse, val_loss, val_accuracy, val_mse, lr, seconds, images_per_s].map(|v| v.to_bits()),
@@ -141,6 +203,24 @@ pub(crate) mod tests {
         }
         write_results(&path, &[]).unwrap();
         assert!(read_results(&path).unwrap().is_empty());
+    }
+
+    #[test]
+    fn values_have_columns_of_their_own() {
+        let score = |name: &str, rmse, ccc| OutputScore { name: name.into(), rmse, ccc };
+        let outputs = vec![score("valence", 0.5, 0.25), score("arousal", 0.25, 0.75)];
+        let row = EpochRow { accuracy: f64::NAN, val_accuracy: f64::NAN, outputs, ..row(1) };
+        assert_eq!((row.val_rmse(), row.monitored()), (Some(0.375), 0.5));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.csv");
+        write_results(&path, std::slice::from_ref(&row)).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (header, fields) = text.trim_end().split_once('\n').unwrap();
+        assert!(header.starts_with("epoch,loss,mse,val_loss,") && !header.contains("accuracy"), "{header}");
+        assert!(header.ends_with("val_rmse,val_ccc,val_rmse_valence,val_ccc_valence,val_rmse_arousal,val_ccc_arousal"));
+        assert!(fields.ends_with(",0.375,0.5,0.5,0.25,0.25,0.75"), "{fields}");
+        let json = serde_json::to_string(&row).unwrap();
+        assert_eq!(serde_json::from_str::<EpochRow>(&json).unwrap().outputs, row.outputs);
     }
 
     #[test]

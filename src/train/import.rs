@@ -2,7 +2,7 @@
 
 use super::saved;
 use super::start::{kept, preprocessing_of};
-use crate::data::{InputSpec, Preprocess};
+use crate::data::{InputSpec, Preprocess, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::keras::{self, Contents, Imported};
@@ -112,7 +112,8 @@ fn meta(graph: &Graph, options: &Import, notes: &mut Vec<String>) -> Result<Meta
     };
     preprocessing.check(channels)?;
     let (model, (network, freeze)) = (graph.name.clone(), kept(graph, None)?);
-    Ok(Meta { model, network, freeze, classes, input: [height, width, channels], preprocessing, progress: None })
+    let (task, input) = (Task::Classes, [height, width, channels]);
+    Ok(Meta { model, network, freeze, task, classes, input, preprocessing, progress: None })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod resume;
 pub mod run;
 mod saved;
 mod start;
+mod task;
 mod trainer;
 
 pub use config::Config;
@@ -23,4 +24,5 @@ pub use outcome::{Observer, Outcome, Stopped};
 pub use phase::{Phase, PhaseConfig};
 pub use resume::config_of;
 pub use start::Start;
+pub use task::{Output, score};
 pub use trainer::Trainer;

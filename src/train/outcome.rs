@@ -1,7 +1,7 @@
 //! What a run tells while it goes on, and what came of it.
 
 use super::history::EpochRow;
-use crate::eval::metrics::Evaluation;
+use crate::eval::Scores;
 use crate::formats::checkpoint::Best;
 use crate::graph::Metrics;
 use std::time::Duration;
@@ -23,10 +23,10 @@ pub trait Observer {
 pub struct Outcome {
     /// One row an epoch.
     pub history: Vec<EpochRow>,
-    /// The best epoch by validation accuracy.
+    /// The best epoch by [`EpochRow::monitored`].
     pub best: Option<Best>,
     /// The best checkpoint's figures on the test split, or on validation where there is no test split; none if interrupted.
-    pub evaluation: Option<Evaluation>,
+    pub evaluation: Option<Scores>,
     /// The split of `evaluation`.
     pub evaluated_on: &'static str,
     /// Why it ended before the last epoch, if it did.

@@ -4,7 +4,7 @@ use super::config::Config;
 use super::evaluate::graph_of;
 use super::phase::Phase;
 use super::run::RunFolder;
-use crate::data::{Dataset, InputSpec};
+use crate::data::{Dataset, InputSpec, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Meta, Progress};
 use crate::graph::Graph;
@@ -36,6 +36,10 @@ fn frozen_otherwise(meta: &Meta, path: &Path, phase: &Phase) -> Result<Option<St
 /// A checkpoint for inference only; the first setting that differs.
 pub(super) fn continues(meta: &Meta, path: &Path, config: &Config, dataset: &Dataset) -> Result<Progress> {
     let refuse = |what: String| Err(Error::checkpoint(path, what, "a resumed run keeps its settings; start a new one"));
+    if meta.task != dataset.task {
+        let what = |task| if task == Task::Values { "values" } else { "classes" };
+        return refuse(format!("was trained on {}; the data has {}", what(meta.task), what(dataset.task)));
+    }
     if meta.classes != dataset.classes {
         let (had, has) = (meta.classes.join(", "), dataset.classes.join(", "));
         return refuse(format!("trained on the classes {had}; the data has {has}"));

@@ -20,9 +20,11 @@ use serde::Serialize;
 use super::environment::Environment;
 use super::history::{EpochRow, write_results};
 use crate::error::{Error, Result};
+use crate::eval::Scores;
 use crate::eval::metrics::Evaluation;
 use crate::eval::plot::{confusion_svg, curves_svg};
 use crate::eval::report::{report, write_confusion_csv};
+use crate::eval::values::value_report;
 use crate::formats::atomic::write_text;
 
 /// Where numbered run folders are made, below the working folder.
@@ -211,13 +213,19 @@ impl RunFolder {
         write_text(&self.confusion_svg(), &confusion_svg(evaluation))
     }
 
-    /// [`RunFolder::write_history`] and [`RunFolder::write_evaluation`] (class names travel in the evaluation).
+    /// [`RunFolder::write_history`], and [`RunFolder::write_evaluation`] or, of values, `metrics.json` and `report.txt`.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn write_results(&self, history: &[EpochRow], best: Option<usize>, evaluation: &Evaluation) -> Result<()> {
+    pub fn write_results(&self, history: &[EpochRow], best: Option<usize>, scores: &Scores) -> Result<()> {
         self.write_history(history, best)?;
-        self.write_evaluation(evaluation)
+        match scores {
+            Scores::Classes(evaluation) => self.write_evaluation(evaluation),
+            Scores::Values(scores) => {
+                write_json(&self.metrics(), scores)?;
+                write_text(&self.report(), &value_report(scores))
+            }
+        }
     }
 }
 
@@ -331,7 +339,7 @@ mod tests {
         run.write_config(&Config { model: "mini", epochs: 3 }).unwrap();
         run.write_env(&Environment::here("none")).unwrap();
         let history: Vec<_> = (1..=3).map(row).collect();
-        run.write_results(&history, Some(3), &sample()).unwrap();
+        run.write_results(&history, Some(3), &Scores::Classes(sample())).unwrap();
         assert_eq!(fs::read_to_string(run.config()).unwrap(), "model = \"mini\"\nepochs = 3\n");
         let env: serde_json::Value = serde_json::from_slice(&fs::read(run.env()).unwrap()).unwrap();
         assert!(env["cpus"].as_u64().unwrap() > 0 && env["started"].as_str().unwrap().ends_with('Z'));

@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::evaluate::graph_of;
-use crate::data::{InputSpec, Preprocess};
+use crate::data::{Dataset, InputSpec, Preprocess};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::keras::{self, Contents, Imported, Loose};
@@ -130,6 +130,14 @@ impl Start {
         }
     }
 
+    /// Builds the network for a dataset, with the loss and the end that this and the settings ask for.
+    ///
+    /// # Errors
+    /// Shapes that do not fit; settings that do not go with the data.
+    pub fn graph_for(&self, config: &Config, dataset: &Dataset) -> Result<Graph> {
+        config.for_task(self.graph(dataset.classes.len())?, dataset.task)
+    }
+
     /// Puts the file's parameters into an executor of the network, and says what came of it; nothing if there is no file.
     ///
     /// # Errors
@@ -245,6 +253,7 @@ mod tests {
         let meta = Meta {
             model: graph.name.clone(),
             network: None,
+            task: crate::data::Task::Classes,
             classes: (0..7).map(|i| i.to_string()).collect(),
             input: [64, 64, 1],
             freeze: None,

@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::device::Device;
-use super::evaluate::{LOADER_THREADS, evaluate, graph_of};
+use super::evaluate::{LOADER_THREADS, graph_of};
 use super::history::EpochRow;
 use super::outcome::{Observer, Outcome, Stopped};
 use super::partial::{Recent, metrics_of, partial_of};
@@ -11,12 +11,13 @@ use super::resume::continues;
 use super::run::RunFolder;
 use super::saved;
 use super::start::{Kept, Start, kept};
+use super::task::{score, validate};
 use crate::data::loader::{Loader, read_now};
-use crate::data::{Dataset, InputSpec, Preprocess, Split};
+use crate::data::{Dataset, InputSpec, Preprocess, Split, Task};
 use crate::error::{Error, Result};
-use crate::eval::metrics::Evaluation;
+use crate::eval::Scores;
 use crate::formats::checkpoint::{Best, Checkpoint, Meta, Progress};
-use crate::graph::{At, CpuExecutor, Executor, Graph, Metrics, Profile, Snapshot};
+use crate::graph::{At, Augmentation, CpuExecutor, Executor, Graph, Metrics, Profile, Snapshot};
 use crate::philox::Philox;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,7 @@ pub struct Trainer<'a> {
     preprocess: Preprocess,
     /// What its checkpoints keep of the network.
     kept: Kept,
+    augmentation: Option<Arc<dyn Augmentation>>,
     /// At least one; `progress.phase` is one of them.
     phases: Vec<Phase>,
     /// What came of `weights`.
@@ -65,7 +67,7 @@ impl<'a> Trainer<'a> {
         device: &'a Device,
     ) -> Result<Self> {
         let phases = config.phases()?;
-        let graph = Arc::new(phases[0].graph(&start.graph(dataset.classes.len())?)?);
+        let graph = Arc::new(phases[0].graph(&start.graph_for(config, dataset)?)?);
         let progress = Progress {
             epoch: 0,
             phase: 0,
@@ -93,7 +95,7 @@ impl<'a> Trainer<'a> {
         let checkpoint = Checkpoint::load(&path)?;
         let progress = continues(&checkpoint.meta, &path, config, dataset)?;
         let preprocess = checkpoint.meta.preprocessing;
-        let graph = Arc::new(graph_of(&checkpoint.meta, &path)?);
+        let graph = Arc::new(config.for_task(graph_of(&checkpoint.meta, &path)?, dataset.task)?);
         let snapshot = saved::snapshot(checkpoint, &path, &graph)?;
         let mut trainer = Self::with(config, dataset, run, device, (graph, preprocess), progress)?;
         trainer.executor.restore(&snapshot)?;
@@ -116,7 +118,8 @@ impl<'a> Trainer<'a> {
             later = phase.graph(&later)?;
             device.check_room(&later, phase.batch)?;
         }
-        let executor = device.ready(&graph, dataset, &progress)?;
+        let augmentation = config.augmentation(dataset.train.input(), preprocess);
+        let executor = device.ready(&graph, dataset, &progress, augmentation.as_ref())?;
         let kept = kept(&graph, phases[progress.phase].freeze.as_ref())?;
         Ok(Self {
             config,
@@ -127,6 +130,7 @@ impl<'a> Trainer<'a> {
             executor,
             progress,
             preprocess,
+            augmentation,
             phases,
             kept,
             note: None,
@@ -180,7 +184,7 @@ impl<'a> Trainer<'a> {
         (progress.batch, progress.lr) = (phase.batch, phase.lr);
         let graph = Arc::new(phase.graph(&self.graph)?);
         let kept = kept(&graph, phase.freeze.as_ref())?;
-        let mut executor = self.device.ready(&graph, self.dataset, &progress)?;
+        let mut executor = self.device.ready(&graph, self.dataset, &progress, self.augmentation.as_ref())?;
         executor.restore(&Snapshot { parameters, ..Snapshot::default() })?;
         Ok(Self { executor, progress, graph, kept, ..self })
     }
@@ -297,7 +301,7 @@ impl<'a> Trainer<'a> {
         }
         let training = start.elapsed().as_secs_f64();
         observer.validating(epoch + 1);
-        let validation = self.validate()?;
+        let (validation, outputs) = validate(self.executor.as_mut(), self.dataset, batch)?;
         if validation.not_finite {
             // The last steps' batches show the layer; a checkpoint of such parameters would be worth nothing.
             return Err(self.not_finite(&recent, step));
@@ -306,7 +310,7 @@ impl<'a> Trainer<'a> {
         Ok(Some(EpochRow {
             epoch: epoch + 1,
             loss: mean(&sums, sums.loss),
-            accuracy: mean(&sums, sums.correct),
+            accuracy: self.of_classes(mean(&sums, sums.correct)),
             mse: mean(&sums, sums.mse),
             val_loss: mean(&validation, validation.loss),
             val_accuracy: mean(&validation, validation.correct),
@@ -314,27 +318,21 @@ impl<'a> Trainer<'a> {
             lr: f64::from(self.progress.lr),
             seconds: partial.seconds + start.elapsed().as_secs_f64(),
             images_per_s: images as f64 / training,
+            outputs,
         }))
     }
 
-    fn validate(&mut self) -> Result<Metrics> {
-        let split = &self.dataset.validation;
-        let order = (0..split.len() as u32).collect();
-        let mut sums = Metrics::default();
-        for loaded in Loader::start(Arc::clone(split), order, self.progress.batch, LOADER_THREADS) {
-            let loaded = loaded?;
-            self.executor.evaluate(&loaded.batch())?;
-            sums += self.executor.arrived()?;
-        }
-        sums += self.executor.flush()?;
-        Ok(sums)
+    /// A figure that only classes have.
+    fn of_classes(&self, figure: f64) -> f64 {
+        if self.dataset.task == Task::Classes { figure } else { f64::NAN }
     }
 
     /// Records the epoch and saves; whether it is the best so far.
     fn finish_epoch(&mut self, row: EpochRow) -> Result<bool> {
-        let better = self.progress.best.is_none_or(|b| row.val_accuracy > b.value);
+        let value = row.monitored();
+        let better = self.progress.best.is_none_or(|b| value > b.value);
         if better {
-            self.progress.best = Some(Best { epoch: row.epoch, value: row.val_accuracy });
+            self.progress.best = Some(Best { epoch: row.epoch, value });
             self.progress.stale_epochs = 0;
         } else {
             self.progress.stale_epochs += 1;
@@ -356,6 +354,7 @@ impl<'a> Trainer<'a> {
         let meta = Meta {
             model: self.graph.name.clone(),
             network,
+            task: self.dataset.task,
             classes: self.dataset.classes.clone(),
             input: [height, width, channels],
             freeze,
@@ -368,7 +367,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// The best checkpoint's figures.
-    fn score_best(&mut self) -> Result<(Option<Evaluation>, &'static str)> {
+    fn score_best(&mut self) -> Result<(Option<Scores>, &'static str)> {
         let path = self.run.best();
         let checkpoint = Checkpoint::load(&path)?;
         // It may be of another phase, which trained other parameters.
@@ -379,8 +378,9 @@ impl<'a> Trainer<'a> {
             Some(test) => (test, "test"),
             None => (&self.dataset.validation, "validation"),
         };
-        let evaluation = evaluate(self.executor.as_mut(), split, &self.dataset.classes, self.progress.batch)?;
-        Ok((Some(evaluation), name))
+        let (executor, Dataset { task, classes, .. }) = (self.executor.as_mut(), self.dataset);
+        let scores = score(executor, split, (*task, classes), self.progress.batch)?;
+        Ok((Some(scores), name))
     }
 
     /// Finds the layer at which a loss stopped being finite. No parameter has moved since that step, so the recent batches are
@@ -400,6 +400,7 @@ impl<'a> Trainer<'a> {
         let seed = mask_seed(self.progress.seed, self.progress.phase);
         let mut reference = CpuExecutor::new(Arc::clone(&self.graph), self.progress.batch, seed);
         reference.restore(&self.executor.snapshot()?)?;
+        self.augmentation.as_ref().map_or(Ok(()), |a| reference.augment(Arc::clone(a)))?;
         let found = recent.first(|at, indices| {
             let samples = read_now(self.dataset.train.as_ref(), indices)?;
             reference.first_not_finite(&samples.batch(), at)

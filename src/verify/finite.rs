@@ -5,9 +5,9 @@
 //! is never constant: a sum of outputs has no gradient through softmax or batch norm, and hides their errors.
 
 use super::host::{output_shape, sample_shapes};
-use crate::Result;
 use crate::ops::{Case, HostBackward, HostForward, Input, Subject, mean_squared_error, softmax_cross_entropy};
 use crate::tensor::{HostTensor, fill};
+use crate::{Error, Result};
 
 /// The two sides of the check.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,7 @@ pub fn slope(case: &Case) -> Result<Slope> {
             let analytic = dot(&loss(0.0).dpredictions.data, &t.data);
             Ok(Slope { numeric: (mean_loss(EPSILON) - mean_loss(-EPSILON)) / (2.0 * EPSILON), analytic })
         }
+        Subject::Augment { .. } => Err(Error::shape("augment", "no gradient passes through it")),
         Subject::Op { op, inputs, params, pass } => {
             let dy = Input::new(output_shape(op.as_ref(), inputs)?, case.cotangent).host();
             let specs = op.params(&sample_shapes(inputs).iter().collect::<Vec<_>>());

@@ -1,6 +1,6 @@
 //! A case on the reference: every output by name.
 
-use crate::ops::{Case, HostBackward, HostForward, Input, Subject, mean_squared_error, softmax_cross_entropy};
+use crate::ops::{Case, HostBackward, HostForward, Input, Subject, augment, mean_squared_error, softmax_cross_entropy};
 use crate::tensor::{HostTensor, Shape};
 
 /// Named results of a case: `y`, `dx0`, `dkernel`, `moving_mean` ...
@@ -42,6 +42,7 @@ pub fn reference(case: &Case) -> crate::Result<Outputs> {
             let metrics = HostTensor { shape: [4].into(), data: vec![r.loss, 0.0, r.mse, n as f64] };
             Ok(vec![("dpredictions".into(), r.dpredictions), ("metrics".into(), metrics)])
         }
+        Subject::Augment { op, x, rows } => Ok(vec![("y".into(), augment::reference(op, &x.host(), rows))]),
         Subject::Op { op, inputs, params, pass } => {
             let dy = Input::new(output_shape(op.as_ref(), inputs)?, case.cotangent).host();
             let xs: Vec<HostTensor> = inputs.iter().map(Input::host).collect();

@@ -4,6 +4,7 @@
 use super::host::{Outputs, output_shape, reference, sample_shapes};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuTensor, Program, Recorder, StepParams};
+use crate::ops::augment::{self, Augment, GpuAugment, Row};
 use crate::ops::mean_squared_error::{self, GpuRegression};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss};
 use crate::ops::{Case, GpuBackward, GpuForward, Input, Op, Pass, Subject};
@@ -189,6 +190,7 @@ pub fn prepare(gpu: &Gpu, case: &Case) -> Result<Prepared> {
             prepare_loss(gpu, logits, (targets, weights, *smoothing))
         }
         Subject::Regression { predictions, targets, weights } => prepare_regression(gpu, predictions, targets, weights),
+        Subject::Augment { op, x, rows } => prepare_augment(gpu, op, x, rows),
     }
 }
 
@@ -323,4 +325,15 @@ fn prepare_regression(gpu: &Gpu, predictions: &Input, targets: &Input, weights: 
     mean_squared_error::record(&mut rec, &io)?;
     let program = finish(gpu, rec, Pass::default())?;
     Ok(Prepared { inputs: vec![predictions, targets, weights], outputs: vec![dpredictions, metrics], program })
+}
+
+fn prepare_augment(gpu: &Gpu, op: &Augment, x: &Input, rows: &[Row]) -> Result<Prepared> {
+    let words: &[u32] = bytemuck::cast_slice(rows);
+    let x = Guarded::input(gpu, "x", x)?;
+    let rows = Guarded::new(gpu, "rows", &[rows.len(), Row::LEN].into(), |i| words[i])?;
+    let y = Guarded::poisoned(gpu, "y", &x.tensor.shape)?;
+    let mut rec = Recorder::new(gpu);
+    augment::record(&mut rec, op, &GpuAugment { x: &x.tensor, rows: &rows.tensor, y: &y.tensor })?;
+    let program = finish(gpu, rec, Pass::default())?;
+    Ok(Prepared { inputs: vec![x, rows], outputs: vec![y], program })
 }

@@ -3,6 +3,11 @@
 use super::draw::{Canvas, Point, closed_curve, curve};
 use crate::philox::Philox;
 
+/// The usual turn to the side, in radians.
+const YAW: f32 = 0.13;
+/// The most that a head is turned, over the usual.
+const FARTHEST: f32 = 2.2;
+
 /// Where the head is and how it is turned.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pose {
@@ -19,12 +24,17 @@ impl Pose {
     pub(super) fn sample(size: usize, rng: &mut Philox) -> Self {
         let size = size as f32;
         Self {
-            yaw: 0.13 * rng.normal().clamp(-2.2, 2.2),
-            pitch: 0.07 * rng.normal().clamp(-2.2, 2.2),
-            roll: 0.08 * rng.normal().clamp(-2.2, 2.2),
+            yaw: YAW * rng.normal().clamp(-FARTHEST, FARTHEST),
+            pitch: 0.07 * rng.normal().clamp(-FARTHEST, FARTHEST),
+            roll: 0.08 * rng.normal().clamp(-FARTHEST, FARTHEST),
             scale: size * rng.uniform(0.45, 0.52),
             centre: [size * (0.5 + rng.uniform(-0.04, 0.04)), size * (0.47 + rng.uniform(-0.04, 0.04))],
         }
+    }
+
+    /// How far the head is turned to the side, by the most that it ever is: -1 to 1.
+    pub(super) fn turn(&self) -> f32 {
+        self.yaw / (YAW * FARTHEST)
     }
 
     /// The pixel of a point of the face: `x`, `y` in face units, `lift` how far it stands out of the head's round.

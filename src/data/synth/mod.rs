@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use super::select::{choose_classes, unused_split_note};
 use super::store::{Names, PIXELS, SIDE, Stored};
-use super::{Dataset, InputSpec, Options, Split};
+use super::{Dataset, InputSpec, Options, Split, Task};
 use crate::error::{Error, Result};
 use crate::philox::Philox;
 use camera::Pose;
@@ -87,16 +87,36 @@ pub(super) fn open(source: &str, count: usize, input: InputSpec, options: &Optio
         Arc::new(Stored { pixels, labels, classes: emotions.len(), names, input })
     });
     let notes = unused_split_note(options).into_iter().collect();
-    Ok(Dataset { source: source.to_string(), classes, train, validation, test: Some(test), notes })
+    Ok(Dataset { source: source.to_string(), task: Task::Classes, classes, train, validation, test: Some(test), notes })
+}
+
+/// Numbers that a face is drawn by, for networks that predict numbers.
+pub(super) struct Known {
+    /// How far the corners of the mouth are up (1) or down (-1): action units 12 and 15.
+    pub smile: f32,
+    /// How far the head is turned to the side, from -1 to 1.
+    pub turn: f32,
+}
+
+/// The numbers of the image that [`draw`] gives.
+fn known(seed: u64, split: usize, index: usize, emotion: usize) -> Known {
+    let (_, au, pose, _) = sitter(seed, split, index, emotion);
+    Known { smile: au.get(12) - au.get(15), turn: pose.turn() }
+}
+
+/// Who sits for an image and how, and the generator to go on with.
+fn sitter(seed: u64, split: usize, index: usize, emotion: usize) -> (Identity, ActionUnits, Pose, Philox) {
+    let mut rng = Philox::new(seed, (split as u64) << 32 | index as u64);
+    let id = Identity::sample(&mut rng);
+    let au = ActionUnits::sample(emotion, &mut rng);
+    let pose = Pose::sample(SIDE * OVERSAMPLING, &mut rng);
+    (id, au, pose, rng)
 }
 
 /// Image `index` of a split (0 train, 1 validation, 2 test) with the emotion `EMOTIONS[emotion]`: 48 x 48 grey bytes,
 /// rows first.
 fn draw(seed: u64, split: usize, index: usize, emotion: usize) -> Vec<u8> {
-    let mut rng = Philox::new(seed, (split as u64) << 32 | index as u64);
-    let id = Identity::sample(&mut rng);
-    let au = ActionUnits::sample(emotion, &mut rng);
-    let pose = Pose::sample(SIDE * OVERSAMPLING, &mut rng);
+    let (id, au, pose, mut rng) = sitter(seed, split, index, emotion);
     let gaze = [rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)];
     let sitter = Sitter { id: &id, au: &au, pose: &pose, gaze };
     let mut canvas = paint::head(SIDE * OVERSAMPLING, &sitter, &mut rng);

@@ -1,13 +1,12 @@
 //! Writes drawn faces as a tree of class folders, so that other tools can train on them, and a sheet to look at.
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::imageops::{FilterType, overlay, resize};
-use image::{GrayImage, ImageFormat};
+use image::{DynamicImage, GrayImage};
 use rayon::prelude::*;
 
-use super::{EMOTIONS, SIDE, SPLITS, check_count, draw, split_counts};
+use super::super::sheet::{sheet, write_png};
+use super::{EMOTIONS, Known, SIDE, SPLITS, check_count, draw, known, split_counts};
 use crate::error::{Error, Result};
 
 /// Pixels of a face on the sheet, along a side.
@@ -25,8 +24,8 @@ pub struct Written {
 }
 
 /// Writes `n` faces to `out`: `train|validation|test/<emotion>/NNNNN.png` (48 x 48, grey), the same images that
-/// `--data synth:N` with that seed gives, and `sheet.png`, the first twelve training images of each emotion. Makes
-/// the folder if need be.
+/// `--data synth:N` with that seed gives; `sheet.png`, the first twelve training images of each emotion; and `values.csv`, for
+/// each image its path, its split and numbers that it was drawn by ([`Known`]). Makes the folder if need be.
 ///
 /// # Errors
 /// A folder that is not empty, a number of images that [`parse_source`](super::parse_source) would refuse, and what
@@ -46,38 +45,41 @@ pub fn write_tree(out: &Path, n: usize, seed: u64) -> Result<Written> {
             let folder = out.join(SPLITS[split]).join(emotion);
             std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }
-        (0..count).into_par_iter().try_for_each(|i| {
-            let path = out.join(SPLITS[split]).join(EMOTIONS[i % EMOTIONS.len()]).join(format!("{i:05}.png"));
-            write_png(&path, &face(seed, split, i))
-        })?;
+        (0..count).into_par_iter().try_for_each(|i| write_png(&out.join(place(split, i)), &face(seed, split, i)))?;
     }
+    write_values(&out.join("values.csv"), counts, seed)?;
     let path = out.join("sheet.png");
-    write_png(&path, &sheet(counts[0], seed))?;
+    write_png(&path, &sheet(&faces(counts[0], seed), CELL))?;
     Ok(Written { counts, sheet: path })
 }
 
+/// Where an image is in the tree.
+fn place(split: usize, index: usize) -> String {
+    format!("{}/{}/{index:05}.png", SPLITS[split], EMOTIONS[index % EMOTIONS.len()])
+}
+
+/// Writes the table of numbers.
+fn write_values(path: &Path, counts: [usize; 3], seed: u64) -> Result<()> {
+    let mut text = "path,split,smile,turn\n".to_owned();
+    for (split, count) in counts.into_iter().enumerate() {
+        for i in 0..count {
+            let Known { smile, turn } = known(seed, split, i, i % EMOTIONS.len());
+            text += &format!("{},{},{smile:.4},{turn:.4}\n", place(split, i), SPLITS[split]);
+        }
+    }
+    std::fs::write(path, text).map_err(Error::io("write", path))
+}
+
 /// One drawn face as an image.
-fn face(seed: u64, split: usize, index: usize) -> GrayImage {
+fn face(seed: u64, split: usize, index: usize) -> DynamicImage {
     let bytes = draw(seed, split, index, index % EMOTIONS.len());
-    GrayImage::from_raw(SIDE as u32, SIDE as u32, bytes).expect("a drawn face has one byte for each pixel")
+    let side = SIDE as u32;
+    DynamicImage::ImageLuma8(GrayImage::from_raw(side, side, bytes).expect("a drawn face has one byte for each pixel"))
 }
 
 /// A row of training faces for each emotion.
-fn sheet(train: usize, seed: u64) -> GrayImage {
-    let mut sheet = GrayImage::new(CELL * COLUMNS as u32, CELL * EMOTIONS.len() as u32);
-    for index in 0..train.min(COLUMNS * EMOTIONS.len()) {
-        let picture = resize(&face(seed, 0, index), CELL, CELL, FilterType::Triangle);
-        let (row, column) = (index % EMOTIONS.len(), index / EMOTIONS.len());
-        overlay(&mut sheet, &picture, i64::from(CELL) * column as i64, i64::from(CELL) * row as i64);
-    }
-    sheet
-}
-
-/// Encodes and writes one file.
-fn write_png(path: &Path, picture: &GrayImage) -> Result<()> {
-    let mut bytes = Vec::new();
-    picture
-        .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
-        .map_err(|error| Error::data(path, format!("cannot be encoded ({error})"), "a PNG image"))?;
-    std::fs::write(path, bytes).map_err(Error::io("write", path))
+fn faces(train: usize, seed: u64) -> Vec<Vec<DynamicImage>> {
+    let row = |emotion: usize| (0..COLUMNS).map(move |column| column * EMOTIONS.len() + emotion);
+    let drawn = |emotion| row(emotion).filter(|i| *i < train).map(|i| face(seed, 0, i)).collect();
+    (0..EMOTIONS.len()).map(drawn).collect()
 }

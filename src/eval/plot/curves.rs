@@ -35,7 +35,10 @@ pub fn curves_svg(history: &[EpochRow], best: Option<usize>) -> String {
     legend(&mut svg, best.is_some_and(|best| history.iter().any(|row| row.epoch == best)));
     let x = Axis::whole(history.iter().map(|row| row.epoch as f64), 8.0);
     let losses = history.iter().flat_map(|row| [row.loss, row.val_loss]);
-    let accuracies = history.iter().flat_map(|row| [row.accuracy, row.val_accuracy]);
+    let of_values = history.iter().any(|row| !row.outputs.is_empty());
+    let rates = move |row: &EpochRow| row.val_ccc().map_or((row.accuracy, row.val_accuracy), |ccc| (f64::NAN, ccc));
+    let second = history.iter().map(rates).flat_map(|(a, b)| [a, b]);
+    let lowest = if of_values { -1.0 } else { 0.0 };
     let loss = Panel {
         title: "Loss",
         left: 62.0,
@@ -46,16 +49,16 @@ pub fn curves_svg(history: &[EpochRow], best: Option<usize>) -> String {
         decimals: 4,
     };
     let accuracy = Panel {
-        title: "Accuracy",
+        title: if of_values { "Concordance" } else { "Accuracy" },
         left: 540.0,
         x,
-        y: Axis::over(accuracies, 5.0).within(0.0, 1.0),
-        scale: 100.0,
-        unit: " %",
-        decimals: 2,
+        y: Axis::over(second, 5.0).within(lowest, 1.0),
+        scale: if of_values { 1.0 } else { 100.0 },
+        unit: if of_values { "" } else { " %" },
+        decimals: if of_values { 4 } else { 2 },
     };
     loss.draw(&mut svg, history, best, |row| (row.loss, row.val_loss));
-    accuracy.draw(&mut svg, history, best, |row| (row.accuracy, row.val_accuracy));
+    accuracy.draw(&mut svg, history, best, rates);
     svg.finish()
 }
 

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::Preprocess;
+use crate::data::{Preprocess, Task};
 use crate::error::{Error, Result};
 use crate::formats::exact_float;
 use crate::graph::{Description, Freeze};
@@ -54,7 +54,10 @@ pub struct Meta {
     /// The layers of a network that the registry does not build under that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Description>,
-    /// Class names in the order of the network's outputs.
+    /// What the outputs are.
+    #[serde(default, skip_serializing_if = "Task::is_classes")]
+    pub task: Task,
+    /// Class names in the order of the network's outputs; where these are values, their names.
     pub classes: Vec<String>,
     /// Height, width and channels of the input.
     pub input: [usize; 3],

@@ -48,6 +48,7 @@ fn sample(step: u64, width: usize) -> Checkpoint {
         history,
     };
     let meta = Meta {
+        task: crate::data::Task::Classes,
         model: "mini".into(),
         network: None,
         classes: ["angry", "happy \"quoted\"", "traurig \u{1F622}"].map(String::from).to_vec(),

@@ -1,6 +1,7 @@
 //! Networks as Keras's legacy `.h5`, which `keras.models.load_model` of Keras 2 and 3 opens. Each op becomes a layer of its own;
 //! a softmax is added at the end.
 
+use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::formats::export::Network;
 use crate::graph::{Description, NamedTensor};
@@ -89,12 +90,16 @@ fn functional(network: &Network<'_>, description: &Description, names: &HashMap<
     }
     let ends = |at: usize| description.layers.get(at).map(|l| names[l.name.as_str()].as_str()).unwrap_or_default();
     let (input, scores) = (ends(0), ends(description.layers.len().saturating_sub(1)));
-    let mut output = "probabilities".to_owned();
-    while names.values().any(|name| *name == output) {
-        output.push('_');
+    let mut output = scores.to_owned();
+    // Values are what the last layer says.
+    if network.meta.task == Task::Classes {
+        "probabilities".clone_into(&mut output);
+        while names.values().any(|name| *name == output) {
+            output.push('_');
+        }
+        layers.push(json!({"class_name": "Activation", "name": output,
+            "config": {"name": output, "activation": "softmax"}, "inbound_nodes": [[[scores, 0, 0, {}]]]}));
     }
-    layers.push(json!({"class_name": "Activation", "name": output,
-        "config": {"name": output, "activation": "softmax"}, "inbound_nodes": [[[scores, 0, 0, {}]]]}));
     json!({"name": network.meta.model.replace('/', "_"), "trainable": true, "layers": layers,
         "input_layers": [[input, 0, 0]], "output_layers": [[output, 0, 0]]})
 }

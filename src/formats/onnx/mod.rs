@@ -13,6 +13,7 @@ pub(crate) use writer::to_half;
 use super::export::Network;
 use crate::data::Preprocess;
 use crate::error::Result;
+use crate::graph::Loss;
 use crate::tensor::Shape;
 use ops::{Translator, Value};
 use writer::{Attribute, Writer};
@@ -22,6 +23,8 @@ const OPSET: i64 = 13;
 /// The names of input and output.
 const INPUT: &str = "pixels";
 const OUTPUT: &str = "probabilities";
+/// The output's name where the network predicts values.
+const VALUES: &str = "values";
 
 /// Writes a network.
 ///
@@ -39,13 +42,16 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
         values.push(Value { name, shape: output.clone() });
     }
     let scores = &values[graph.nodes.len()].name;
-    writer.node("Softmax", OUTPUT, &[scores], &[("axis", Attribute::Int(1))]);
+    let output = match graph.loss {
+        Loss::CrossEntropy { .. } => writer.node("Softmax", OUTPUT, &[scores], &[("axis", Attribute::Int(1))]),
+        Loss::MeanSquaredError => writer.node("Identity", VALUES, &[scores], &[]),
+    };
     let texts = [
         ("classes", serde_json::json!(meta.classes).to_string()),
         ("network", meta.model.clone()),
         ("input", "pixels from 0 to 255, [n, height, width, channels], red, green, blue".to_owned()),
     ];
-    Ok(writer.finish((INPUT, graph.input().dims()), (OUTPUT, graph.output().dims()), OPSET, &texts))
+    Ok(writer.finish((INPUT, graph.input().dims()), (&output, graph.output().dims()), OPSET, &texts))
 }
 
 /// What the network takes, channels first, from pixels.

@@ -1,6 +1,6 @@
 //! Profiles of a training step on a GPU.
 
-use super::super::plan::{INPUT, Mode};
+use super::super::plan::Mode;
 use super::super::{At, Batch, Executor, Profile};
 use super::GpuExecutor;
 use crate::error::{Error, Result};
@@ -49,8 +49,7 @@ impl GpuExecutor {
             self.gpu.wait(None)?;
             steps.push(start.elapsed().as_secs_f64() / f64::from(STEPS));
             // The step has put other tensors where its input was.
-            let plan = &self.plans[&Mode::Train];
-            self.gpu.write(&self.memory.tensor(plan, INPUT).flat(0..batch.x.len()), batch.x);
+            self.write_images(Mode::Train, batch, 0);
             let program = &self.programs[&(Mode::Train, n)];
             let (by, round) = program.profile(&self.gpu)?;
             clock = by;

@@ -5,7 +5,7 @@
 //! cargo run --release --manifest-path tools/tract/Cargo.toml --target-dir target
 //! ```
 
-use fer_gpu::data::Preprocess;
+use fer_gpu::data::{Preprocess, Task};
 use fer_gpu::formats::checkpoint::Meta;
 use fer_gpu::formats::export::Network;
 use fer_gpu::formats::onnx;
@@ -151,6 +151,7 @@ fn compare(name: &str, graph: Graph, preprocess: Preprocess) -> Result<()> {
     let meta = Meta {
         model: graph.name.clone(),
         network: None,
+        task: Task::Classes,
         classes: (0..classes).map(|i| i.to_string()).collect(),
         input: [dims[0], dims[1], dims[2]],
         freeze: None,

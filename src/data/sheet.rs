@@ -1,0 +1,34 @@
+//! Sheets of small images for a person to look at.
+
+use crate::error::{Error, Result};
+use image::imageops::{FilterType, overlay, resize};
+use image::{DynamicImage, ImageFormat, RgbImage};
+use std::io::Cursor;
+use std::path::Path;
+
+/// Rows of images, each brought to `side` x `side` pixels; grey if all of them are.
+pub(super) fn sheet(rows: &[Vec<DynamicImage>], side: u32) -> DynamicImage {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0) as u32;
+    let mut sheet = RgbImage::new(side * columns, side * rows.len() as u32);
+    for (y, row) in (0i64..).zip(rows) {
+        for (x, image) in (0i64..).zip(row) {
+            let cell = resize(&image.to_rgb8(), side, side, FilterType::Triangle);
+            overlay(&mut sheet, &cell, i64::from(side) * x, i64::from(side) * y);
+        }
+    }
+    let grey = rows.iter().flatten().all(|image| matches!(image, DynamicImage::ImageLuma8(_)));
+    let sheet = DynamicImage::ImageRgb8(sheet);
+    if grey { DynamicImage::ImageLuma8(sheet.to_luma8()) } else { sheet }
+}
+
+/// Encodes and writes one file.
+///
+/// # Errors
+/// What the system or the encoder refuses.
+pub(super) fn write_png(path: &Path, picture: &DynamicImage) -> Result<()> {
+    let mut bytes = Vec::new();
+    picture
+        .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+        .map_err(|error| Error::data(path, format!("cannot be encoded ({error})"), "a PNG image"))?;
+    std::fs::write(path, bytes).map_err(Error::io("write", path))
+}
