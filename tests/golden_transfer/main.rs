@@ -293,13 +293,13 @@ const WITHOUT_A_FILE: &[&str] = &[
     "fer8-resnet152v2",
 ];
 
-// Where the tolerance of an adapter is above 2e-3, depth asks for more: Keras's own float32 is away from its float64 by 4.6e-4 in a
-// gradient of fer8-inceptionv3, 1.3e-3 in one of fer8-resnet101v2 and 4.6e-3 in one of fer4-resnet101. It is rounding: the reference
-// runs the same plan in f64 and holds 1e-5.
+// Where the tolerance of an adapter is above 2e-3, depth or a batch norm over four numbers asks for more: Keras's own float32 is away
+// from its float64 by 4.6e-4 in a gradient of fer8-inceptionv3, 7.7e-4 in one of fer4-cnn5-bn, 1.3e-3 in one of fer8-resnet101v2 and
+// 4.6e-3 in one of fer4-resnet101. The reference, in f64, is held to 1e-5 everywhere.
 networks! {
     fer4_cnn3 "fer4-cnn3" quick 1e-5 quick 2e-3;
     fer4_cnn4_bn "fer4-cnn4-bn" long 1e-5 long 2e-3;
-    fer4_cnn5_bn "fer4-cnn5-bn" long 1e-5 long 2e-3;
+    fer4_cnn5_bn "fer4-cnn5-bn" long 1e-5 long 2e-2;
     fer4_vgg16 "fer4-vgg16" long 1e-5 long 2e-3;
     fer4_resnet101 "fer4-resnet101" long 1e-5 long 2e-2;
     fer7_cnn3_bn "fer7-cnn3-bn" long 1e-5 quick 2e-3;
