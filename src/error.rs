@@ -75,6 +75,14 @@ pub enum Error {
         /// What to try.
         hint: String,
     },
+    /// The device went away in the middle of its work.
+    #[error("GPU: the device was lost: {what}{}", hint_line(.hint))]
+    DeviceLost {
+        /// The driver's word.
+        what: String,
+        /// The likely cause and how to go on.
+        hint: String,
+    },
     /// The loss or a layer became infinite or not a number.
     #[error("training stopped at epoch {epoch}, step {step}: {what}{}", hint_line(.hint))]
     NotFinite {
@@ -140,7 +148,7 @@ impl Error {
         match self {
             Self::Usage { .. } | Self::Shape { .. } => 2,
             Self::Data { .. } | Self::Io { .. } => 3,
-            Self::NoAdapter { .. } | Self::Gpu { .. } => 4,
+            Self::NoAdapter { .. } | Self::Gpu { .. } | Self::DeviceLost { .. } => 4,
             Self::Checkpoint { .. } => 5,
             Self::NotFinite { .. } => 6,
         }

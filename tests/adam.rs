@@ -1,11 +1,13 @@
-//! Adam against Keras's own (`tests/golden/adam.json`): three steps each with default settings, with gradients that jump by six
-//! orders of magnitude, near epsilon, of zero, and with other betas.
+//! The optimizer: Adam against Keras's own (`tests/golden/adam.json`): three steps each with default settings, with gradients that jump by six
+//! orders of magnitude, near epsilon, of zero, with other betas, with weight decay and with clipping; gradients of several batches against those of one;
+//! schedules against Keras's (`tests/golden/schedules.json`).
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 
 use common::adam::File;
 use fer_gpu::gpu::Gpu;
+use fer_gpu::optim::{Adam, Clip, Length, Schedule};
 
 /// Keras in f64 from the same f32 inputs; the file keeps nine digits. The absolute part is for moments that cancel.
 #[test]
@@ -32,4 +34,66 @@ fn the_gpu_agrees_with_keras_in_slices() {
     let mut gpu = common::gpu();
     gpu.limit_binding(256);
     check(&gpu);
+}
+
+/// The norm of a group of 16,384 elements is one partial sum; here are three, and a slice's own.
+#[test]
+fn norms_of_many_elements() {
+    let mut gpu = common::gpu();
+    for limit in [1 << 27, 1 << 16] {
+        gpu.limit_binding(limit);
+        let elements = 40_000;
+        let g: Vec<f32> = (0..elements).map(|i| 0.5 * fer_gpu::tensor::fill(3, i)).collect();
+        let norm = g.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
+        let adam = Adam { clip: Clip::Norm((norm / 8.0) as f32), ..Adam::default() };
+        let states =
+            fer_gpu::verify::adam(&gpu, &adam, 0.001, &vec![0.0; g.len()], std::slice::from_ref(&g)).expect("runs");
+        // m = 0.1 of the clipped gradient.
+        let near = |(m, g): (&f32, &f32)| (f64::from(*m) - f64::from(*g) / 80.0).abs() <= 1e-6 * f64::from(g.abs());
+        assert!(states[0].m.iter().zip(&g).all(near), "limit {limit}");
+    }
+}
+
+/// A norm that is not finite stops the update, and says so.
+#[test]
+fn a_gradient_that_is_not_finite_moves_nothing() {
+    let gpu = common::gpu();
+    let adam = Adam { clip: Clip::Norm(1.0), ..Adam::default() };
+    let mut g = vec![0.1; 9];
+    g[4] = f32::INFINITY;
+    let states = fer_gpu::verify::adam(&gpu, &adam, 0.1, &[2.0; 9], &[g]).expect("runs");
+    assert!(states[0].p.iter().all(|p| *p == 2.0) && states[0].m.iter().all(|m| *m == 0.0), "{states:?}");
+}
+
+#[test]
+fn batches_that_accumulate_are_one_on_the_reference() {
+    let failures = common::adam::reference_accumulation_failures();
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn batches_that_accumulate_are_one_on_the_gpu() {
+    let failures = common::adam::accumulation_failures(&std::sync::Arc::new(common::gpu()));
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[derive(serde::Deserialize)]
+struct Course {
+    schedule: Schedule,
+    lr: f32,
+    rates: Vec<(u64, f64)>,
+}
+
+/// Keras computes rates in f32, whose cosine and power keep six digits.
+#[test]
+fn schedules_agree_with_keras() {
+    let courses: Vec<Course> = common::golden("schedules.json");
+    assert!(courses.len() >= 7, "courses are missing");
+    for Course { schedule, lr, rates } in courses {
+        schedule.check().expect("a schedule of Keras's");
+        for (step, keras) in rates {
+            let ours = f64::from(schedule.rate(lr, step, Length { epoch: 10, phase: 100 }));
+            assert!((ours - keras).abs() <= 2e-6 * f64::from(lr), "{schedule:?} at {step}: {ours}, Keras {keras}");
+        }
+    }
 }

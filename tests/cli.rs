@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cli_support;
+#[path = "cli/figures.rs"]
+mod figures;
 
 use cli_support::{CLASSES, command, faces, fer, finished_run, small_run, text};
 use std::fs;
@@ -38,6 +40,9 @@ fn train_evaluate_and_predict_agree() {
         "curves.svg",
         "confusion.csv",
         "confusion.svg",
+        "confusion_normalised.csv",
+        "confusion_normalised.svg",
+        "reliability.svg",
         "config.toml",
         "env.json",
     ] {
@@ -48,11 +53,31 @@ fn train_evaluate_and_predict_agree() {
 
     // The run's own data and seed are the defaults, so this is the same evaluation; the text is the run's report.
     let json = fer(&["evaluate", out, "--json"]).expect(0, &["the test split, 20 images"]).json();
-    let wanted = ["accuracy", "loss", "mse", "macro_f1", "weighted_f1", "per_class", "confusion", "n"];
+    let wanted = [
+        "data",
+        "split",
+        "n",
+        "accuracy",
+        "top2_accuracy",
+        "loss",
+        "mse",
+        "macro_precision",
+        "macro_recall",
+        "macro_f1",
+        "weighted_precision",
+        "weighted_recall",
+        "weighted_f1",
+        "intervals",
+        "per_class",
+        "confusion",
+        "confused",
+        "calibration",
+    ];
     assert_eq!(keys(&json), sorted(wanted));
     assert_eq!(keys(&json["per_class"]), sorted(CLASSES));
     let metrics: serde_json::Value = serde_json::from_slice(&fs::read(run.join("metrics.json")).unwrap()).unwrap();
     assert_eq!(json["confusion"], metrics["confusion"]);
+    assert_eq!((&metrics["split"], &json["split"]), (&"test".into(), &"test".into()));
     assert_eq!(fer(&["evaluate", out]).expect(0, &[]).out, fs::read_to_string(run.join("report.txt")).unwrap());
     let train = fer(&["evaluate", out, "--split", "train", "--batch", "1000", "--json"]).json();
     assert_eq!(train["n"], 100);
@@ -145,7 +170,7 @@ fn tables_and_their_json() {
 #[test]
 fn help_is_short_and_has_examples() {
     let help = fer(&["help"]).expect(0, &[]).out;
-    assert!(help.lines().count() <= 24, "one screen");
+    assert!(help.lines().count() <= 30, "one screen");
     let (_, commands) = help.split_once("Commands:\n").unwrap();
     let names: Vec<&str> =
         commands.lines().take_while(|l| !l.is_empty()).filter_map(|l| l.split_whitespace().next()).collect();
@@ -158,45 +183,6 @@ fn help_is_short_and_has_examples() {
         assert!(!help.contains('\u{1b}') && help.lines().count() <= 100, "{help}");
     }
     assert!(fer(&["--version"]).expect(0, &[]).out.starts_with("fer-gpu "));
-}
-
-/// Numbers instead of classes, through every command: concordance rises, and the values are there.
-#[test]
-fn values_through_every_command() {
-    let folder = tempfile::tempdir().unwrap();
-    let (tree, run) = (folder.path().join("faces"), folder.path().join("run"));
-    fer(&["synth", "--out", text(&tree), "--n", "420"]).expect(0, &["values.csv"]);
-    let table = tree.join("values.csv");
-    let train = ["train", "--data", text(&table), "--model", "fer7-small", "--batch", "20", "--lr", "0.003"];
-    let flags = ["--epochs", "5", "--output", "tanh", "--out", text(&run)];
-    let done = fer(&[&train[..], &flags].concat()).expect(0, &["values smile, turn", "mean concordance"]);
-    assert!(done.out.contains("smile") && done.out.contains("ccc"), "{}", done.out);
-    assert!(!run.join("confusion.csv").exists() && run.join("curves.svg").is_file());
-    let results = fs::read_to_string(run.join("results.csv")).unwrap();
-    let mut lines = results.lines();
-    let at = lines.next().unwrap().split(',').position(|c| c == "val_ccc").unwrap();
-    let ccc: Vec<f64> = lines.map(|l| l.split(',').nth(at).unwrap().parse().unwrap()).collect();
-    let best = ccc.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    println!("mean concordance by epoch: {ccc:?}");
-    assert!(best > 0.2 && best > ccc[0] + 0.1, "{ccc:?}");
-
-    let scores = fer(&["evaluate", text(&run), "--split", "validation", "--json"]).expect(0, &[]).json();
-    let evaluated = scores["ccc"].as_f64().unwrap();
-    assert!((evaluated - best).abs() < 1e-6, "{evaluated} on the best checkpoint, {best} in its epoch");
-    assert_eq!(scores["outputs"][1]["name"], "turn");
-    let predicted = fer(&["predict", text(&run), text(&tree.join("test/happy")), "--csv"]).expect(0, &[]).out;
-    assert!(predicted.starts_with("file,smile,turn\n"), "{predicted}");
-    let smile: f64 = predicted.lines().nth(1).unwrap().split(',').nth(1).unwrap().parse().unwrap();
-    assert!(smile.abs() <= 1.0);
-    let json = fer(&["predict", text(&run), text(&tree.join("test/happy")), "--json"]).expect(0, &[]).json();
-    assert!(json[0]["values"]["smile"].is_number(), "{json}");
-    fer(&["train", "--resume", text(&run), "--epochs", "6"]).expect(0, &[]);
-    fer(&["evaluate", text(&run), "--data", "synth:70"]).expect(3, &["it has classes", "values: smile, turn"]);
-    let refused = |flags: &[&str], words: &[&str]| drop(fer(&[&train[..], flags].concat()).expect(2, words));
-    refused(&["--class-weight", "balanced"], &["--class-weight", "values, not classes"]);
-    refused(&["--label-smoothing", "0.1"], &["--label-smoothing", "values, not classes"]);
-    let classes = ["train", "--data", "synth:70", "--output", "tanh"];
-    fer(&classes).expect(2, &["--output", "classes, not values"]);
 }
 
 /// Weights, smoothing and votes are kept with the run.
@@ -232,9 +218,21 @@ fn targets_of_classes() {
 #[test]
 fn printed_settings_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
-    let flags = ["--model", "fer4-cnn3", "--lr", "0.25", "--classes", "sad,happy", "--on-bad-file", "skip"];
+    let mut flags = vec!["--model", "fer4-cnn3", "--lr", "0.25", "--classes", "sad,happy", "--on-bad-file", "skip"];
+    flags.extend(["--batch", "auto", "--schedule", "cosine", "--warmup", "9", "--accumulate", "2", "--time", "2h"]);
+    flags.extend(["--clip-norm", "1.5", "--weight-decay", "0.004", "--save-every", "5", "--patience", "3"]);
     let printed = fer(&[&["train", "--print-config"], &flags[..]].concat()).expect(0, &[]).out;
-    for line in ["model = \"fer4-cnn3\"", "lr = 0.25", "epochs = 10", "on-bad-file = \"skip\"", "\"sad\""] {
+    for line in [
+        "batch = \"auto\"",
+        "kind = \"cosine\"",
+        "warmup-steps = 9",
+        "clip-norm = 1.5",
+        "model = \"fer4-cnn3\"",
+        "lr = 0.25",
+        "epochs = 10",
+        "on-bad-file = \"skip\"",
+        "\"sad\"",
+    ] {
         assert!(printed.contains(line), "{printed}");
     }
     let file = folder.path().join("settings.toml");

@@ -4,7 +4,7 @@
 
 mod cli_support;
 
-use cli_support::{CLASSES, Parts, command, copied_run, faces, fer, finished_run, small_run, text};
+use cli_support::{Parts, command, copied_run, faces, fer, finished_run, small_run, text};
 use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 use std::fs;
@@ -187,6 +187,11 @@ fn impossible_flags() {
     let train = |more: &[&'static str]| [&synth[..], more].concat();
     let cases: Vec<(Vec<&str>, i32, &[&str])> = vec![
         (train(&["--batch", "0"]), 2, &["--batch 0", "at least 1"]),
+        (train(&["--schedule", "cosin"]), 2, &["cosin", "`cosine`"]),
+        (train(&["--time", "2 hours"]), 2, &["--time 2 hours", "1h30m"]),
+        (train(&["--clip-norm", "-1"]), 2, &["--clip-norm -1", "positive"]),
+        (train(&["--schedule", "cosine", "--reduce-on-plateau"]), 2, &["both set the learning rate"]),
+        (train(&["--model", "none.toml"]), 3, &["none.toml"]),
         (train(&["--batch", "51"]), 2, &["--batch 51", "50 training images"]),
         (train(&["--batch", "many"]), 2, &["--batch", "many"]),
         (train(&["--epochs", "0"]), 2, &["--epochs 0", "at least 1"]),
@@ -209,7 +214,7 @@ fn impossible_flags() {
         (vec!["train", "--resume", "no/such/run"], 3, &["no/such/run"]),
         (vec!["train", "--config", "none.toml"], 3, &["none.toml"]),
         (vec!["trian"], 2, &["trian", "train"]),
-        (vec!["evaluate", run, "--split", "all"], 2, &["--split", "validation"]),
+        (vec!["evaluate", run, "--split", "some"], 2, &["--split", "validation"]),
         (vec!["evaluate", run, "--batch", "0"], 2, &["--batch", "1.."]),
         (vec!["evaluate", run, "--classes", "happy,sad"], 2, &["--classes happy,sad", "disgust"]),
         (vec!["evaluate", "no/such/run"], 3, &["no/such/run"]),
@@ -333,7 +338,7 @@ fn damaged_checkpoints() {
 }
 
 #[test]
-fn other_classes_list_both_sets() {
+fn other_classes_are_matched_or_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let best = finished_run().join("best.safetensors");
     let tree = folder.path().join("faces");
@@ -341,16 +346,25 @@ fn other_classes_list_both_sets() {
     for split in ["train", "validation", "test"] {
         fs::rename(tree.join(split).join("happy"), tree.join(split).join("joyful")).unwrap();
     }
-    let args = ["evaluate", text(&best), "--data", text(&tree), "--device", "cpu"];
-    let all = CLASSES.join(", ");
-    fer(&args).expect(3, &["angry, disgust, fear, joyful, neutral, sad, surprise", &all]);
+    let args = ["evaluate", text(&best), "--data", text(&tree), "--device", "cpu", "--json"];
+    let unsaid = fer(&args)
+        .expect(0, &["left out: joyful", "does not have: happy", "1 images of the split are left out"])
+        .json();
+    assert_eq!((&unsaid["n"], &unsaid["labels"]["left_out"]), (&9.into(), &serde_json::json!({"joyful": 1})));
+    assert_eq!(unsaid["labels"]["missing_in_data"], serde_json::json!(["happy"]));
+    let said = fer(&[&args[..], &["--map", "joyful=happy"]].concat()).expect(0, &["joyful is happy"]).json();
+    assert_eq!((&said["n"], &said["labels"]["classes"]["joyful"]), (&10.into(), &"happy".into()));
+    fer(&[&args[..], &["--map", "joyfull=happy"]].concat()).expect(2, &["no class `joyfull`", "`joyful`"]);
+    fer(&[&args[..], &["--map", "joyful=hapy"]].concat()).expect(2, &["no class `hapy`", "`happy`"]);
+    fer(&[&args[..], &["--map", "joyful"]].concat()).expect(2, &["--map", "Anger=angry"]);
     fer(&["evaluate", text(&best), "--device", "cpu"]).expect(2, &["--data"]);
-    // A network of fewer classes than the data's: only when asked for are the others left out.
+    // A network of fewer classes than the data's.
     let out = folder.path().join("two");
     fer(&[&small_run(&out)[..], &["--classes", "sad,happy"]].concat()).expect(0, &["classes sad, happy"]);
     let best = out.join("best.safetensors");
     let args = ["evaluate", text(&best), "--data", "synth:70", "--device", "cpu", "--json"];
-    fer(&args).expect(3, &["its classes are angry", "the network's classes, sad, happy", "--classes"]);
+    let other = fer(&args).expect(0, &["left out: angry, disgust, fear, surprise, neutral"]).json();
+    assert_eq!((&other["n"], &other["labels"]["left_out"]["fear"]), (&2.into(), &2.into()));
     let two = fer(&[&args[..], &["--classes", "happy,sad"]].concat()).expect(0, &[]).json();
     let of_run = fer(&["evaluate", text(&out), "--device", "cpu", "--json"]).expect(0, &[]).json();
     assert_eq!((&two, &two["n"]), (&of_run, &10.into()));

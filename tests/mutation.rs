@@ -101,7 +101,15 @@ const MUTATIONS: &[Mutation] = &[
     ("graph", "accumulate", "params.keep == 1u", "params.keep == 0u"),
     ("adam", "update", "(g - m_old)", "(g + m_old)"),
     ("adam", "update", "(g * g - v_old)", "(g * g + v_old)"),
-    ("adam", "update", "weights[i] -= step", "weights[i] += step"),
+    ("adam", "update", "- step.step_size * m_new", "+ step.step_size * m_new"),
+    ("adam", "update", "p - step.decay * p", "p + step.decay * p"),
+    ("adam", "update", "g *= factor[0]", "g *= -factor[0]"),
+    ("adam", "update", "clamp(g,", "clamp(-g,"),
+    ("gradient_norm", "squares", "sum += dot(g, g)", "sum -= dot(g, g)"),
+    ("gradient_norm", "scale", "sum += partials[i]", "sum -= partials[i]"),
+    ("gradient_norm", "scale", "params.limit / norm", "-params.limit / norm"),
+    ("gradient_sum", "add", "+ step.share * quad", "- step.share * quad"),
+    ("gradient_sum", "add", "step.keep == 1u", "step.keep == 0u"),
 ];
 
 /// Signs of which one tiling has its own: the first of many accumulators, and the bias's row where taps share a tile.
@@ -156,7 +164,8 @@ const FORWARD: &[(&str, &str)] = &[
 /// Whether the suite's check of an op passes on an adapter.
 fn passes(gpu: &Arc<Gpu>, op: &str) -> bool {
     match op {
-        "adam" => common::adam::gpu_failures(gpu).is_empty(),
+        "adam" | "gradient_norm" => common::adam::gpu_failures(gpu).is_empty(),
+        "gradient_sum" => common::adam::accumulation_failures(gpu).is_empty(),
         "graph" => common::fan_out::gpu_failures(Arc::clone(gpu)).is_empty(),
         _ => cases_of(op).iter().all(|case| verify::run(gpu, case).expect(&case.name).passed()),
     }
@@ -230,7 +239,7 @@ fn every_backward_has_a_mutation() {
         None
     });
     let gpu = Arc::new(gpu);
-    for op in ops::TABLE.iter().map(|row| row.name).chain(["adam", "graph"]) {
+    for op in ops::TABLE.iter().map(|row| row.name).chain(["adam", "gradient_sum", "graph"]) {
         assert!(passes(&gpu, op), "{op} fails without a mutation");
     }
     let known: BTreeSet<_> =

@@ -8,6 +8,7 @@ use fer_gpu::data::augment::Preset;
 use fer_gpu::data::{self, Dataset, InputSpec, Options};
 use fer_gpu::formats::checkpoint::{Checkpoint, Progress, TensorData};
 use fer_gpu::graph::Metrics;
+use fer_gpu::optim::{Kind, Schedule};
 use fer_gpu::train::history::EpochRow;
 use fer_gpu::train::run::RunFolder;
 use fer_gpu::train::{Config, Device, Observer, Stopped, Trainer};
@@ -16,14 +17,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Images of an update.
 const BATCH: usize = 12;
 
 fn config(epochs: usize) -> Config {
+    // All that a step may depend on: the schedule's place, and batches whose gradients are averaged.
+    let schedule = Schedule { kind: Kind::Cosine, warmup_steps: 3, decay_steps: Some(30), ..Schedule::default() };
     Config {
         data: "synth:70".into(),
         model: "fer7-small".into(),
         epochs,
-        batch: BATCH,
+        batch: BATCH / 2,
+        accumulate: 2,
+        weight_decay: 0.01,
+        clip_norm: Some(0.5),
+        schedule,
         seed: 5,
         augment: Preset::Strong.into(),
         ..Config::default()

@@ -281,19 +281,23 @@ def softmax_cross_entropy():
 
 def adam():
     """Three steps of Adam: the parameter and its two moments after each; Keras casts the betas to float32."""
-    rows = [  # name, count, scales of the three gradients, lr, beta1, beta2, epsilon
-        ("defaults", 40, (1.0, 1.0, 1.0), 0.001, 0.9, 0.999, 1e-7),
-        ("a tiny gradient first", 40, (1e-6, 1.0, 1e-6), 0.001, 0.9, 0.999, 1e-7),
-        ("gradients near epsilon", 33, (1e-6, 1e-7, 1e-8), 0.003, 0.9, 0.999, 1e-7),
-        ("zero gradients", 7, (0.0, 0.0, 0.0), 0.001, 0.9, 0.999, 1e-7),
-        ("other betas", 17, (1.0, 0.01, 100.0), 0.01, 0.8, 0.99, 1e-3),
+    rows = [  # name, count, scales of the three gradients, lr, beta1, beta2, epsilon, what else the optimizer is told
+        ("defaults", 40, (1.0, 1.0, 1.0), 0.001, 0.9, 0.999, 1e-7, {}),
+        ("a tiny gradient first", 40, (1e-6, 1.0, 1e-6), 0.001, 0.9, 0.999, 1e-7, {}),
+        ("gradients near epsilon", 33, (1e-6, 1e-7, 1e-8), 0.003, 0.9, 0.999, 1e-7, {}),
+        ("zero gradients", 7, (0.0, 0.0, 0.0), 0.001, 0.9, 0.999, 1e-7, {}),
+        ("other betas", 17, (1.0, 0.01, 100.0), 0.01, 0.8, 0.99, 1e-3, {}),
+        ("weight decay", 21, (1.0, 0.1, 1.0), 0.01, 0.9, 0.999, 1e-7, {"weight_decay": single(0.3)}),
+        ("clipped by the norm of all", 37, (1.0, 0.01, 3.0), 0.01, 0.9, 0.999, 1e-7, {"global_clipnorm": 0.5}),
+        ("clipped by value", 19, (1.0, 0.01, 3.0), 0.01, 0.9, 0.999, 1e-7, {"clipvalue": 0.25}),
+        ("decay and clipping", 11, (5.0, 2.0, 0.1), 0.01, 0.9, 0.999, 1e-7, {"weight_decay": 0.5, "global_clipnorm": 1.0}),
     ]
-    for number, (name, count, scales, lr, beta1, beta2, epsilon) in enumerate(rows):
+    for number, (name, count, scales, lr, beta1, beta2, epsilon, more) in enumerate(rows):
         lr, beta1, beta2 = single(lr), single(beta1), single(beta2)
-        case = Case(9000 + 10 * number, name, lr=lr, beta1=beta1, beta2=beta2, epsilon=epsilon)
+        case = Case(9000 + 10 * number, name, lr=lr, beta1=beta1, beta2=beta2, epsilon=epsilon, **more)
         p = keras.Variable(case.input("p", (count,)), dtype="float64")
         gradients = [case.input(f"g{k}", (count,), scale) for k, scale in enumerate(scales, 1)]
-        optimizer = keras.optimizers.Adam(lr, beta_1=beta1, beta_2=beta2, epsilon=epsilon)
+        optimizer = keras.optimizers.Adam(lr, beta_1=beta1, beta_2=beta2, epsilon=epsilon, **more)
         for k, gradient in enumerate(gradients, 1):
             optimizer.apply([gradient], [p])
             m, v = optimizer._momentums[0], optimizer._velocities[0]

@@ -70,6 +70,9 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode> {
             say!(
                 "the file does not hold preprocessing ({preprocessing}) and classes ({classes}): Keras has no place for them"
             );
+            if let Some(t) = meta.temperature {
+                say!("nor the temperature {t:.4} of its calibration: its probabilities are those before");
+            }
         }
         Format::Safetensors if args.half => saved.into_checkpoint().save_half(&out)?,
         Format::Safetensors => saved.into_checkpoint().save(&out)?,

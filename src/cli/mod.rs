@@ -2,6 +2,8 @@
 
 mod args;
 mod bench;
+mod callbacks;
+mod compare;
 mod data;
 mod devices;
 mod evaluate;
@@ -56,6 +58,8 @@ enum Command {
     Devices(devices::DevicesArgs),
     /// Check every op on an adapter against the f64 reference
     Verify(verify::VerifyArgs),
+    /// Put the figures of several runs side by side
+    Compare(compare::CompareArgs),
     /// Look at data before training on it
     Data(data::DataArgs),
     /// Write drawn faces as a tree of class folders
@@ -88,6 +92,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Summary(args) => models::summary(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Synth(args) => synth::run(&args),
     }

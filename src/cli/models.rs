@@ -4,10 +4,11 @@ use super::args::VariantArgs;
 use super::out::{print, print_json, table};
 use crate::data::Preprocess;
 use crate::error::Result;
-use crate::graph::{Budget, Graph, Options};
-use crate::models::{self, MODELS, Summary};
+use crate::graph::{Budget, Description, Graph, Options};
+use crate::models::{self, MODELS, Summary, file};
 use clap::Args;
 use serde::Serialize;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Flags of `models`.
@@ -29,9 +30,10 @@ pub(super) struct ModelsArgs {
   fer-gpu summary fer7-cnn3-bn --classes 4 --json
   fer-gpu summary fer8-vgg19 --unfreeze-last 10
   fer-gpu summary fer8-inceptionv3 --size 75
-  fer-gpu summary fer8-vgg16 --memory --batch 64")]
+  fer-gpu summary fer8-vgg16 --memory --batch 64
+  fer-gpu summary network.toml")]
 pub(super) struct SummaryArgs {
-    /// A name that `fer-gpu models` lists
+    /// A name that `fer-gpu models` lists, or a TOML file of layers
     model: String,
     /// Classes of the data [default: the network's own]
     // Ten thousand is far over any data of faces, and far under what would overflow a tensor's size.
@@ -86,9 +88,7 @@ pub(super) fn list(args: &ModelsArgs) -> Result<ExitCode> {
 }
 
 pub(super) fn summary(args: &SummaryArgs) -> Result<ExitCode> {
-    let model = models::find(&args.model)?;
-    let classes = args.classes.map_or(model.classes, usize::from);
-    let graph = model.variant(classes, &args.variant.variant()?)?;
+    let graph = graph(args)?;
     let summary = Summary::new(&graph);
     let memory = if args.memory { Some(Memory::new(&graph, args.batch)?) } else { None };
     if args.json {
@@ -98,6 +98,21 @@ pub(super) fn summary(args: &SummaryArgs) -> Result<ExitCode> {
         print(&format!("{summary}{memory}"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The network that the flags mean.
+fn graph(args: &SummaryArgs) -> Result<Graph> {
+    let variant = args.variant.variant()?;
+    if !file::is_file(&args.model) {
+        let model = models::find(&args.model)?;
+        return model.variant(args.classes.map_or(model.classes, usize::from), &variant);
+    }
+    let mut graph = file::graph(Path::new(&args.model), variant.size)?;
+    if let Some(classes) = args.classes {
+        graph = Description::of(&graph)?.with_classes(usize::from(classes))?.graph(&graph.name)?;
+    }
+    variant.freeze.map_or(Ok(()), |freeze| graph.freeze(&freeze))?;
+    Ok(graph)
 }
 
 /// A summary, and what was asked for beside it.

@@ -51,6 +51,9 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
         (false, true) => Form::Csv,
         (false, false) => Form::Table,
     };
+    if let Some(t) = network.meta.temperature {
+        say!("probabilities are calibrated with temperature {t:.4}");
+    }
     let classes = network.meta.classes.clone();
     let mut printer = Printer::new(form, (network.meta.task, &classes), &files);
     let mut labelled = 0;
@@ -98,7 +101,7 @@ fn read_batch(paths: &[PathBuf], input: InputSpec, on_bad: BadFile) -> Result<(V
 
 /// Runs the network on a batch.
 fn label(network: &mut Loaded, from: &Path, files: &[&Path], x: &[f32]) -> Result<Vec<Prediction>> {
-    let probabilities = network.executor.predict(x, files.len())?;
+    let probabilities = network.predict(x, files.len())?;
     let classes = &network.meta.classes;
     files
         .iter()

@@ -1,6 +1,7 @@
 //! `fer-gpu train`.
 
-use super::args::{BadFile, DeviceArgs, VariantArgs, open_device};
+use super::args::{BadFile, DeviceArgs, TuneArgs, VariantArgs, open_device};
+use super::callbacks::{CallbackArgs, parse_batch};
 use super::out::{print, say};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::formats::checkpoint::Checkpoint;
 use crate::train::environment::Environment;
 use crate::train::run::RunFolder;
-use crate::train::{Config, Device, Outcome, Output, Start, Stopped, Trainer, config_of};
+use crate::train::{AUTO, Config, Device, Outcome, Output, Start, Stopped, Trainer, config_of};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ pub(super) struct TrainArgs {
     /// [default: synth]
     #[arg(long)]
     data: Option<String>,
-    /// A name that `fer-gpu models` lists [default: fer7-small]
+    /// A name that `fer-gpu models` lists, or a TOML file of layers [default: fer7-small]
     #[arg(long)]
     model: Option<String>,
     /// Start from the parameters of this checkpoint or file of Keras's (.h5, .weights.h5, .keras): all of them, or those of the
@@ -50,8 +51,8 @@ pub(super) struct TrainArgs {
     /// Epochs in all, also when resuming [default: 10]
     #[arg(long)]
     epochs: Option<usize>,
-    /// Images a step [default: 32]
-    #[arg(long)]
+    /// Images a step, or auto: the most up to 512 that the device has room for [default: 32]
+    #[arg(long, value_name = "N|auto", value_parser = parse_batch)]
     batch: Option<usize>,
     /// Adam's learning rate [default: 0.001]
     #[arg(long, allow_hyphen_values = true)]
@@ -59,9 +60,11 @@ pub(super) struct TrainArgs {
     /// Seed of parameters, order, dropout and drawn data [default: 0]
     #[arg(long)]
     seed: Option<u64>,
-    /// Stop after so many epochs without a better validation accuracy (concordance, of values); 0 never does [default: 0]
+    /// Stop after so many epochs without a better validation accuracy (concordance, of values; or what [early-stopping] watches); 0 never does [default: 0]
     #[arg(long)]
     patience: Option<usize>,
+    #[command(flatten)]
+    callbacks: CallbackArgs,
     /// Keep only these classes, in this order
     #[arg(long, value_delimiter = ',', value_name = "A,B,...")]
     classes: Option<Vec<String>>,
@@ -90,6 +93,8 @@ pub(super) struct TrainArgs {
     output: Option<Output>,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    tune: TuneArgs,
     /// Run folder [default: runs/train/N]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -132,6 +137,7 @@ impl TrainArgs {
         set(&mut c.lr, &self.lr);
         set(&mut c.seed, &self.seed);
         set(&mut c.patience, &self.patience);
+        self.callbacks.apply(&mut c);
         set(&mut c.classes, &self.classes);
         set(&mut c.device, &self.device.device);
         c.validation_split = self.validation_split.or(c.validation_split);
@@ -152,6 +158,9 @@ impl TrainArgs {
         c.output = self.output.or(c.output);
         c.on_bad_file = self.on_bad_file.map_or(c.on_bad_file, OnBadFile::from);
         c.check()?;
+        if let Some(run) = &self.resume {
+            c.check_continues(&config_of(run)?)?;
+        }
         Ok(c)
     }
 
@@ -203,7 +212,11 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     // Every error of shapes and sizes surfaces here, before a device or a folder exists.
     config.check_graph(&start.graph_for(&config, &dataset)?)?;
     config.check_batch(dataset.train.len())?;
-    let device = open_device(&config.device, config.backend.as_deref())?;
+    let opened = open_device(&config.device, config.backend.as_deref(), &args.tune.tuning())?;
+    let device = &opened.device;
+    if config.batch == AUTO {
+        config.batch = device.largest_batch(&config, &start, &dataset, &mut |note| say!("{note}"))?;
+    }
     if args.profile.asked() && matches!(device, Device::Cpu) {
         return Err(Error::usage("--profile times GPU kernels, which the CPU reference has none of", "leave it out"));
     }
@@ -221,9 +234,12 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         None => RunFolder::create(args.out.as_deref())?,
     };
     let mut trainer = match &args.resume {
-        Some(_) => Trainer::resume(&config, &dataset, &run, &device)?,
-        None => Trainer::start(&config, start, &dataset, &run, &device)?,
+        Some(_) => Trainer::resume(&config, &dataset, &run, device)?,
+        None => Trainer::start(&config, start, &dataset, &run, device)?,
     };
+    if let Some(note) = opened.keep_timings() {
+        say!("{note}");
+    }
     run.write_config(&config)?;
     if args.resume.is_none() {
         run.write_env(&Environment::here(device.to_string()))?;
@@ -270,31 +286,30 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// What says which epoch is the best.
-fn monitored(dataset: &Dataset) -> &'static str {
-    match dataset.task {
-        Task::Classes => "validation accuracy",
-        Task::Values => "mean concordance on validation",
-    }
-}
-
 fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome) -> Result<ExitCode> {
     let folder = run.path().display();
-    if outcome.stopped == Some(Stopped::Interrupted) {
-        say!("interrupted and saved; go on with: fer-gpu train --resume {folder}");
-        return Ok(ExitCode::from(130));
-    }
-    if outcome.stopped == Some(Stopped::Patience) {
-        say!("stopped early: no better {} for {} epochs", monitored(dataset), config.patience);
+    let monitor = config.monitor().name(dataset.task);
+    match outcome.stopped {
+        Some(Stopped::Interrupted) => {
+            say!("interrupted and saved; go on with: fer-gpu train --resume {folder}");
+            return Ok(ExitCode::from(130));
+        }
+        Some(Stopped::Patience) => {
+            let patience = config.stopping().map_or(0, |stopping| stopping.patience);
+            say!("stopped early: no better {monitor} for {patience} epochs");
+        }
+        Some(Stopped::Time) => {
+            let time = config.time.as_deref().unwrap_or_default();
+            say!("stopped and saved: the time of {time} is over; go on with: fer-gpu train --resume {folder}");
+            if outcome.best.is_none() {
+                say!("no epoch was completed in it, so there is nothing to score yet");
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+        None => {}
     }
     if let Some(best) = outcome.best {
-        say!(
-            "best: epoch {}, {} {:.4}; on the {} split:",
-            best.epoch,
-            monitored(dataset),
-            best.value,
-            outcome.evaluated_on
-        );
+        say!("best: epoch {}, {monitor} {:.4}; on the {} split:", best.epoch, best.value, outcome.evaluated_on);
     }
     if let Some(evaluation) = &outcome.evaluation {
         print(&evaluation.report())?;
@@ -313,6 +328,7 @@ fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome
         (run.curves(), "the course of training"),
         (run.confusion_csv(), "confusion matrix"),
         (run.confusion_svg(), "confusion matrix"),
+        (run.path().join("events.out.tfevents.*"), "the same for TensorBoard"),
         (run.config(), "every setting"),
         (run.env(), "machine, driver, command line"),
     ] {

@@ -61,16 +61,16 @@ impl Split for Files {
 }
 
 /// The folders of a tree's splits.
-struct Layout {
-    train: PathBuf,
-    validation: Option<PathBuf>,
-    test: Option<PathBuf>,
+pub(super) struct Layout {
+    pub train: PathBuf,
+    pub validation: Option<PathBuf>,
+    pub test: Option<PathBuf>,
 }
 
 /// The image files of each class of one split.
-struct Scan {
+pub(super) struct Scan {
     folder: PathBuf,
-    classes: BTreeMap<String, Vec<PathBuf>>,
+    pub classes: BTreeMap<String, Vec<PathBuf>>,
 }
 
 /// Opens a tree; see [`super::open`].
@@ -109,7 +109,7 @@ pub(super) fn open(source: &str, root: &Path, input: InputSpec, options: &Option
 
 impl Layout {
     /// Tells split folders from class folders.
-    fn find(root: &Path, notes: &mut Vec<String>) -> Result<Self> {
+    pub(super) fn find(root: &Path, notes: &mut Vec<String>) -> Result<Self> {
         let mut named: BTreeMap<&str, PathBuf> = BTreeMap::new();
         let mut others = Vec::new();
         for folder in list(root, root)?.folders {
@@ -143,7 +143,7 @@ impl Layout {
 
 impl Scan {
     /// Lists the class folders of a split.
-    fn of(root: &Path, folder: &Path, notes: &mut Vec<String>) -> Result<Self> {
+    pub(super) fn of(root: &Path, folder: &Path, notes: &mut Vec<String>) -> Result<Self> {
         let mut classes = BTreeMap::new();
         let mut passed_over = 0;
         for class in list(root, folder)?.folders {

@@ -15,13 +15,16 @@
 //! (the byte divided by 255), rows first, channels last, and then what [`Preprocess`] makes of them.
 
 pub mod augment;
+pub mod check;
 mod class_weight;
 mod decode;
 mod fer_csv;
 mod folder;
 pub mod loader;
+pub mod matching;
 pub mod names;
 mod preprocess;
+mod relabel;
 mod select;
 mod sheet;
 mod store;
@@ -37,6 +40,7 @@ pub use class_weight::ClassWeight;
 pub use decode::{MAX_SIDE, read_image};
 pub use loader::Loader;
 pub use preprocess::{Affine, Preprocess};
+pub use relabel::Relabelled;
 pub use walk::find_images;
 
 use crate::error::{Error, Result};

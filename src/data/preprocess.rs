@@ -101,6 +101,20 @@ impl Preprocess {
         }
     }
 
+    /// The pixels on [0, 1] that [`Preprocess::apply`] made `values` of.
+    pub fn undo(self, values: &mut [f32], channels: usize) {
+        let Affine { reversed, scale, offset } = self.affine();
+        for pixel in values.chunks_exact_mut(channels).filter(|_| self != Self::Unit) {
+            for (c, x) in pixel.iter_mut().enumerate() {
+                let c = c.min(2);
+                *x = ((f64::from(*x) - offset[c]) / scale[c] / 255.0) as f32;
+            }
+            if reversed {
+                pixel.reverse();
+            }
+        }
+    }
+
     /// The dataset whose splits give what the network takes.
     pub(super) fn of_dataset(self, mut dataset: Dataset) -> Dataset {
         if self == Self::Unit {
@@ -216,6 +230,8 @@ mod tests {
             for (found, wanted) in x.iter().zip(expected) {
                 assert!((found - wanted).abs() <= 1e-5 * wanted.abs().max(1.0), "{name}: {x:?}");
             }
+            preprocess.undo(&mut x, 3);
+            assert!(x.iter().zip(pixel).all(|(x, v)| (x - v / 255.0).abs() < 1e-5), "{name}: {x:?}");
             assert_eq!(serde_json::to_string(&preprocess).expect("JSON"), format!("\"{name}\""));
         }
     }

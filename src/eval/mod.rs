@@ -1,9 +1,12 @@
 //! How good a network is, in numbers, text and pictures.
 //!
-//! * [`metrics`]: confusion matrix, precision, recall, F1, loss, mse; scikit-learn's definitions.
+//! * [`metrics`]: confusion matrix, precision, recall, F1, loss, mse (scikit-learn's definitions), intervals, calibration.
 //! * [`report`]: `report.txt` and `confusion.csv`.
-//! * [`plot`]: `curves.svg` and `confusion.svg`.
 //! * [`values`]: root mean squared error and concordance of predicted numbers.
+//! * [`plot`]: the pictures.
+//! * [`files`]: all of them in a folder.
+
+pub mod files;
 pub mod metrics;
 pub mod plot;
 pub mod report;
@@ -22,6 +25,14 @@ pub enum Scores {
 }
 
 impl Scores {
+    /// Notes which split they are of.
+    pub fn on(self, split: &str) -> Self {
+        match self {
+            Self::Classes(evaluation) => Self::Classes(evaluation.on(split)),
+            Self::Values(scores) => Self::Values(values::ValueScores { split: Some(split.to_owned()), ..scores }),
+        }
+    }
+
     /// `report.txt`.
     pub fn report(&self) -> String {
         match self {

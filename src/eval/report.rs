@@ -3,19 +3,38 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::metrics::{ClassScore, Evaluation, macro_average, weighted_average};
+use super::metrics::{ClassScore, Confused, Evaluation, macro_average, weighted_average};
 use crate::error::Result;
 use crate::formats::atomic::write_atomically;
 
-/// `report.txt`: totals, the table of scores, the confusion matrix.
+/// `report.txt`: totals, intervals, the table of scores, the most confused pairs, the confusion matrix.
 pub fn report(evaluation: &Evaluation) -> String {
-    let Evaluation { n, accuracy, loss, mse, .. } = evaluation;
-    format!(
-        "{n} images: accuracy {accuracy:.4}, loss {loss:.4}, mse {mse:.4}\n\n{}\n\
-         confusion matrix (rows: true class, columns: predicted)\n\n{}",
+    let Evaluation { n, accuracy, loss, mse, top2_accuracy, intervals, calibration, .. } = evaluation;
+    let between = |[low, high]: [f64; 2]| format!("{low:.4} to {high:.4}");
+    let mut text = format!(
+        "{n} images: accuracy {accuracy:.4}, loss {loss:.4}, mse {mse:.4}\n\
+         top-2 accuracy {top2_accuracy:.4}, calibration error (ECE) {:.4}\n\
+         95 % intervals (bootstrap): accuracy {}, macro F1 {}\n\n{}\n",
+        calibration.ece,
+        between(intervals.accuracy),
+        between(intervals.macro_f1),
         classification_report(evaluation),
-        confusion_table(evaluation)
-    )
+    );
+    if let Some(f1) = evaluation.macro_f1_present() {
+        let classes = evaluation.per_class.iter().filter(|s| s.support > 0).count();
+        push(&mut text, format_args!("macro F1 over the {classes} classes that have images: {f1:.4}\n\n"));
+    }
+    let confused = evaluation.most_confused();
+    if !confused.is_empty() {
+        text += "most confused\n\n";
+    }
+    for Confused { truth, predicted, count, share } in &confused {
+        let (truth, predicted) = (one_line(truth), one_line(predicted));
+        push(&mut text, format_args!("  {truth} taken for {predicted}: {count} ({:.1} %)\n", share * 100.0));
+    }
+    let table = confusion_table(evaluation);
+    push(&mut text, format_args!("\nconfusion matrix (rows: true class, columns: predicted)\n\n{table}"));
+    text
 }
 
 /// Precision, recall, F1 and support of each class, the accuracy, the macro and the weighted average.
@@ -66,20 +85,35 @@ pub fn confusion_table(evaluation: &Evaluation) -> String {
     text
 }
 
-/// Writes `confusion.csv`: a header of predicted classes, one row a true class.
+/// Writes a confusion matrix as csv: a header of predicted classes, one row a true class, whose cells are counts or shares of
+/// the true class.
 ///
 /// # Errors
 /// [`crate::Error::Io`] when it cannot be written; the previous file is then intact.
-pub fn write_confusion_csv(path: &Path, evaluation: &Evaluation) -> Result<()> {
+pub fn write_confusion_csv(path: &Path, evaluation: &Evaluation, cells: Cells) -> Result<()> {
+    let confusion = &evaluation.confusion;
+    let cell = |truth: usize, predicted: usize| match cells {
+        Cells::Counts => confusion.get(truth, predicted).to_string(),
+        Cells::Shares => format!("{:.6}", confusion.share(truth, predicted)),
+    };
     write_atomically(path, |w| {
         let mut csv = csv::Writer::from_writer(w);
         csv.write_record(["true\\predicted"].into_iter().chain(evaluation.classes.iter().map(String::as_str)))?;
         for (truth, name) in evaluation.classes.iter().enumerate() {
-            let counts = evaluation.confusion.row(truth).iter().map(u64::to_string);
-            csv.write_record([name.clone()].into_iter().chain(counts))?;
+            let cells = (0..confusion.classes()).map(|predicted| cell(truth, predicted));
+            csv.write_record([name.clone()].into_iter().chain(cells))?;
         }
         csv.flush()
     })
+}
+
+/// What stands in the cells of a confusion matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cells {
+    /// How many samples.
+    Counts,
+    /// Which share of the true class.
+    Shares,
 }
 
 /// A class name is whatever a folder was called; a line break in it must not break the table.
@@ -116,6 +150,9 @@ weighted avg     0.4567    0.4667    0.4550        60
         assert_eq!(classification_report(&sample()), SCIKIT);
         let text = report(&sample());
         assert!(text.starts_with("60 images: accuracy 0.4667, loss 1.7970, mse 0.1583\n"), "{text}");
+        assert!(text.contains("top-2 accuracy 0.6000, calibration error (ECE) 0.1512\n"), "{text}");
+        assert!(text.contains("macro F1 over the 4 classes that have images: 0.3650\n"), "{text}");
+        assert!(text.contains("  sad taken for angry: 5 (18.5 %)\n"), "{text}");
         assert!(text.ends_with("    sad      5        0     5      1   16\n"), "{text}");
     }
 
@@ -125,15 +162,16 @@ weighted avg     0.4567    0.4667    0.4550        60
         let path = folder.path().join("confusion.csv");
         let classes = names(&["a,\"b\"", "c\nd"]);
         let e = Evaluation::new(&classes, &[0, 1, 1], &[0.9, 0.1, 0.2, 0.8, 0.6, 0.4], None).unwrap();
-        write_confusion_csv(&path, &e).unwrap();
-        let rows: Vec<Vec<String>> = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .from_path(&path)
-            .unwrap()
-            .records()
-            .map(|r| r.unwrap().iter().map(String::from).collect())
-            .collect();
-        assert_eq!(rows, [["true\\predicted", "a,\"b\"", "c\nd"], ["a,\"b\"", "1", "0"], ["c\nd", "1", "1"]]);
+        let rows = |cells: Cells| -> Vec<Vec<String>> {
+            write_confusion_csv(&path, &e, cells).unwrap();
+            let mut csv = csv::ReaderBuilder::new().has_headers(false).from_path(&path).unwrap();
+            csv.records().map(|r| r.unwrap().iter().map(String::from).collect()).collect()
+        };
+        assert_eq!(rows(Cells::Shares)[2], ["c\nd", "0.500000", "0.500000"]);
+        assert_eq!(
+            rows(Cells::Counts),
+            [["true\\predicted", "a,\"b\"", "c\nd"], ["a,\"b\"", "1", "0"], ["c\nd", "1", "1"]]
+        );
         assert_eq!(confusion_table(&e).lines().count(), 3);
     }
 }

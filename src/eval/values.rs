@@ -24,9 +24,12 @@ pub struct OutputScore {
     pub ccc: f64,
 }
 
-/// The scores of a network that predicts numbers. As JSON: `{"n", "loss", "rmse", "ccc", "outputs": [{"name", "rmse", "ccc"}]}`.
+/// The scores of a network that predicts numbers. As JSON: `{"split", "n", "loss", "rmse", "ccc", "outputs": [{"name", "rmse", "ccc"}]}`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ValueScores {
+    /// The split that they are of, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
     /// Samples.
     pub n: u64,
     /// Mean squared error over samples and outputs.
@@ -124,13 +127,13 @@ impl ValueScorer {
         let outputs: Vec<OutputScore> = self.names.into_iter().zip(&self.sums).map(score).collect();
         let mean = |of: fn(&OutputScore) -> f64| outputs.iter().map(of).sum::<f64>() / k;
         let (rmse, ccc) = (mean(|o| o.rmse), mean(|o| o.ccc));
-        Ok(ValueScores { n: n as u64, loss: squares / (n * k), rmse, ccc, outputs })
+        Ok(ValueScores { split: None, n: n as u64, loss: squares / (n * k), rmse, ccc, outputs })
     }
 }
 
 /// `report.txt`: totals, and a row an output.
 pub fn value_report(scores: &ValueScores) -> String {
-    let ValueScores { n, loss, rmse, ccc, outputs } = scores;
+    let ValueScores { n, loss, rmse, ccc, outputs, .. } = scores;
     let width = outputs.iter().map(|o| o.name.chars().count()).max().unwrap_or(0).max("mean".len());
     let mut text = format!("{n} images: loss (mean squared error) {loss:.4}\n\n{:>width$}      rmse       ccc\n", "");
     let mut row = |name: &str, rmse: f64, ccc: f64| {

@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 
 /// Large enough that a checkpoint goes out in few system calls.
@@ -29,6 +31,16 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::R
 /// As [`write_atomically`].
 pub fn write_text(path: &Path, text: &str) -> Result<()> {
     write_atomically(path, |w| w.write_all(text.as_bytes()))
+}
+
+/// [`write_atomically`] of a value as JSON. A number that JSON has no word for (NaN, infinity) becomes `null`.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::io("write", path)(e.into()))?;
+    text.push('\n');
+    write_text(path, &text)
 }
 
 /// [`write_atomically`] with the bare system error, for callers with more to say about it.

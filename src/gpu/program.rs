@@ -19,8 +19,12 @@ pub struct StepParams {
     pub step: [u32; 2],
     /// Adam's `lr * sqrt(1 - beta2^t) / (1 - beta1^t)`.
     pub step_size: f32,
-    /// Fills the uniform to a multiple of 16 bytes.
-    pub padding: [u32; 3],
+    /// AdamW's `lr * weight_decay`.
+    pub decay: f32,
+    /// What the batch's gradients count in the mean of several batches.
+    pub share: f32,
+    /// Whether they are added to those before: 1, or 0 for the first.
+    pub keep: u32,
 }
 
 struct Pending {

@@ -28,6 +28,20 @@ impl Batch<'_> {
         self.weights.is_empty()
     }
 
+    /// Its samples in order, `most` at a time.
+    pub(super) fn parts(self, most: usize, graph: &Graph) -> impl Iterator<Item = Self> {
+        let (image, outputs) = (graph.input().elements(), graph.output().elements());
+        (0..self.len()).step_by(most.max(1)).map(move |start| {
+            let end = (start + most.max(1)).min(self.len());
+            Self {
+                x: &self.x[start * image..end * image],
+                targets: &self.targets[start * outputs..end * outputs],
+                weights: &self.weights[start..end],
+                samples: &self.samples[start..end],
+            }
+        })
+    }
+
     /// Refuses a batch whose parts do not fit a graph or each other.
     ///
     /// # Errors

@@ -24,7 +24,8 @@ pub struct Budget {
     pub weights: u64,
     /// Running statistics, and parameters of frozen layers.
     pub statistics: u64,
-    /// Gradients of the trained parameters; 0 in inference, as the moments.
+    /// Gradients of the trained parameters, and their sums where those of several batches are averaged; 0 in inference, as the
+    /// moments.
     pub gradients: u64,
     /// Both of Adam's moments.
     pub moments: u64,
@@ -50,8 +51,9 @@ impl Budget {
         let (weights, statistics) = (buffer(parameters.weights), buffer(parameters.statistics));
         let gradients = if plans.contains_key(&Mode::Train) { weights } else { 0 };
         let other = buffer(target_elements(plans)) + buffer(batch) + buffer(METRICS) + STEP_BYTES;
-        let total = tensors + weights + statistics + 3 * gradients + other;
         let moments = 2 * gradients;
+        let gradients = if sums(plans) { 2 * gradients } else { gradients };
+        let total = tensors + weights + statistics + gradients + moments + other;
         Self { batch, tensors, tensors_lower_bound, weights, statistics, gradients, moments, other, total }
     }
 }
@@ -66,6 +68,11 @@ pub(super) fn plans(graph: &Graph, batch: usize, train: bool, options: Options) 
 pub(super) fn target_elements(plans: &HashMap<Mode, Plan>) -> usize {
     let outputs = |plan: &Plan| plan.tensors[plan.loss()[0]].shape.elements();
     plans.values().map(outputs).max().unwrap_or(0)
+}
+
+/// Whether gradients of several batches are added up.
+pub(super) fn sums(plans: &HashMap<Mode, Plan>) -> bool {
+    plans.get(&Mode::Train).is_some_and(|plan| plan.options.optimizer.accumulate > 1)
 }
 
 /// Bytes of the arenas that serve all of the plans: as many as the one with most has, each as large as any asks.

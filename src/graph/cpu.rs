@@ -10,7 +10,7 @@ use super::{At, Batch, Graph, Loss, Parameters, Samples};
 use crate::error::{Error, Result};
 use crate::ops::augment::{self, Row};
 use crate::ops::{HostBackward, HostForward, Pass, mean_squared_error, softmax_cross_entropy};
-use crate::optim::Adam;
+use crate::optim::{Clip, Optimizer};
 use crate::tensor::HostTensor;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub struct CpuExecutor {
     graph: Arc<Graph>,
     parameters: Parameters,
-    adam: Adam,
+    optimizer: Optimizer,
     seed: u64,
     batch: usize,
     plans: HashMap<(Mode, usize), Plan>,
@@ -41,6 +41,27 @@ struct Run {
     metrics: Metrics,
 }
 
+impl Run {
+    /// Adds a part of a batch, which has `share` of its samples.
+    fn add(&mut self, part: Self, share: f64) {
+        self.metrics += part.metrics;
+        for (slot, mut g) in part.gradients {
+            g.data.iter_mut().for_each(|v| *v *= share);
+            match self.gradients.get_mut(&slot) {
+                Some(sum) => sum.data.iter_mut().zip(&g.data).for_each(|(a, b)| *a += b),
+                None => drop(self.gradients.insert(slot, g)),
+            }
+        }
+    }
+
+    /// The sum of the squares of all gradients, in the order of the slots.
+    fn squares(&self) -> f64 {
+        let mut slots: Vec<_> = self.gradients.iter().collect();
+        slots.sort_by_key(|(slot, _)| **slot);
+        slots.iter().flat_map(|(_, g)| &g.data).map(|g| g * g).sum()
+    }
+}
+
 impl CpuExecutor {
     /// A graph with starting parameters for `seed`, for batches of up to `batch`.
     pub fn new(graph: Arc<Graph>, batch: usize, seed: u64) -> Self {
@@ -51,7 +72,7 @@ impl CpuExecutor {
         let zeros: Vec<HostTensor> = slots().map(|(_, s)| HostTensor::zeros(s.spec.shape.clone())).collect();
         Self {
             graph,
-            adam: Adam::default(),
+            optimizer: Optimizer::default(),
             seed,
             batch,
             plans: HashMap::new(),
@@ -71,6 +92,13 @@ impl CpuExecutor {
     #[must_use]
     pub fn exact(mut self) -> Self {
         self.exact = true;
+        self
+    }
+
+    /// Moves parameters otherwise than by Keras's Adam.
+    #[must_use]
+    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.optimizer = optimizer;
         self
     }
 
@@ -199,10 +227,13 @@ impl CpuExecutor {
         Ok(run)
     }
 
-    fn update(&mut self, gradients: &HashMap<usize, HostTensor>, step_size: f64) {
+    fn update(&mut self, gradients: &HashMap<usize, HostTensor>, at: At, factor: f64) {
+        let rounded = |v: f64| if self.exact { v } else { f64::from(v as f32) };
+        let adam = self.optimizer.adam;
+        let how = (rounded(adam.exact_step_size(at.lr, at.step)), rounded(adam.decay(at.lr)), factor);
         for (slot, g) in gradients {
             let (p, m, v) = (&mut self.values[*slot], &mut self.m[*slot], &mut self.v[*slot]);
-            self.adam.reference(step_size, &g.data, &mut p.data, &mut m.data, &mut v.data);
+            adam.reference(how, &g.data, &mut p.data, &mut m.data, &mut v.data);
             [p, m, v].into_iter().for_each(|t| round(self.exact, t));
         }
     }
@@ -282,8 +313,13 @@ impl Executor for CpuExecutor {
     }
 
     fn prepare(&mut self, mode: Mode, n: usize) -> Result<()> {
-        if n > self.batch {
+        let accumulate = if mode == Mode::Train { self.optimizer.accumulate } else { 1 };
+        if n > self.batch.saturating_mul(accumulate) {
             return Err(Error::usage(format!("{n} samples are more than planned for"), ""));
+        }
+        if n > self.batch {
+            let most = self.batch;
+            return [most, n % most].into_iter().filter(|n| *n > 0).try_for_each(|n| self.prepare(mode, n));
         }
         if !self.plans.contains_key(&(mode, n)) {
             self.plans.insert(
@@ -298,14 +334,24 @@ impl Executor for CpuExecutor {
         if self.collected.not_finite {
             return Ok(());
         }
+        self.prepare(Mode::Train, batch.len())?;
+        batch.check(&self.graph)?;
         let before = self.values.clone();
-        let run = self.run(Mode::Train, batch, at, |_, _| {})?;
-        self.collected += run.metrics;
-        if run.metrics.not_finite {
+        let mut sum = Run::default();
+        let graph = Arc::clone(&self.graph);
+        for (i, part) in batch.parts(self.batch, &graph).enumerate() {
+            // Each part draws masks of its own.
+            let step = at.step.wrapping_mul(self.optimizer.accumulate as u64).wrapping_add(i as u64);
+            let run = self.run(Mode::Train, &part, At { step, ..at }, |_, _| {})?;
+            sum.add(run, part.len() as f64 / batch.len() as f64);
+        }
+        let squares = sum.squares();
+        sum.metrics.not_finite |= !(squares as f32).is_finite() && matches!(self.optimizer.adam.clip, Clip::Norm(_));
+        self.collected += sum.metrics;
+        if sum.metrics.not_finite {
             self.values = before;
         } else {
-            let exact = self.adam.exact_step_size(at.lr, at.step);
-            self.update(&run.gradients, if self.exact { exact } else { f64::from(exact as f32) });
+            self.update(&sum.gradients, at, self.optimizer.adam.clip.factor(squares));
         }
         Ok(())
     }

@@ -2,25 +2,26 @@
 
 use super::augmentation::Augmentation;
 use super::budget::Budget;
-use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
+use super::executor::{Executor, Metrics, Snapshot};
 use super::gpu_memory::Memory;
 use super::plan::{INPUT, Mode, Options, Plan, Step, TensorId};
 use super::{At, Batch, Graph, Loss, Parameters, Profile, Samples};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, GpuTensor, Kernel, Program, Recorder, ScratchPool, StagingRing, StepParams};
+use crate::gpu::{Gpu, GpuTensor, Program, Recorder, ScratchPool, StagingRing, StepParams};
 use crate::ops::mean_squared_error::{self, GpuRegression};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss, METRICS};
 use crate::ops::{GpuBackward, GpuForward, Pass};
-use crate::optim::{Adam, Arenas};
+use crate::optim::{Optimizer, Sums};
+use accumulate::accumulate;
 use augmented::Augmented;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+mod accumulate;
+mod arenas;
 mod augmented;
 mod profile;
 mod room;
-
-const ACCUMULATE: &str = include_str!("../../shaders/accumulate.wgsl");
 
 /// Steps between two readings of the metrics.
 const READ_EVERY: u32 = 16;
@@ -33,10 +34,12 @@ pub struct GpuExecutor {
     gpu: Arc<Gpu>,
     graph: Arc<Graph>,
     parameters: Parameters,
-    adam: Adam,
+    optimizer: Optimizer,
     seed: u64,
     plans: HashMap<Mode, Plan>,
     programs: HashMap<(Mode, usize), Program>,
+    /// The optimizer's, where it comes after several batches.
+    update: Option<Program>,
     memory: Memory,
     scratch: ScratchPool,
     ring: StagingRing,
@@ -73,10 +76,11 @@ impl GpuExecutor {
         let executor = Self {
             gpu,
             graph,
-            adam: Adam::default(),
+            optimizer: options.optimizer,
             seed,
             plans,
             programs: HashMap::new(),
+            update: None,
             memory,
             scratch: ScratchPool::default(),
             ring,
@@ -97,7 +101,15 @@ impl GpuExecutor {
     /// # Errors
     /// As [`GpuExecutor::new`].
     pub fn check_room(gpu: &Gpu, graph: &Graph, batch: usize, train: bool) -> Result<()> {
-        room::make(gpu, graph, batch, (train, Options::default())).map(|_| ())
+        Self::check_room_with(gpu, graph, batch, (train, Options::default()))
+    }
+
+    /// The same for what [`GpuExecutor::with`] would refuse.
+    ///
+    /// # Errors
+    /// As [`GpuExecutor::new`].
+    pub fn check_room_with(gpu: &Gpu, graph: &Graph, batch: usize, how: (bool, Options)) -> Result<()> {
+        room::make(gpu, graph, batch, how).map(|_| ())
     }
 
     /// What it was predicted to need; [`Executor::bytes`] adds the kernels' scratch and uniforms.
@@ -121,36 +133,8 @@ impl GpuExecutor {
         self.programs.len()
     }
 
-    /// Gradients of the last training step's mean loss, of trained parameters in order. Waits for it; not for use in a step.
-    ///
-    /// # Errors
-    /// An executor that does not train, or whatever the driver reports.
-    pub fn gradients(&self) -> Result<Vec<NamedTensor>> {
-        match &self.memory.training {
-            Some([gradients, ..]) => self.read_arena(gradients, true),
-            None => Err(Error::gpu("gradients of an executor that does not train", "")),
-        }
-    }
-
     fn arena(&self, trainable: bool) -> &GpuTensor {
         if trainable { &self.memory.weights } else { &self.memory.statistics }
-    }
-
-    fn write_slot(&self, index: usize, values: &[f32]) {
-        let slot = &self.parameters.slots[index];
-        let end = slot.offset + slot.spec.shape.elements();
-        self.gpu.write(&self.arena(slot.spec.trainable).flat(slot.offset..end), values);
-    }
-
-    /// The tensors of a node's parameters in an arena; none for statistics where only trained ones are asked for.
-    fn node_params(&self, node: usize, arena: impl Fn(bool) -> Option<GpuTensor>) -> Result<Vec<Option<GpuTensor>>> {
-        let slots = self.parameters.of_node(node);
-        let view = |slot: &super::Slot| {
-            let end = slot.offset + slot.spec.shape.elements();
-            let flat = arena(slot.spec.trainable).map(|a| a.flat(slot.offset..end));
-            flat.map(|t| t.reshaped(slot.spec.shape.clone())).transpose()
-        };
-        slots.iter().map(view).collect()
     }
 
     fn record(&self, plan: &Plan) -> Result<Recorder<'_>> {
@@ -205,9 +189,11 @@ impl GpuExecutor {
                 Step::Accumulate { into, from, fresh } => accumulate(&mut rec, &tensor(*from), &tensor(*into), *fresh)?,
             }
         }
-        if let (true, Some([gradients, m, v])) = (training, &self.memory.training) {
-            let (metrics, weights) = (&self.memory.metrics, &self.memory.weights);
-            self.adam.record(&mut rec, &Arenas { gradients, metrics, weights, m, v })?;
+        if let (true, Some([gradients, ..])) = (training, &self.memory.training) {
+            match &self.memory.sums {
+                Some(sums) => Sums { gradients, sums }.record(&mut rec)?,
+                None => self.record_update(&mut rec, gradients)?,
+            }
         }
         Ok(rec)
     }
@@ -231,7 +217,14 @@ impl GpuExecutor {
         }
     }
 
-    fn submit(&mut self, mode: Mode, batch: &Batch<'_>, (step, epoch): (StepParams, u32), read: bool) -> Result<()> {
+    /// Submits a step, or a part of one, and then the optimizer's own program if `update` and there is one.
+    fn submit(
+        &mut self,
+        mode: Mode,
+        batch: &Batch<'_>,
+        (step, epoch): (StepParams, u32),
+        (read, update): (bool, bool),
+    ) -> Result<()> {
         batch.check(&self.graph)?;
         let n = batch.len();
         self.prepare(mode, n)?;
@@ -241,6 +234,9 @@ impl GpuExecutor {
         self.gpu.queue.write_buffer(&self.memory.step, 0, bytemuck::bytes_of(&step));
         let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         self.programs[&(mode, n)].encode(&mut encoder);
+        if let Some(program) = self.update.as_ref().filter(|_| update) {
+            program.encode(&mut encoder);
+        }
         self.since_read += 1;
         if read && self.since_read >= READ_EVERY {
             self.copy_metrics(&mut encoder)?;
@@ -263,41 +259,6 @@ impl GpuExecutor {
         self.since_read = 0;
         Ok(())
     }
-
-    fn read_arena(&self, arena: &GpuTensor, trainable: bool) -> Result<Vec<NamedTensor>> {
-        let values: Vec<f32> = self.gpu.read(arena)?;
-        let slots = self.parameters.slots.iter().filter(|s| s.spec.trainable == trainable);
-        Ok(slots
-            .map(|s| NamedTensor {
-                name: s.name.clone(),
-                shape: s.spec.shape.clone(),
-                values: values[s.offset..s.offset + s.spec.shape.elements()].to_vec(),
-            })
-            .collect())
-    }
-}
-
-/// `Params` of shaders/accumulate.wgsl.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct AccumulateParams {
-    count: u32,
-    keep: u32,
-    padding: [u32; 2],
-}
-
-fn accumulate(rec: &mut Recorder<'_>, from: &GpuTensor, into: &GpuTensor, fresh: bool) -> Result<()> {
-    let kernel = Kernel::new("graph", "accumulate", ACCUMULATE);
-    for s in rec.batch_slices(&[into])? {
-        let (from, into) = (from.samples(&s), into.samples(&s));
-        let count = into.elements().div_ceil(4);
-        let params = AccumulateParams { count: count as u32, keep: u32::from(!fresh), padding: [0; 2] };
-        rec.dispatch_items(&kernel, &params, &[&from], &[&into], (count, 64))?;
-        if !fresh {
-            rec.updates();
-        }
-    }
-    Ok(())
 }
 
 impl Executor for GpuExecutor {
@@ -313,8 +274,18 @@ impl Executor for GpuExecutor {
         if self.programs.contains_key(&(mode, n)) {
             return Ok(());
         }
-        let plan = self.plans.get(&mode).filter(|p| n <= p.batch);
+        let accumulate = if mode == Mode::Train { self.optimizer.accumulate } else { 1 };
+        let plan = self.plans.get(&mode).filter(|p| n <= p.batch.saturating_mul(accumulate));
         let plan = plan.ok_or_else(|| Error::usage(format!("{n} samples are more than planned for"), ""))?;
+        if n > plan.batch {
+            let most = plan.batch;
+            return [most, n % most].into_iter().filter(|n| *n > 0).try_for_each(|n| self.prepare(mode, n));
+        }
+        if let (Mode::Train, None, Some(sums)) = (mode, &self.update, &self.memory.sums) {
+            let mut rec = Recorder::new(&self.gpu);
+            self.record_update(&mut rec, sums)?;
+            self.update = Some(rec.finish(&self.memory.step, &mut self.scratch)?);
+        }
         let resized = plan.resized(&self.graph, n)?;
         let mut scratch = std::mem::take(&mut self.scratch);
         let program = self.record(&resized).and_then(|rec| rec.finish(&self.memory.step, &mut scratch));
@@ -324,18 +295,31 @@ impl Executor for GpuExecutor {
     }
 
     fn train(&mut self, batch: &Batch<'_>, at: At) -> Result<()> {
+        self.prepare(Mode::Train, batch.len())?;
+        batch.check(&self.graph)?;
         let split = |v: u64| [v as u32, (v >> 32) as u32];
-        let params = StepParams {
-            seed: split(self.seed),
-            step: split(at.step),
-            step_size: self.adam.step_size(at.lr, at.step),
-            ..StepParams::default()
-        };
-        self.submit(Mode::Train, batch, (params, at.epoch), true)
+        let Optimizer { adam, accumulate } = self.optimizer;
+        let graph = Arc::clone(&self.graph);
+        let parts = batch.parts(self.plans[&Mode::Train].batch, &graph);
+        let count = batch.len().div_ceil(self.plans[&Mode::Train].batch);
+        for (i, part) in parts.enumerate() {
+            // Each part draws masks of its own.
+            let step = at.step.wrapping_mul(accumulate as u64).wrapping_add(i as u64);
+            let params = StepParams {
+                seed: split(self.seed),
+                step: split(step),
+                step_size: adam.step_size(at.lr, at.step),
+                decay: adam.decay(at.lr) as f32,
+                share: part.len() as f32 / batch.len() as f32,
+                keep: u32::from(i > 0),
+            };
+            self.submit(Mode::Train, &part, (params, at.epoch), (true, i + 1 == count))?;
+        }
+        Ok(())
     }
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<()> {
-        self.submit(Mode::Evaluate, batch, Default::default(), true)
+        self.submit(Mode::Evaluate, batch, Default::default(), (true, false))
     }
 
     fn profile(&mut self, batch: &Batch<'_>) -> Result<Profile> {
@@ -345,7 +329,7 @@ impl Executor for GpuExecutor {
     fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
         let before: Vec<f32> = self.gpu.read(&self.memory.metrics)?;
         let unknown = Samples::unknown(n, self.graph.output().elements());
-        self.submit(Mode::Evaluate, &Batch { x, ..unknown.batch() }, Default::default(), false)?;
+        self.submit(Mode::Evaluate, &Batch { x, ..unknown.batch() }, Default::default(), (false, false))?;
         self.since_read -= 1;
         let plan = self.plans[&Mode::Evaluate].resized(&self.graph, n)?;
         let [_, probabilities, _] = plan.loss();

@@ -1,7 +1,7 @@
 //! The buffers of a graph on a GPU, all made before the first step.
 
 use super::Parameters;
-use super::budget::{STEP_BYTES, arenas, target_elements};
+use super::budget::{STEP_BYTES, arenas, sums, target_elements};
 use super::plan::{Mode, Plan, TensorId};
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuTensor};
@@ -15,6 +15,8 @@ pub(super) struct Memory {
     pub(super) statistics: GpuTensor,
     /// Gradients and Adam's moments; none where nothing is trained.
     pub(super) training: Option<[GpuTensor; 3]>,
+    /// Gradients of several batches, added up.
+    pub(super) sums: Option<GpuTensor>,
     /// Of a batch: what each output should be.
     pub(super) targets: GpuTensor,
     pub(super) sample_weights: GpuTensor,
@@ -44,6 +46,7 @@ impl Memory {
             weights: flat("weights", parameters.weights)?,
             statistics: flat("statistics", parameters.statistics)?,
             training,
+            sums: sums(plans).then(|| flat("sums of gradients", parameters.weights)).transpose()?,
             targets: flat("targets", target_elements(plans))?,
             sample_weights: flat("sample weights", batch)?,
             metrics: flat("metrics", METRICS)?,
@@ -60,7 +63,8 @@ impl Memory {
     pub(super) fn bytes(&self) -> u64 {
         let tensors: u64 = self.arenas.iter().map(wgpu::Buffer::size).sum();
         let arenas = [&self.weights, &self.statistics, &self.targets, &self.sample_weights, &self.metrics];
-        let arenas: u64 = arenas.into_iter().chain(self.training.iter().flatten()).map(|t| t.buffer().size()).sum();
+        let arenas: u64 =
+            arenas.into_iter().chain(self.training.iter().flatten()).chain(&self.sums).map(|t| t.buffer().size()).sum();
         tensors + arenas + self.step.size()
     }
 }

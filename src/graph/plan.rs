@@ -4,6 +4,7 @@ use super::Graph;
 use super::memory::{Assignment, Lifetime, Place, assign, lower_bound};
 use super::planner::Planner;
 use crate::error::{Error, Result};
+use crate::optim::Optimizer;
 use crate::tensor::Shape;
 
 /// Index of a planned tensor.
@@ -82,19 +83,21 @@ pub struct PlannedTensor {
     pub(super) view_of: Option<TensorId>,
 }
 
-/// How to plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How to plan and to train.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
     /// Whether kernels take in the activations around them; without, a step a node: the yardstick.
     pub fused: bool,
     /// Bytes that an arena may have; a single tensor may have more.
     pub largest_arena: u64,
+    /// How training moves parameters.
+    pub optimizer: Optimizer,
 }
 
 impl Default for Options {
-    /// Fused, arenas of 1 GiB: what nearly every adapter's buffers may have.
+    /// Fused, arenas of 1 GiB (what nearly every adapter's buffers may have), Adam.
     fn default() -> Self {
-        Self { fused: true, largest_arena: 1 << 30 }
+        Self { fused: true, largest_arena: 1 << 30, optimizer: Optimizer::default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The networks, by name. One file a family; a new one is a function and a row in [`MODELS`].
 
 mod bodies;
+pub mod file;
 mod list;
 mod scratch;
 mod stack;

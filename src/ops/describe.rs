@@ -12,6 +12,7 @@ use super::concat::Concat;
 use super::conv2d::Conv2d;
 use super::dense::Dense;
 use super::depthwise_conv2d::DepthwiseConv2d;
+use super::describe_keys::{Keys, pair_of};
 use super::dropout::Dropout;
 use super::flatten::Flatten;
 use super::global_avg_pool::GlobalAvgPool;
@@ -82,11 +83,25 @@ pub fn classes() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// An unknown class; a setting that is missing, malformed or that our op cannot do.
 pub fn build(class: &str, config: &Config) -> Result<Arc<dyn Op>, String> {
+    read(class, &Keys::new(config))
+}
+
+/// [`build`] for a configuration that a person wrote: every key must be one that the class has.
+///
+/// # Errors
+/// As [`build`]; a key that is not known, with the nearest that is.
+pub fn build_strictly(class: &str, config: &Config) -> Result<Arc<dyn Op>, String> {
+    let keys = Keys::new(config);
+    let op = read(class, &keys)?;
+    keys.all_asked().map(|()| op)
+}
+
+fn read(class: &str, keys: &Keys<'_>) -> Result<Arc<dyn Op>, String> {
     let Some((_, read)) = CLASSES.iter().find(|(known, _)| *known == class) else {
         let near = crate::error::nearest(class, classes()).map(|n| format!("; the nearest known one is {n}"));
         return Err(format!("the class {class} is not known here{}", near.unwrap_or_default()));
     };
-    read(&Keys(config))
+    read(keys)
 }
 
 /// The op of an activation's name.
@@ -260,117 +275,6 @@ fn relu(k: &Keys<'_>) -> Result<Arc<dyn Op>, String> {
         (slope, None) => Ok(Arc::new(LeakyRelu { slope })),
         (_, Some(_)) => Err(k.wrong("negative_slope", "0 where there is a `max_value`")),
     }
-}
-
-/// The keys of a configuration, read one at a time. `null` is as good as an absent key.
-struct Keys<'a>(&'a Config);
-
-impl Keys<'_> {
-    fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(key).filter(|v| !v.is_null())
-    }
-
-    fn wrong(&self, key: &str, expected: &str) -> String {
-        match self.get(key) {
-            Some(found) => format!("`{key}` is {}; expected {expected}", shortened(&found.to_string())),
-            None => format!("`{key}` is missing; expected {expected}"),
-        }
-    }
-
-    fn text(&self, key: &str) -> Result<&str, String> {
-        self.get(key).and_then(Value::as_str).ok_or_else(|| self.wrong(key, "a name"))
-    }
-
-    fn count(&self, key: &str) -> Result<usize, String> {
-        self.get(key).and_then(whole).ok_or_else(|| self.wrong(key, "a whole number"))
-    }
-
-    fn number(&self, key: &str, default: f32) -> Result<f32, String> {
-        let value = match self.get(key) {
-            None => default,
-            Some(value) => value.as_f64().ok_or_else(|| self.wrong(key, "a number"))? as f32,
-        };
-        if value.is_finite() { Ok(value) } else { Err(self.wrong(key, "a number")) }
-    }
-
-    /// The first of several keys that is there: Keras has renamed some.
-    fn either(&self, keys: &[&str], default: f32) -> Result<f32, String> {
-        let key = keys.iter().find(|key| self.get(key).is_some()).unwrap_or(&keys[0]);
-        self.number(key, default)
-    }
-
-    fn flag(&self, key: &str, default: bool) -> Result<bool, String> {
-        self.get(key).map_or(Ok(default), |v| v.as_bool().ok_or_else(|| self.wrong(key, "true or false")))
-    }
-
-    /// `[3, 3]`, or `3` for both.
-    fn pair(&self, key: &str) -> Result<Option<[usize; 2]>, String> {
-        let Some(value) = self.get(key) else { return Ok(None) };
-        pair_of(value).map(Some).ok_or_else(|| self.wrong(key, "one or two whole numbers"))
-    }
-
-    /// A list of whole numbers.
-    fn sizes(&self, key: &str) -> Result<Vec<usize>, String> {
-        let list = self.get(key).and_then(Value::as_array);
-        let sizes: Option<Vec<usize>> = list.and_then(|list| list.iter().map(whole).collect());
-        sizes.ok_or_else(|| self.wrong(key, "whole numbers"))
-    }
-
-    fn padding(&self) -> Result<Padding, String> {
-        match self.get("padding").map(Value::as_str) {
-            None | Some(Some("valid")) => Ok(Padding::Valid),
-            Some(Some("same")) => Ok(Padding::Same),
-            Some(_) => Err(self.wrong("padding", "\"same\" or \"valid\"")),
-        }
-    }
-
-    /// Window, step and padding of a pooling layer.
-    fn pooling(&self) -> Result<([usize; 2], [usize; 2], Padding), String> {
-        self.channels_last()?;
-        let window = self.pair("pool_size")?.unwrap_or([2; 2]);
-        Ok((window, self.pair("strides")?.unwrap_or(window), self.padding()?))
-    }
-
-    fn global(&self) -> Result<(), String> {
-        self.channels_last()?;
-        self.only("keepdims", &[json!(false)])
-    }
-
-    fn channels_last(&self) -> Result<(), String> {
-        self.only("data_format", &[json!("channels_last")])
-    }
-
-    /// Refuses a key that says anything but what our op does; an absent key is fine.
-    fn only(&self, key: &str, allowed: &[Value]) -> Result<(), String> {
-        match self.get(key) {
-            Some(found) if !allowed.contains(found) => {
-                let texts: Vec<String> = allowed.iter().take(1).map(ToString::to_string).collect();
-                let expected = if texts.is_empty() { "none".to_owned() } else { texts.join("") };
-                Err(self.wrong(key, &format!("{expected}, all that is supported")))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// A whole number that a size may be.
-fn whole(value: &Value) -> Option<usize> {
-    value.as_u64().and_then(|n| u32::try_from(n).ok()).map(|n| n as usize)
-}
-
-/// `[3, 3]`, or `3` for both.
-fn pair_of(value: &Value) -> Option<[usize; 2]> {
-    match value.as_array().map(Vec::as_slice) {
-        Some([a, b]) => whole(a).zip(whole(b)).map(|(a, b)| [a, b]),
-        Some(_) => None,
-        None => whole(value).map(|n| [n; 2]),
-    }
-}
-
-/// A value as an error shows it.
-fn shortened(text: &str) -> String {
-    let short: String = text.chars().take(60).collect();
-    if short.len() < text.len() { short + "..." } else { short }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod conv2d;
 pub mod dense;
 pub mod depthwise_conv2d;
 pub mod describe;
+mod describe_keys;
 pub mod dropout;
 mod elementwise;
 pub mod flatten;

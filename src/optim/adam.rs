@@ -1,6 +1,10 @@
 //! Adam (Kingma and Ba 2015) as Keras computes it: `lr_t = lr sqrt(1 - beta2^t) / (1 - beta1^t)`,
 //! `m += (g - m)(1 - beta1)`, `v += (g^2 - v)(1 - beta2)`, `p -= lr_t m / (sqrt(v) + epsilon)`.
+//!
+//! With a weight decay it is Keras's AdamW (Loshchilov and Hutter 2019): `p -= lr * weight_decay * p` goes before, for every trained
+//! parameter, biases and those of batch norm included, as Keras does unless it is told otherwise.
 
+use super::{Clip, slices};
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Kernel, Recorder};
 
@@ -15,12 +19,16 @@ pub struct Adam {
     pub beta2: f32,
     /// Added to the square root.
     pub epsilon: f32,
+    /// AdamW's decay of the parameters themselves; 0 is plain Adam.
+    pub weight_decay: f32,
+    /// What is done to gradients that are too large.
+    pub clip: Clip,
 }
 
 impl Default for Adam {
-    /// Keras's 0.9, 0.999 and 1e-7.
+    /// Keras's 0.9, 0.999 and 1e-7, without decay and clipping.
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 }
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0, clip: Clip::Nothing }
     }
 }
 
@@ -46,6 +54,9 @@ struct Params {
     beta1: f32,
     beta2: f32,
     epsilon: f32,
+    clip: u32,
+    limit: f32,
+    padding: [u32; 2],
 }
 
 impl Adam {
@@ -61,32 +72,48 @@ impl Adam {
         f64::from(lr) * (1.0 - b2.powf(t)).sqrt() / (1.0 - b1.powf(t))
     }
 
-    /// Records one update: a dispatch for each slice of the arenas that fits a binding.
+    /// The share of itself that a parameter loses in a step at learning rate `lr`.
+    pub fn decay(&self, lr: f32) -> f64 {
+        f64::from(lr) * f64::from(self.weight_decay)
+    }
+
+    /// Records one update: a dispatch for each slice of the arenas that fits a binding, after those of clipping.
     ///
     /// # Errors
     /// More elements than dispatches can cover.
     pub fn record(&self, rec: &mut Recorder<'_>, a: &Arenas<'_>) -> Result<()> {
+        let factor = self.clip.record(rec, a.gradients, a.metrics)?;
+        let factor = factor.as_ref().unwrap_or(a.metrics);
         let kernel = Kernel::new("adam", "update", SHADER).with_step();
-        let slice = (rec.gpu.max_binding() / rec.gpu.alignment() * rec.gpu.alignment() / 4) as usize;
-        let total = a.weights.elements();
-        for start in (0..total).step_by(slice.max(1)) {
-            let range = start..(start + slice).min(total);
+        let (clip, limit) = self.clip.params();
+        for range in slices(rec.gpu, a.weights.elements()) {
             let at = |t: &GpuTensor| t.flat(range.clone());
             let count = range.len().div_ceil(4);
-            let params = Params { count: count as u32, beta1: self.beta1, beta2: self.beta2, epsilon: self.epsilon };
+            let &Self { beta1, beta2, epsilon, .. } = self;
+            let params = Params { count: count as u32, beta1, beta2, epsilon, clip, limit, padding: [0; 2] };
             let writes = [&at(a.weights), &at(a.m), &at(a.v)];
-            rec.dispatch_items(&kernel, &params, &[&at(a.gradients), a.metrics], &writes, (count, 64))?;
+            rec.dispatch_items(&kernel, &params, &[&at(a.gradients), a.metrics, factor], &writes, (count, 64))?;
             rec.updates();
         }
         Ok(())
     }
 
-    /// The reference's update of one tensor; returns nothing, moves `p`, `m` and `v`.
-    pub fn reference(&self, step_size: f64, g: &[f64], p: &mut [f64], m: &mut [f64], v: &mut [f64]) {
+    /// The reference's update of one tensor: moves `p`, `m` and `v` by gradients `g` times `factor` ([`Clip::factor`]), at a step
+    /// size and a decay ([`Adam::exact_step_size`], [`Adam::decay`]).
+    pub fn reference(
+        &self,
+        (step_size, decay, factor): (f64, f64, f64),
+        g: &[f64],
+        p: &mut [f64],
+        m: &mut [f64],
+        v: &mut [f64],
+    ) {
         let (b1, b2, epsilon) = (f64::from(self.beta1), f64::from(self.beta2), f64::from(self.epsilon));
         for i in 0..g.len() {
-            m[i] += (g[i] - m[i]) * (1.0 - b1);
-            v[i] += (g[i] * g[i] - v[i]) * (1.0 - b2);
+            let g = self.clip.value(g[i] * factor);
+            m[i] += (g - m[i]) * (1.0 - b1);
+            v[i] += (g * g - v[i]) * (1.0 - b2);
+            p[i] -= decay * p[i];
             p[i] -= step_size * m[i] / (v[i].sqrt() + epsilon);
         }
     }

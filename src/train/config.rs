@@ -1,12 +1,14 @@
 //! Everything that decides a run, as flags and `--config FILE.toml` give it and `config.toml` keeps it.
 
+use super::callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
 use super::phase::PhaseConfig;
 use super::task::Output;
 use crate::data::augment::Augmenter;
 use crate::data::{ClassWeight, InputSpec, OnBadFile, Options, Preprocess, augment};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 use crate::graph::Augmentation;
 use crate::models::Variant;
+use crate::optim::{Adam, Clip, Kind, Optimizer, Schedule};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,14 +38,31 @@ pub struct Config {
     pub unfreeze_last: Option<usize>,
     /// Epochs in all; those of the phases together, if a file has phases and leaves this out.
     pub epochs: usize,
-    /// Images a step.
+    /// Images a step; [`AUTO`], in a file `"auto"`, is the most that the device has room for.
+    #[serde(with = "auto")]
     pub batch: usize,
+    /// Batches whose gradients are averaged for one update of the parameters.
+    pub accumulate: usize,
     /// Adam's learning rate.
     pub lr: f32,
+    /// AdamW's decay of all trained parameters; 0 is plain Adam.
+    pub weight_decay: f32,
+    /// The norm of all gradients together that none may exceed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f32>,
+    /// The size that no gradient may exceed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_value: Option<f32>,
     /// Seed of the starting parameters, the order of images, dropout, and drawn data.
     pub seed: u64,
-    /// Epochs without a better validation accuracy after which training stops; 0 never stops.
+    /// Epochs without a better validation accuracy, or what `early-stopping` watches, after which training stops; 0 never stops, or
+    /// leaves it to `early-stopping`.
     pub patience: usize,
+    /// The time that training may take, such as `1h30m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Epochs from one checkpoint that is kept to the next; 0 keeps the best and the last only.
+    pub save_every: usize,
     /// The classes to keep, in this order; all of the data's if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
@@ -70,6 +89,14 @@ pub struct Config {
     /// What is done to training images: a preset's name or a table; see [`crate::data::augment`].
     #[serde(deserialize_with = "augment::text_or_table", skip_serializing_if = "augment::Settings::is_none")]
     pub augment: augment::Settings,
+    /// The course of the learning rate in each phase.
+    pub schedule: Schedule,
+    /// What ends a phase early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+    /// What reduces the learning rate when training no longer gets better.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reduce_on_plateau: Option<ReduceOnPlateau>,
     /// What is trained how for how long, one after the other; one phase of all epochs if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phase: Vec<PhaseConfig>,
@@ -87,9 +114,15 @@ impl Default for Config {
             unfreeze_last: None,
             epochs: 10,
             batch: 32,
+            accumulate: 1,
             lr: 0.001,
+            weight_decay: 0.0,
+            clip_norm: None,
+            clip_value: None,
             seed: 0,
             patience: 0,
+            time: None,
+            save_every: 0,
             classes: Vec::new(),
             validation_split: None,
             on_bad_file: OnBadFile::Fail,
@@ -100,6 +133,9 @@ impl Default for Config {
             output: None,
             class_weight: ClassWeight::None,
             augment: augment::Settings::default(),
+            schedule: Schedule::default(),
+            early_stopping: None,
+            reduce_on_plateau: None,
             phase: Vec::new(),
         }
     }
@@ -113,7 +149,9 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
         let refuse = |e: toml::de::Error| {
-            Error::data(path, e.to_string().trim_end().to_owned(), "settings as `config.toml` of a run has them")
+            let near = nearest_key(e.message()).map(|n| format!("\ndid you mean `{n}`?")).unwrap_or_default();
+            let what = format!("{}{near}", e.to_string().trim_end());
+            Error::data(path, what, "settings as `config.toml` of a run has them")
         };
         let mut config: Self = toml::from_str(&text).map_err(refuse)?;
         if !text.parse::<toml::Table>().map_err(refuse)?.contains_key("epochs") {
@@ -179,6 +217,21 @@ impl Config {
             let what = format!("--validation-split {share}");
             return Err(Error::usage(what, "validation-split must be between 0 and 1, such as 0.2"));
         }
+        self.time()?;
+        self.optimizer()?;
+        self.schedule.check()?;
+        if let Some(stopping) = &self.early_stopping {
+            stopping.check()?;
+        }
+        if let Some(reduce) = &self.reduce_on_plateau {
+            reduce.check()?;
+            if self.schedule.kind != Kind::None {
+                return Err(Error::usage(
+                    "a schedule and reduce-on-plateau both set the learning rate",
+                    "choose one, as Keras has it; a warm-up goes with either",
+                ));
+            }
+        }
         if !(0.0..1.0).contains(&self.label_smoothing) {
             let what = format!("--label-smoothing {}", self.label_smoothing);
             return Err(Error::usage(what, "label-smoothing must be from 0 to below 1, such as 0.1"));
@@ -186,4 +239,114 @@ impl Config {
         self.augment.check()?;
         self.phases().map(|_| ())
     }
+
+    /// How parameters are moved.
+    ///
+    /// # Errors
+    /// A value that no optimizer can use.
+    pub fn optimizer(&self) -> Result<Optimizer> {
+        if self.accumulate == 0 {
+            return Err(Error::usage("--accumulate 0", "accumulate must be at least 1"));
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            let what = format!("--weight-decay {}", self.weight_decay);
+            return Err(Error::usage(what, "weight-decay must be 0 or more, such as 0.004, Keras's AdamW's own"));
+        }
+        let limits = [("norm", self.clip_norm), ("value", self.clip_value)];
+        if let Some((by, Some(limit))) = limits.iter().find(|(_, l)| l.is_some_and(|l| !(l > 0.0 && l.is_finite()))) {
+            return Err(Error::usage(format!("--clip-{by} {limit}"), format!("clip-{by} must be a positive number")));
+        }
+        let clip = match (self.clip_norm, self.clip_value) {
+            (None, None) => Clip::Nothing,
+            (Some(limit), None) => Clip::Norm(limit),
+            (None, Some(limit)) => Clip::Value(limit),
+            (Some(_), Some(_)) => {
+                return Err(Error::usage("--clip-norm and --clip-value at once", "give one of the two"));
+            }
+        };
+        let adam = Adam { weight_decay: self.weight_decay, clip, ..Adam::default() };
+        Ok(Optimizer { adam, accumulate: self.accumulate })
+    }
+
+    /// The time that training may take.
+    ///
+    /// # Errors
+    /// As [`parse_time`].
+    pub fn time(&self) -> Result<Option<std::time::Duration>> {
+        self.time.as_deref().map(parse_time).transpose()
+    }
+
+    /// What ends a phase early, if anything does: the table's, with `patience` before its own.
+    pub fn stopping(&self) -> Option<EarlyStopping> {
+        let short = EarlyStopping { monitor: Monitor::ValAccuracy, ..EarlyStopping::default() };
+        let stopping = self.early_stopping.clone().or((self.patience > 0).then_some(short))?;
+        let patience = if self.patience > 0 { self.patience } else { stopping.patience };
+        Some(EarlyStopping { patience, ..stopping })
+    }
+
+    /// The figure whose best epoch `best.safetensors` holds.
+    pub fn monitor(&self) -> Monitor {
+        self.early_stopping.as_ref().map_or(Monitor::ValAccuracy, |stopping| stopping.monitor)
+    }
+
+    /// Refuses settings that would not go on with the run of `before`.
+    ///
+    /// # Errors
+    /// Names the first that differs.
+    pub fn check_continues(&self, before: &Self) -> Result<()> {
+        let different = [
+            ("accumulate", self.accumulate != before.accumulate),
+            ("weight-decay", self.weight_decay != before.weight_decay),
+            ("clip-norm", self.clip_norm != before.clip_norm),
+            ("clip-value", self.clip_value != before.clip_value),
+            ("schedule", self.schedule != before.schedule),
+            ("reduce-on-plateau", self.reduce_on_plateau != before.reduce_on_plateau),
+            ("the monitor of early-stopping", self.monitor() != before.monitor()),
+        ];
+        match different.iter().find(|(_, differs)| *differs) {
+            None => Ok(()),
+            Some((key, _)) => {
+                let what = format!("{key} is not what the run to be resumed has");
+                Err(Error::usage(what, "a resumed run keeps its settings; start a new one"))
+            }
+        }
+    }
 }
+
+/// [`Config::batch`] for the most that the device has room for.
+pub const AUTO: usize = 0;
+
+/// A batch in a file: a number of images, or `"auto"`.
+mod auto {
+    use super::AUTO;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(batch: &usize, s: S) -> Result<S::Ok, S::Error> {
+        if *batch == AUTO { s.serialize_str("auto") } else { s.serialize_u64(*batch as u64) }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<usize, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a number of images, at least 1, or \"auto\"")]
+        enum Given {
+            Images(std::num::NonZeroUsize),
+            Word(String),
+        }
+        match Given::deserialize(d)? {
+            Given::Images(n) => Ok(n.get()),
+            Given::Word(word) if word == "auto" => Ok(AUTO),
+            Given::Word(word) => Err(D::Error::custom(format!("batch \"{word}\" is no number of images; \"auto\" is"))),
+        }
+    }
+}
+
+/// The known key that is nearest to the unknown one of an error's text, which lists them.
+fn nearest_key(message: &str) -> Option<&str> {
+    let (unknown, known) = message.strip_prefix("unknown field `")?.split_once('`')?;
+    nearest(unknown, known.split('`').skip(1).step_by(2))
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,12 +1,14 @@
 //! From `--device` to an executor.
 
 use super::phase::mask_seed;
+use super::tuning::{Cache, Tuning};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::Progress;
-use crate::gpu::Gpu;
 use crate::gpu::adapter::{DeviceChoice, backends};
-use crate::graph::{Augmentation, CpuExecutor, Executor, GpuExecutor, Graph, Mode};
+use crate::gpu::{Choices, Gpu};
+use crate::graph::{Augmentation, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Options};
+use crate::optim::Optimizer;
 use std::sync::Arc;
 
 /// Where a graph will run.
@@ -17,23 +19,65 @@ pub enum Device {
     Cpu,
 }
 
+/// A device, and what there is to do and to say about it.
+pub struct Opened {
+    /// The device.
+    pub device: Device,
+    /// What the user should know.
+    pub notes: Vec<String>,
+    cache: Option<Cache>,
+}
+
+impl Opened {
+    /// Keeps what was timed for later runs, and says what came of it; nothing if nothing was timed.
+    pub fn keep_timings(&self) -> Option<String> {
+        let (Device::Gpu(gpu), Some(cache)) = (&self.device, &self.cache) else { return None };
+        let fresh = gpu.tuner.fresh();
+        let (count, seconds) = (fresh.len(), gpu.tuner.spent().as_secs_f64());
+        if seconds == 0.0 {
+            return None;
+        }
+        let kept = cache.add(fresh).err().map(|e| format!("; they are not kept: {e}")).unwrap_or_default();
+        Some(format!("timed variants of {count} kernels in {seconds:.1} s{kept}"))
+    }
+}
+
 impl Device {
     /// Opens what `device` and `backend` ask for. `auto` without any adapter is the CPU, with the reason to be shown.
     ///
     /// # Errors
     /// A named adapter or backend that is not there, or a driver that refuses.
-    pub fn open(device: &str, backend: Option<&str>) -> Result<(Self, Option<String>)> {
+    pub fn open(device: &str, backend: Option<&str>, tuning: &Tuning) -> Result<Opened> {
         let choice: DeviceChoice = device.parse().unwrap_or(DeviceChoice::Auto);
         let backends = backends(backend)?;
         if choice == DeviceChoice::Cpu {
-            return Ok((Self::Cpu, None));
+            return Ok(Opened { device: Self::Cpu, cache: None, notes: Vec::new() });
         }
         match Gpu::open(&choice, backends) {
-            Ok(gpu) => Ok((Self::Gpu(Arc::new(gpu)), None)),
+            Ok(mut gpu) => {
+                let (cache, note) = tuning.apply(&mut gpu)?;
+                Ok(Opened { device: Self::Gpu(Arc::new(gpu)), cache, notes: note.into_iter().collect() })
+            }
             Err(reason @ Error::NoAdapter { .. }) if choice == DeviceChoice::Auto => {
-                Ok((Self::Cpu, Some(reason.to_string())))
+                let note = format!("{reason}\ngoing on with the CPU reference, which is slow");
+                Ok(Opened { device: Self::Cpu, cache: None, notes: vec![note] })
             }
             Err(e) => Err(e),
+        }
+    }
+
+    /// The variants of kernels that it has chosen.
+    pub(super) fn choices(&self) -> Choices {
+        match self {
+            Self::Gpu(gpu) => gpu.tuner.choices(),
+            Self::Cpu => Choices::new(),
+        }
+    }
+
+    /// Chooses as a checkpoint's run did, where it has chosen.
+    pub(super) fn hold(&self, choices: &Choices) {
+        if let Self::Gpu(gpu) = self {
+            gpu.tuner.hold(choices.clone());
         }
     }
 
@@ -48,6 +92,27 @@ impl Device {
         })
     }
 
+    /// An executor that trains as `optimizer` says; see [`GpuExecutor::new`].
+    ///
+    /// # Errors
+    /// Tensors that the device cannot hold.
+    pub fn trainer(
+        &self,
+        graph: &Arc<Graph>,
+        batch: usize,
+        seed: u64,
+        optimizer: Optimizer,
+    ) -> Result<Box<dyn Executor>> {
+        let graph = Arc::clone(graph);
+        Ok(match self {
+            Self::Gpu(gpu) => {
+                let options = Options { optimizer, ..Options::default() };
+                Box::new(GpuExecutor::with(Arc::clone(gpu), graph, batch, seed, (true, options))?)
+            }
+            Self::Cpu => Box::new(CpuExecutor::new(graph, batch, seed).optimizer(optimizer)),
+        })
+    }
+
     /// An executor that trains the phase at which a run stands, with all built: the full batch and the last, smaller one.
     ///
     /// # Errors
@@ -57,12 +122,14 @@ impl Device {
         graph: &Arc<Graph>,
         data: &Dataset,
         at: &Progress,
+        optimizer: Optimizer,
         augmentation: Option<&Arc<dyn Augmentation>>,
     ) -> Result<Box<dyn Executor>> {
-        let mut executor = self.executor(graph, at.batch, mask_seed(at.seed, at.phase), true)?;
+        let mut executor = self.trainer(graph, at.batch, mask_seed(at.seed, at.phase), optimizer)?;
         augmentation.map_or(Ok(()), |a| executor.augment(Arc::clone(a)))?;
-        for (mode, split) in [(Mode::Train, &data.train), (Mode::Evaluate, &data.validation)] {
-            for size in [at.batch.min(split.len()), split.len() % at.batch] {
+        let update = at.batch.saturating_mul(optimizer.accumulate);
+        for (mode, split, most) in [(Mode::Train, &data.train, update), (Mode::Evaluate, &data.validation, at.batch)] {
+            for size in [most.min(split.len()), split.len() % most] {
                 if size > 0 {
                     executor.prepare(mode, size)?;
                 }
@@ -75,9 +142,12 @@ impl Device {
     ///
     /// # Errors
     /// As [`GpuExecutor::new`].
-    pub fn check_room(&self, graph: &Graph, batch: usize) -> Result<()> {
+    pub fn check_room(&self, graph: &Graph, batch: usize, optimizer: Optimizer) -> Result<()> {
         match self {
-            Self::Gpu(gpu) => GpuExecutor::check_room(gpu, graph, batch, true),
+            Self::Gpu(gpu) => {
+                let options = Options { optimizer, ..Options::default() };
+                GpuExecutor::check_room_with(gpu, graph, batch, (true, options))
+            }
             Self::Cpu => Ok(()),
         }
     }

@@ -2,13 +2,16 @@
 
 use super::device::Device;
 use super::saved;
+use super::task::evaluate_values;
 use crate::data::loader::Loader;
 use crate::data::{InputSpec, Split, Task};
 use crate::error::{Error, Result};
+use crate::eval::Scores;
+use crate::eval::metrics::calibration::{apply_temperature, fit_temperature};
 use crate::eval::metrics::{Evaluation, Scorer};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::export::Network;
-use crate::graph::{Executor, Graph, Snapshot};
+use crate::graph::{Executor, Graph, Samples, Snapshot};
 use crate::models::{self, Variant};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use std::sync::Arc;
 /// Threads that decode and assemble batches; two keep ahead of any adapter at these image sizes.
 pub(super) const LOADER_THREADS: usize = 2;
 
-/// Scores a network on every image of a split, `batch` at a time.
+/// Scores a network on every image of a split, `batch` at a time, by what its softmax gives.
 ///
 /// # Errors
 /// An image that cannot be read, or whatever the device reports.
@@ -27,14 +30,23 @@ pub fn evaluate(
     batch: usize,
 ) -> Result<Evaluation> {
     let mut scorer = Scorer::new(classes)?;
-    let order = (0..split.len() as u32).collect();
-    for loaded in Loader::start(Arc::clone(split), order, batch, LOADER_THREADS) {
-        let loaded = loaded?;
-        let labels: Vec<u32> = loaded.samples.iter().map(|i| split.label(*i as usize)).collect();
+    each_batch(split, batch, |loaded| {
+        let labels = labels_of(split, &loaded);
         let probabilities = executor.predict(&loaded.x, labels.len())?;
-        scorer.push(&labels, &probabilities, None)?;
-    }
+        scorer.push(&labels, &probabilities, None)
+    })?;
     scorer.finish()
+}
+
+/// Every image of a split in order, `batch` at a time.
+fn each_batch(split: &Arc<dyn Split>, batch: usize, mut use_it: impl FnMut(Samples) -> Result<()>) -> Result<()> {
+    let order = (0..split.len() as u32).collect();
+    Loader::start(Arc::clone(split), order, batch, LOADER_THREADS).try_for_each(|loaded| use_it(loaded?))
+}
+
+/// The labels of a batch.
+fn labels_of(split: &Arc<dyn Split>, batch: &Samples) -> Vec<u32> {
+    batch.samples.iter().map(|index| split.label(*index as usize)).collect()
 }
 
 /// A checkpoint that was read and checked, on no device yet.
@@ -42,6 +54,16 @@ pub struct Saved {
     meta: Meta,
     graph: Arc<Graph>,
     snapshot: Snapshot,
+}
+
+/// Stores a temperature in a checkpoint; everything else in it stays.
+///
+/// # Errors
+/// A checkpoint that cannot be read or replaced; the old one is then intact.
+pub fn store_temperature(path: &Path, temperature: f64) -> Result<()> {
+    let mut checkpoint = Checkpoint::load(path)?;
+    checkpoint.meta.temperature = Some(temperature);
+    checkpoint.save(path)
 }
 
 impl Saved {
@@ -71,6 +93,11 @@ impl Saved {
     /// The network for a writer of another program's format.
     pub fn export(&self, half: bool) -> Network<'_> {
         Network { graph: &self.graph, parameters: &self.snapshot.parameters, meta: &self.meta, half }
+    }
+
+    /// The number of parameters, those that are not trained included.
+    pub fn parameters(&self) -> usize {
+        self.snapshot.parameters.iter().map(|t| t.values.len()).sum()
     }
 
     /// The network as a checkpoint for inference: without what only training needs.
@@ -105,6 +132,60 @@ impl Loaded {
     /// As these.
     pub fn open(run_or_file: &Path, device: &Device, batch: usize) -> Result<Self> {
         Saved::read(run_or_file)?.on(device, batch)
+    }
+
+    /// The probabilities of `n` images, by the temperature that the checkpoint was calibrated with, if it was: `[n, classes]`.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    pub fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
+        let mut probabilities = self.executor.predict(x, n)?;
+        if let Some(temperature) = self.meta.temperature {
+            apply_temperature(&mut probabilities, self.meta.classes.len(), temperature);
+        }
+        Ok(probabilities)
+    }
+
+    /// Scores the network on every image of a split, whose labels are its own, `batch` at a time.
+    ///
+    /// # Errors
+    /// An image that cannot be read, or whatever the device reports.
+    pub fn evaluate(&mut self, split: &Arc<dyn Split>, batch: usize) -> Result<Evaluation> {
+        let mut scorer = Scorer::new(&self.meta.classes)?;
+        each_batch(split, batch, |loaded| {
+            let labels = labels_of(split, &loaded);
+            let probabilities = self.predict(&loaded.x, labels.len())?;
+            scorer.push(&labels, &probabilities, None)
+        })?;
+        scorer.finish()
+    }
+
+    /// Scores the network on every image of a split by its task: classes as [`Loaded::evaluate`] does, or values.
+    ///
+    /// # Errors
+    /// As [`Loaded::evaluate`].
+    pub fn score(&mut self, split: &Arc<dyn Split>, batch: usize) -> Result<Scores> {
+        Ok(match self.meta.task {
+            Task::Classes => Scores::Classes(self.evaluate(split, batch)?),
+            Task::Values => Scores::Values(evaluate_values(self.executor.as_mut(), split, &self.meta.classes, batch)?),
+        })
+    }
+
+    /// Fits the temperature on a split and applies it from now on, in place of that which the checkpoint has.
+    ///
+    /// # Errors
+    /// As [`Loaded::evaluate`].
+    pub fn calibrate(&mut self, split: &Arc<dyn Split>, batch: usize) -> Result<f64> {
+        let (mut labels, mut probabilities) = (Vec::new(), Vec::new());
+        each_batch(split, batch, |loaded| {
+            let of_batch = labels_of(split, &loaded);
+            probabilities.extend(self.executor.predict(&loaded.x, of_batch.len())?);
+            labels.extend(of_batch);
+            Ok(())
+        })?;
+        let temperature = fit_temperature(&labels, &probabilities, self.meta.classes.len())?;
+        self.meta.temperature = Some(temperature);
+        Ok(temperature)
     }
 
     /// The images that the network takes.

@@ -94,12 +94,45 @@ pub fn write_results(path: &Path, history: &[EpochRow]) -> Result<()> {
     })
 }
 
-/// The columns of `results.csv` where the network predicts values: no accuracy, but root mean squared error and concordance on the
-/// validation images, their means first.
+/// The first columns of `results.csv` where the network predicts values: no accuracy, but the means of root mean squared error and
+/// concordance on the validation images. Both follow for each output.
+const VALUE_COLUMNS: [&str; 10] =
+    ["epoch", "loss", "mse", "val_loss", "val_mse", "lr", "seconds", "images_per_s", "val_rmse", "val_ccc"];
+/// Before an output's name.
+const EACH: [&str; 2] = ["val_rmse_", "val_ccc_"];
+
 fn value_columns(row: &EpochRow) -> Vec<String> {
-    let fixed = COLUMNS.into_iter().filter(|c| !c.ends_with("accuracy")).map(str::to_owned);
-    let each = row.outputs.iter().flat_map(|o| [format!("val_rmse_{}", o.name), format!("val_ccc_{}", o.name)]);
-    fixed.chain(["val_rmse".to_owned(), "val_ccc".to_owned()]).chain(each).collect()
+    let each = row.outputs.iter().flat_map(|o| EACH.map(|before| format!("{before}{}", o.name)));
+    VALUE_COLUMNS.into_iter().map(str::to_owned).chain(each).collect()
+}
+
+/// The outputs' names, if the columns are [`value_columns`].
+fn outputs_of<'a>(columns: &[&'a str]) -> Option<Vec<&'a str>> {
+    let each = columns.strip_prefix(VALUE_COLUMNS.as_slice()).filter(|each| !each.is_empty())?;
+    let name = |pair: &[&'a str]| {
+        let [rmse, ccc] = *pair else { return None };
+        rmse.strip_prefix(EACH[0]).filter(|name| ccc.strip_prefix(EACH[1]) == Some(name))
+    };
+    each.chunks(2).map(name).collect()
+}
+
+/// A row of [`value_fields`]; `figures` has one for each column after the first.
+fn of_values(epoch: usize, figures: &[f64], names: &[&str]) -> EpochRow {
+    let (mean, each) = figures.split_at(VALUE_COLUMNS.len() - 1);
+    let score = |(name, pair): (&&str, &[f64])| OutputScore { name: (*name).to_owned(), rmse: pair[0], ccc: pair[1] };
+    EpochRow {
+        epoch,
+        loss: mean[0],
+        accuracy: f64::NAN,
+        mse: mean[1],
+        val_loss: mean[2],
+        val_accuracy: f64::NAN,
+        val_mse: mean[3],
+        lr: mean[4],
+        seconds: mean[5],
+        images_per_s: mean[6],
+        outputs: names.iter().zip(each.chunks_exact(2)).map(score).collect(),
+    }
 }
 
 /// The fields of [`value_columns`].
@@ -111,7 +144,7 @@ fn value_fields(row: &EpochRow) -> Vec<String> {
     std::iter::once(epoch.to_string()).chain(figures).collect()
 }
 
-/// Reads `results.csv` of a classifier back, bit for bit.
+/// Reads `results.csv` back, bit for bit.
 ///
 /// # Errors
 /// [`Error::Io`] when it cannot be opened; [`Error::Data`] naming the row when the header or a field is not what
@@ -119,26 +152,31 @@ fn value_fields(row: &EpochRow) -> Vec<String> {
 pub fn read_results(path: &Path) -> Result<Vec<EpochRow>> {
     let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
     let mut csv = csv::Reader::from_reader(file);
-    let expected = || format!("the columns {}", COLUMNS.join(","));
-    let headers = csv.headers().map_err(|e| row_error(path, &e))?;
-    if headers != COLUMNS.as_slice() {
-        let found = headers.iter().collect::<Vec<_>>().join(",");
-        return Err(Error::row(path, 1, format!("the header is `{found}`"), expected()));
+    let headers = csv.headers().map_err(|e| row_error(path, &COLUMNS, &e))?.clone();
+    let columns: Vec<&str> = headers.iter().collect();
+    let failed = |e| row_error(path, &columns, &e);
+    if columns == COLUMNS {
+        return csv.deserialize().map(|row| row.map_err(failed)).collect();
     }
-    csv.deserialize().map(|row| row.map_err(|e| row_error(path, &e))).collect()
+    let Some(names) = outputs_of(&columns) else {
+        let what = format!("the header is `{}`", columns.join(","));
+        return Err(Error::row(path, 1, what, format!("the columns {}", COLUMNS.join(","))));
+    };
+    let rows = csv.deserialize::<(usize, Vec<f64>)>();
+    rows.map(|row| row.map(|(epoch, figures)| of_values(epoch, &figures, &names)).map_err(failed)).collect()
 }
 
-fn row_error(path: &Path, error: &csv::Error) -> Error {
+fn row_error(path: &Path, columns: &[&str], error: &csv::Error) -> Error {
     let row = error.position().map_or(1, csv::Position::line);
     let what = match error.kind() {
         csv::ErrorKind::Deserialize { err, .. } => {
-            let column = err.field().and_then(|i| COLUMNS.get(usize::try_from(i).ok()?));
+            let column = err.field().and_then(|i| columns.get(usize::try_from(i).ok()?));
             format!("{}{}", column.map(|c| format!("column `{c}`: ")).unwrap_or_default(), err.kind())
         }
         csv::ErrorKind::UnequalLengths { len, .. } => format!("{len} fields"),
         _ => error.to_string(),
     };
-    Error::row(path, row, what, format!("{} numbers, one row an epoch", COLUMNS.len()))
+    Error::row(path, row, what, format!("{} numbers, one row an epoch", columns.len()))
 }
 
 #[cfg(test)]
@@ -219,6 +257,18 @@ pub(crate) mod tests {
         assert!(header.starts_with("epoch,loss,mse,val_loss,") && !header.contains("accuracy"), "{header}");
         assert!(header.ends_with("val_rmse,val_ccc,val_rmse_valence,val_ccc_valence,val_rmse_arousal,val_ccc_arousal"));
         assert!(fields.ends_with(",0.375,0.5,0.5,0.25,0.25,0.75"), "{fields}");
+        let back = read_results(&path).unwrap();
+        assert!(back.len() == 1 && back[0].outputs == row.outputs && back[0].val_accuracy.is_nan(), "{back:?}");
+        let figures =
+            |row: &EpochRow| (row.loss, row.mse, row.val_loss, row.val_mse, row.lr, row.seconds, row.images_per_s);
+        assert_eq!(figures(&back[0]), figures(&row));
+        for (from, to, words) in
+            [("val_ccc_valence", "val_ccc_other", ["row 1", "header"]), (",0.375,", ",x,", ["row 2", "invalid float"])]
+        {
+            std::fs::write(&path, text.replace(from, to)).unwrap();
+            let error = read_results(&path).unwrap_err().to_string();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
         let json = serde_json::to_string(&row).unwrap();
         assert_eq!(serde_json::from_str::<EpochRow>(&json).unwrap().outputs, row.outputs);
     }

@@ -112,8 +112,8 @@ fn meta(graph: &Graph, options: &Import, notes: &mut Vec<String>) -> Result<Meta
     };
     preprocessing.check(channels)?;
     let (model, (network, freeze)) = (graph.name.clone(), kept(graph, None)?);
-    let (task, input) = (Task::Classes, [height, width, channels]);
-    Ok(Meta { model, network, freeze, task, classes, input, preprocessing, progress: None })
+    let (task, input, kernels) = (Task::Classes, [height, width, channels], Default::default());
+    Ok(Meta { model, network, freeze, task, classes, input, preprocessing, kernels, temperature: None, progress: None })
 }
 
 #[cfg(test)]

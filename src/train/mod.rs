@@ -1,5 +1,8 @@
 //! Training: settings, the loop, the run folder, and networks back from their checkpoints.
 
+mod auto;
+mod callbacks;
+mod compare;
 mod config;
 mod device;
 pub mod environment;
@@ -15,10 +18,13 @@ mod saved;
 mod start;
 mod task;
 mod trainer;
+mod tuning;
 
-pub use config::Config;
-pub use device::Device;
-pub use evaluate::{Loaded, Saved, evaluate};
+pub use callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
+pub use compare::{RunSummary, summarise};
+pub use config::{AUTO, Config};
+pub use device::{Device, Opened};
+pub use evaluate::{Loaded, Saved, evaluate, store_temperature};
 pub use import::{Import, import};
 pub use outcome::{Observer, Outcome, Stopped};
 pub use phase::{Phase, PhaseConfig};
@@ -26,3 +32,4 @@ pub use resume::config_of;
 pub use start::Start;
 pub use task::{Output, score};
 pub use trainer::Trainer;
+pub use tuning::{Cache, Tuning};

@@ -23,7 +23,7 @@ pub trait Observer {
 pub struct Outcome {
     /// One row an epoch.
     pub history: Vec<EpochRow>,
-    /// The best epoch by [`EpochRow::monitored`].
+    /// The best epoch, by [`super::Config::monitor`].
     pub best: Option<Best>,
     /// The best checkpoint's figures on the test split, or on validation where there is no test split; none if interrupted.
     pub evaluation: Option<Scores>,
@@ -40,6 +40,8 @@ pub struct Outcome {
 pub enum Stopped {
     /// Ctrl-C or a termination signal.
     Interrupted,
-    /// No better validation accuracy for `--patience` epochs of the last phase.
+    /// Early stopping ended the last phase.
     Patience,
+    /// The time of `--time` is over.
+    Time,
 }

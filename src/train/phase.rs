@@ -3,7 +3,7 @@
 //! A new phase goes on with the parameters and statistics, and with a new Adam, as Keras's `compile` between two `fit`s makes
 //! one: moments are 0 and its `t` counts from 0, also for parameters that were trained before.
 
-use super::config::Config;
+use super::config::{AUTO, Config};
 use crate::error::{Error, Result};
 use crate::graph::{Freeze, Graph};
 use crate::models::{Summary, Variant};
@@ -77,6 +77,9 @@ impl Config {
         for (number, own) in (1..).zip(&self.phase) {
             let before = phases.last().unwrap_or(&first);
             let name = format!("phase {number}: ");
+            if own.batch == Some(AUTO) {
+                return Err(Error::usage(format!("{name}batch 0"), "batch must be at least 1"));
+            }
             let freeze = Variant::parse(None, own.freeze.as_deref(), own.unfreeze_last)
                 .map_err(|e| Error::usage(format!("{name}{e}"), ""))?
                 .freeze;
@@ -130,9 +133,6 @@ fn check(phase: &Phase, name: &str) -> Result<()> {
     };
     if phase.epochs == 0 {
         return refuse("epochs", phase.epochs.to_string(), "at least 1");
-    }
-    if phase.batch == 0 {
-        return refuse("batch", phase.batch.to_string(), "at least 1");
     }
     if !(phase.lr.is_finite() && phase.lr > 0.0) {
         return refuse("lr", phase.lr.to_string(), "a positive number, such as 0.001");

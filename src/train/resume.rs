@@ -8,6 +8,7 @@ use crate::data::{Dataset, InputSpec, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Meta, Progress};
 use crate::graph::Graph;
+use crate::models::file;
 use std::path::Path;
 
 /// Reads the settings of a run that is to be resumed.
@@ -44,7 +45,7 @@ pub(super) fn continues(meta: &Meta, path: &Path, config: &Config, dataset: &Dat
         let (had, has) = (meta.classes.join(", "), dataset.classes.join(", "));
         return refuse(format!("trained on the classes {had}; the data has {has}"));
     }
-    if meta.model != config.model {
+    if meta.model != file::name_of(&config.model) {
         return refuse(format!("is of the network {}, not {}", meta.model, config.model));
     }
     let [height, width, _] = meta.input;

@@ -6,8 +6,11 @@
 //! | `env.json` | program version, adapter, system, command line, start time |
 //! | `results.csv` | one row an epoch |
 //! | `last.safetensors`, `best.safetensors` | the newest and the best checkpoint |
+//! | `epoch-0010.safetensors` | a checkpoint every so many epochs, if asked for |
+//! | `events.out.tfevents.*` | the history for TensorBoard, a file a process |
 //! | `metrics.json`, `report.txt` | the evaluation of the best checkpoint |
-//! | `confusion.csv`, `confusion.svg`, `curves.svg` | its errors, and the course of training |
+//! | `confusion.csv`, `.svg`, `confusion_normalised.csv`, `.svg` | its errors, as counts and as shares of the true class |
+//! | `reliability.svg`, `curves.svg` | whether it is as sure as it is right, and the course of training |
 //!
 //! Every file is replaced atomically. A new run never shares a folder with an old one.
 
@@ -20,12 +23,9 @@ use serde::Serialize;
 use super::environment::Environment;
 use super::history::{EpochRow, write_results};
 use crate::error::{Error, Result};
-use crate::eval::Scores;
-use crate::eval::metrics::Evaluation;
-use crate::eval::plot::{confusion_svg, curves_svg};
-use crate::eval::report::{report, write_confusion_csv};
-use crate::eval::values::value_report;
-use crate::formats::atomic::write_text;
+use crate::eval::plot::curves_svg;
+use crate::eval::{Scores, files};
+use crate::formats::atomic::{write_json, write_text};
 
 /// Where numbered run folders are made, below the working folder.
 pub const DEFAULT_BASE: &str = "runs/train";
@@ -150,24 +150,29 @@ impl RunFolder {
         self.path.join("best.safetensors")
     }
 
+    /// `epoch-0010.safetensors`, a checkpoint that `--save-every` keeps.
+    pub fn of_epoch(&self, epoch: usize) -> PathBuf {
+        self.path.join(format!("epoch-{epoch:04}.safetensors"))
+    }
+
     /// `metrics.json`.
     pub fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.json")
+        self.path.join(files::METRICS)
     }
 
     /// `report.txt`.
     pub fn report(&self) -> PathBuf {
-        self.path.join("report.txt")
+        self.path.join(files::REPORT)
     }
 
     /// `confusion.csv`.
     pub fn confusion_csv(&self) -> PathBuf {
-        self.path.join("confusion.csv")
+        self.path.join(files::CONFUSION_CSV)
     }
 
     /// `confusion.svg`.
     pub fn confusion_svg(&self) -> PathBuf {
-        self.path.join("confusion.svg")
+        self.path.join(files::CONFUSION_SVG)
     }
 
     /// `curves.svg`.
@@ -202,30 +207,13 @@ impl RunFolder {
         write_text(&self.curves(), &curves_svg(history, best))
     }
 
-    /// Writes `metrics.json`, `report.txt`, `confusion.csv` and `confusion.svg`.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn write_evaluation(&self, evaluation: &Evaluation) -> Result<()> {
-        write_json(&self.metrics(), evaluation)?;
-        write_text(&self.report(), &report(evaluation))?;
-        write_confusion_csv(&self.confusion_csv(), evaluation)?;
-        write_text(&self.confusion_svg(), &confusion_svg(evaluation))
-    }
-
-    /// [`RunFolder::write_history`], and [`RunFolder::write_evaluation`] or, of values, `metrics.json` and `report.txt`.
+    /// [`RunFolder::write_history`] and the files of [`files::write_scores`].
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn write_results(&self, history: &[EpochRow], best: Option<usize>, scores: &Scores) -> Result<()> {
         self.write_history(history, best)?;
-        match scores {
-            Scores::Classes(evaluation) => self.write_evaluation(evaluation),
-            Scores::Values(scores) => {
-                write_json(&self.metrics(), scores)?;
-                write_text(&self.report(), &value_report(scores))
-            }
-        }
+        files::write_scores(&self.path, scores, &scores.report(), scores)
     }
 }
 
@@ -244,12 +232,6 @@ pub fn checkpoint_of(run_or_file: &Path) -> Result<PathBuf> {
         let what = "the folder holds neither `best.safetensors` nor `last.safetensors`";
         Error::checkpoint(run_or_file, what, "name a run folder such as `runs/train/1`, or a `.safetensors` file")
     })
-}
-
-fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::io("write", path)(e.into()))?;
-    text.push('\n');
-    write_text(path, &text)
 }
 
 #[cfg(test)]
@@ -349,6 +331,6 @@ mod tests {
         for file in [run.report(), run.confusion_csv(), run.confusion_svg(), run.curves()] {
             assert!(fs::metadata(file).unwrap().len() > 0);
         }
-        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 8, "no temporary file is left");
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 11, "no temporary file is left");
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::keras::{self, Contents, Imported, Loose};
 use crate::graph::{Description, Executor, Freeze, Graph, NamedTensor};
-use crate::models::{self, Model, Variant};
+use crate::models::{self, Model, Variant, file};
 use std::path::{Path, PathBuf};
 
 /// The network of a run before it is built for the data's classes.
@@ -49,13 +49,15 @@ impl Start {
     /// An unknown model, a file that cannot be read, or a file without a network where no model is named.
     pub fn read(config: &Config) -> Result<Self> {
         let Some(path) = &config.weights else {
-            let model = models::find(&config.model)?;
-            let preprocess = config.preprocess.unwrap_or(model.preprocessing(false));
-            return Self::of_model(model, config.variant()?, preprocess, None);
+            let own = models::find(&config.model).map_or_else(|_| Preprocess::default(), |m| m.preprocessing(false));
+            return Self::of_name(&config.model, config.variant()?, config.preprocess.unwrap_or(own), None);
         };
         let Weights { network, preprocess, source } = read_weights(path)?;
         let said = config.preprocess.or(preprocess);
         let weights = Some((path.clone(), source));
+        if file::is_file(&config.model) {
+            return Self::of_name(&config.model, config.variant()?, said.unwrap_or_default(), weights);
+        }
         let named = models::find(&config.model);
         match (named, network) {
             (Ok(model), _) => {
@@ -89,6 +91,24 @@ impl Start {
     /// As `graph_of`.
     pub fn of_checkpoint(meta: &Meta, path: &Path) -> Result<Self> {
         Self::of_graph(meta.model.clone(), &graph_of(meta, path)?, meta.preprocessing, None)
+    }
+
+    /// The network of the registry, or of a TOML file.
+    fn of_name(
+        name: &str,
+        variant: Variant,
+        preprocess: Preprocess,
+        weights: Option<(PathBuf, Source)>,
+    ) -> Result<Self> {
+        if !file::is_file(name) {
+            return Self::of_model(models::find(name)?, variant, preprocess, weights);
+        }
+        let graph = file::graph(Path::new(name), variant.size)?;
+        let mut start = Self::of_graph(file::name_of(name).to_owned(), &graph, preprocess, weights)?;
+        if let Network::Described(_, frozen) = &mut start.network {
+            *frozen = variant.freeze;
+        }
+        Ok(start)
     }
 
     fn of_model(

@@ -80,7 +80,7 @@ pub(super) fn validate(
 ///
 /// # Errors
 /// An image that cannot be read, a network that has diverged, or whatever the device reports.
-fn evaluate_values(
+pub(super) fn evaluate_values(
     executor: &mut dyn Executor,
     split: &Arc<dyn Split>,
     names: &[String],

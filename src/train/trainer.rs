@@ -6,22 +6,28 @@ use super::evaluate::{LOADER_THREADS, graph_of};
 use super::history::EpochRow;
 use super::outcome::{Observer, Outcome, Stopped};
 use super::partial::{Recent, metrics_of, partial_of};
-use super::phase::{Phase, mask_seed};
+use super::phase::Phase;
 use super::resume::continues;
 use super::run::RunFolder;
 use super::saved;
 use super::start::{Kept, Start, kept};
-use super::task::{score, validate};
+use super::task::validate;
 use crate::data::loader::{Loader, read_now};
-use crate::data::{Dataset, InputSpec, Preprocess, Split, Task};
-use crate::error::{Error, Result};
-use crate::eval::Scores;
-use crate::formats::checkpoint::{Best, Checkpoint, Meta, Progress};
-use crate::graph::{At, Augmentation, CpuExecutor, Executor, Graph, Metrics, Profile, Snapshot};
+use crate::data::{Dataset, Preprocess, Task};
+use crate::error::Result;
+use crate::formats::checkpoint::{Checkpoint, Progress};
+use crate::formats::tensorboard::EventFile;
+use crate::graph::{At, Augmentation, Executor, Graph, Metrics, Profile, Snapshot};
+use crate::optim::Length;
 use crate::philox::Philox;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+mod diagnose;
+mod epoch_end;
+#[cfg(test)]
+mod tests;
 
 /// Stream of random numbers of an epoch's order: streams below it belong to parameters.
 const ORDER_STREAM: u64 = 1 << 32;
@@ -44,6 +50,10 @@ pub struct Trainer<'a> {
     /// What came of `weights`.
     note: Option<String>,
     waited: Duration,
+    /// When the time of `--time` is over.
+    deadline: Option<Instant>,
+    /// Where TensorBoard reads the history from here on.
+    events: Option<EventFile>,
 }
 
 impl<'a> Trainer<'a> {
@@ -78,6 +88,8 @@ impl<'a> Trainer<'a> {
             lr: phases[0].lr,
             best: None,
             stale_epochs: 0,
+            stopping: None,
+            plateau: None,
             partial: None,
             history: Vec::new(),
         };
@@ -94,6 +106,7 @@ impl<'a> Trainer<'a> {
         let path = run.last();
         let checkpoint = Checkpoint::load(&path)?;
         let progress = continues(&checkpoint.meta, &path, config, dataset)?;
+        device.hold(&checkpoint.meta.kernels);
         let preprocess = checkpoint.meta.preprocessing;
         let graph = Arc::new(config.for_task(graph_of(&checkpoint.meta, &path)?, dataset.task)?);
         let snapshot = saved::snapshot(checkpoint, &path, &graph)?;
@@ -116,10 +129,10 @@ impl<'a> Trainer<'a> {
         let mut later = Graph::clone(&graph);
         for phase in phases.iter().skip(progress.phase + 1) {
             later = phase.graph(&later)?;
-            device.check_room(&later, phase.batch)?;
+            device.check_room(&later, phase.batch, config.optimizer()?)?;
         }
         let augmentation = config.augmentation(dataset.train.input(), preprocess);
-        let executor = device.ready(&graph, dataset, &progress, augmentation.as_ref())?;
+        let executor = device.ready(&graph, dataset, &progress, config.optimizer()?, augmentation.as_ref())?;
         let kept = kept(&graph, phases[progress.phase].freeze.as_ref())?;
         Ok(Self {
             config,
@@ -135,6 +148,8 @@ impl<'a> Trainer<'a> {
             kept,
             note: None,
             waited: Duration::ZERO,
+            deadline: None,
+            events: None,
         })
     }
 
@@ -162,7 +177,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn out_of_patience(&self) -> bool {
-        self.config.patience > 0 && self.progress.stale_epochs >= self.config.patience
+        self.config.stopping().is_some_and(|stopping| stopping.stops(self.progress.stale_epochs))
     }
 
     /// Whether the phase has had its epochs, or, if another follows, patience has run out in it.
@@ -171,20 +186,27 @@ impl<'a> Trainer<'a> {
         all || (!self.in_last_phase() && self.progress.partial.is_none() && self.out_of_patience())
     }
 
-    /// The next phase: its layers and settings, the parameters as they are, and a new Adam.
+    /// The next phase: its layers and settings, the parameters as they are, or those of the best epoch if early stopping restores
+    /// them, and a new Adam.
     fn next_phase(self) -> Result<Self> {
-        let parameters = self.executor.snapshot()?.parameters;
+        let restores = self.config.stopping().is_some_and(|stopping| stopping.restore_best_weights);
+        let parameters = match self.progress.best {
+            Some(_) if restores => self.best_parameters()?,
+            _ => self.executor.snapshot()?.parameters,
+        };
         // Before the next one is made: an adapter may not hold both.
         drop(self.executor);
         let mut progress = self.progress;
         progress.phase += 1;
         progress.phase_start = progress.epoch;
         (progress.step, progress.stale_epochs) = (0, 0);
+        (progress.stopping, progress.plateau) = (None, None);
         let phase = &self.phases[progress.phase];
         (progress.batch, progress.lr) = (phase.batch, phase.lr);
         let graph = Arc::new(phase.graph(&self.graph)?);
         let kept = kept(&graph, phase.freeze.as_ref())?;
-        let mut executor = self.device.ready(&graph, self.dataset, &progress, self.augmentation.as_ref())?;
+        let (optimizer, augmentation) = (self.config.optimizer()?, self.augmentation.as_ref());
+        let mut executor = self.device.ready(&graph, self.dataset, &progress, optimizer, augmentation)?;
         executor.restore(&Snapshot { parameters, ..Snapshot::default() })?;
         Ok(Self { executor, progress, graph, kept, ..self })
     }
@@ -213,32 +235,38 @@ impl<'a> Trainer<'a> {
         self.executor.profile(&samples.batch())
     }
 
-    /// Trains to the configured number of epochs, or until `stop` is set or patience runs out, then scores the best
+    /// Trains to the configured number of epochs, or until `stop` is set, time or patience runs out, then scores the best
     /// checkpoint and writes the run folder's results.
     ///
     /// # Errors
     /// Data, device or disk errors; [`Error::NotFinite`] if the loss diverged. The last checkpoint stays as it was.
     pub fn run(mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome> {
         let mut stopped = None;
+        // A time that no clock can reach is none.
+        self.deadline = self.config.time()?.and_then(|time| Instant::now().checked_add(time));
         self.tell_phase(observer);
         while stopped.is_none() && !self.finished() {
             if self.phase_done() {
                 self = self.next_phase()?;
                 self.tell_phase(observer);
             }
-            let Some(row) = self.epoch(observer, stop)? else {
-                stopped = Some(Stopped::Interrupted);
+            let trained = self.epoch(observer, stop);
+            let Some(row) = trained.map_err(|e| self.explained(e))? else {
+                stopped = Some(if self.out_of_time() { Stopped::Time } else { Stopped::Interrupted });
                 break;
             };
-            let best = self.finish_epoch(row.clone())?;
+            let finished = self.finish_epoch(row.clone());
+            let best = finished.map_err(|e| self.explained(e))?;
             observer.epoch(&row, best);
             if self.in_last_phase() && self.out_of_patience() {
                 stopped = Some(Stopped::Patience);
+            } else if self.out_of_time() && !self.finished() {
+                stopped = Some(Stopped::Time);
             }
         }
-        let interrupted = stopped == Some(Stopped::Interrupted);
-        let (evaluation, evaluated_on) = if interrupted { (None, "") } else { self.score_best()? };
         let best = self.progress.best;
+        let unscored = stopped == Some(Stopped::Interrupted) || best.is_none();
+        let (evaluation, evaluated_on) = if unscored { (None, "") } else { self.score_best()? };
         if let Some(evaluation) = &evaluation {
             self.run.write_results(&self.progress.history, best.map(|b| b.epoch), evaluation)?;
         }
@@ -247,8 +275,25 @@ impl<'a> Trainer<'a> {
 
     /// Where the next step is.
     fn at(&self) -> At {
-        let Progress { step, epoch, lr, .. } = self.progress;
-        At { step, epoch: epoch as u32, lr }
+        let Progress { step, epoch, .. } = self.progress;
+        At { step, epoch: epoch as u32, lr: self.rate(step) }
+    }
+
+    fn out_of_time(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Images of an update of the parameters.
+    fn images_a_step(&self) -> usize {
+        self.progress.batch.saturating_mul(self.config.accumulate)
+    }
+
+    /// The learning rate of a step of the phase.
+    fn rate(&self, step: u64) -> f32 {
+        let base = self.progress.plateau.map_or(self.progress.lr, |plateau| plateau.lr);
+        let epoch = self.dataset.train.len().div_ceil(self.images_a_step()) as u64;
+        let phase = epoch.saturating_mul(self.phase().epochs as u64);
+        self.config.schedule.rate(base, step, Length { epoch, phase })
     }
 
     /// The order of the training images in an epoch, from 0.
@@ -260,7 +305,7 @@ impl<'a> Trainer<'a> {
 
     /// One epoch of training and validation, or nothing if it was interrupted; then its part is saved.
     fn epoch(&mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Option<EpochRow>> {
-        let (epoch, batch) = (self.progress.epoch, self.progress.batch);
+        let (epoch, batch) = (self.progress.epoch, self.images_a_step());
         let partial = self.progress.partial.take().unwrap_or_default();
         let mut sums = metrics_of(&partial);
         let order = self.order(epoch);
@@ -283,7 +328,7 @@ impl<'a> Trainer<'a> {
                 return Err(self.not_finite(&recent, step));
             }
             observer.step(epoch + 1, step, steps, &sums, images as f64 / start.elapsed().as_secs_f64());
-            if stop.load(Ordering::Relaxed) {
+            if stop.load(Ordering::Relaxed) || (self.out_of_time() && step < steps) {
                 sums += self.executor.flush()?;
                 if sums.not_finite {
                     return Err(self.not_finite(&recent, step));
@@ -315,7 +360,7 @@ impl<'a> Trainer<'a> {
             val_loss: mean(&validation, validation.loss),
             val_accuracy: mean(&validation, validation.correct),
             val_mse: mean(&validation, validation.mse),
-            lr: f64::from(self.progress.lr),
+            lr: f64::from(self.rate(self.progress.step.saturating_sub(1))),
             seconds: partial.seconds + start.elapsed().as_secs_f64(),
             images_per_s: images as f64 / training,
             outputs,
@@ -325,86 +370,5 @@ impl<'a> Trainer<'a> {
     /// A figure that only classes have.
     fn of_classes(&self, figure: f64) -> f64 {
         if self.dataset.task == Task::Classes { figure } else { f64::NAN }
-    }
-
-    /// Records the epoch and saves; whether it is the best so far.
-    fn finish_epoch(&mut self, row: EpochRow) -> Result<bool> {
-        let value = row.monitored();
-        let better = self.progress.best.is_none_or(|b| value > b.value);
-        if better {
-            self.progress.best = Some(Best { epoch: row.epoch, value });
-            self.progress.stale_epochs = 0;
-        } else {
-            self.progress.stale_epochs += 1;
-        }
-        self.progress.epoch = row.epoch;
-        self.progress.history.push(row);
-        let checkpoint = self.save()?;
-        if better {
-            checkpoint.save(&self.run.best())?;
-        }
-        self.run.write_history(&self.progress.history, self.progress.best.map(|b| b.epoch))?;
-        Ok(better)
-    }
-
-    /// Writes `last.safetensors`.
-    fn save(&self) -> Result<Checkpoint> {
-        let InputSpec { height, width, channels } = self.dataset.train.input();
-        let (network, freeze) = self.kept.clone();
-        let meta = Meta {
-            model: self.graph.name.clone(),
-            network,
-            task: self.dataset.task,
-            classes: self.dataset.classes.clone(),
-            input: [height, width, channels],
-            freeze,
-            preprocessing: self.preprocess,
-            progress: Some(self.progress.clone()),
-        };
-        let checkpoint = saved::checkpoint(meta, self.executor.snapshot()?);
-        checkpoint.save(&self.run.last())?;
-        Ok(checkpoint)
-    }
-
-    /// The best checkpoint's figures.
-    fn score_best(&mut self) -> Result<(Option<Scores>, &'static str)> {
-        let path = self.run.best();
-        let checkpoint = Checkpoint::load(&path)?;
-        // It may be of another phase, which trained other parameters.
-        let graph = graph_of(&checkpoint.meta, &path)?;
-        let Snapshot { parameters, .. } = saved::snapshot(checkpoint, &path, &graph)?;
-        self.executor.restore(&Snapshot { parameters, ..Snapshot::default() })?;
-        let (split, name): (&Arc<dyn Split>, _) = match &self.dataset.test {
-            Some(test) => (test, "test"),
-            None => (&self.dataset.validation, "validation"),
-        };
-        let (executor, Dataset { task, classes, .. }) = (self.executor.as_mut(), self.dataset);
-        let scores = score(executor, split, (*task, classes), self.progress.batch)?;
-        Ok((Some(scores), name))
-    }
-
-    /// Finds the layer at which a loss stopped being finite. No parameter has moved since that step, so the recent batches are
-    /// run again on the reference until one shows it.
-    fn not_finite(&self, recent: &Recent, step: usize) -> Error {
-        let what = self.find_not_finite(recent).unwrap_or_else(|e| format!("the loss is not finite ({e})"));
-        let kept = if self.run.last().exists() { "the last good checkpoint is kept" } else { "no epoch was completed" };
-        Error::NotFinite {
-            epoch: self.progress.epoch + 1,
-            step,
-            what,
-            hint: format!("{kept} in {}; try a smaller --lr", self.run.path().display()),
-        }
-    }
-
-    fn find_not_finite(&self, recent: &Recent) -> Result<String> {
-        let seed = mask_seed(self.progress.seed, self.progress.phase);
-        let mut reference = CpuExecutor::new(Arc::clone(&self.graph), self.progress.batch, seed);
-        reference.restore(&self.executor.snapshot()?)?;
-        self.augmentation.as_ref().map_or(Ok(()), |a| reference.augment(Arc::clone(a)))?;
-        let found = recent.first(|at, indices| {
-            let samples = read_now(self.dataset.train.as_ref(), indices)?;
-            reference.first_not_finite(&samples.batch(), at)
-        })?;
-        Ok(found.unwrap_or_else(|| format!("the loss on {} is not finite, in f32 only", self.device)))
     }
 }

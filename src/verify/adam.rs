@@ -34,7 +34,8 @@ pub fn adam(gpu: &Gpu, adam: &Adam, lr: f32, p: &[f32], gradients: &[Vec<f32>]) 
     let step = gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
     let program = rec.finish(&step, &mut ScratchPool::default())?;
     let run = |(t, g): (u64, &Vec<f32>)| {
-        let params = StepParams { step_size: adam.step_size(lr, t), ..StepParams::default() };
+        let (step_size, decay) = (adam.step_size(lr, t), adam.decay(lr) as f32);
+        let params = StepParams { step_size, decay, ..StepParams::default() };
         gpu.queue.write_buffer(&step, 0, bytemuck::bytes_of(&params));
         gpu.write(&gradient, g);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());

@@ -63,7 +63,7 @@ fn the_tree_holds_the_same_images() {
     let written = write_tree(&out, 70, 9).unwrap();
     assert_eq!(written.counts, [50, 10, 10]);
     let sheet = image::open(&written.sheet).unwrap();
-    assert_eq!((sheet.width(), sheet.height()), (12 * 96, 7 * 96));
+    assert_eq!((sheet.width(), sheet.height()), (8 * 96, 7 * 96), "50 training images: 7 or 8 of each emotion");
     let tree = super::super::open(out.to_str().unwrap(), INPUT, &Options::default()).unwrap();
     assert_eq!((tree.train.len(), tree.validation.len(), tree.test.as_ref().unwrap().len()), (50, 10, 10));
     let drawn = open("synth:70", 70, INPUT, &Options { seed: 9, ..Options::default() }).unwrap();

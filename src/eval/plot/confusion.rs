@@ -1,8 +1,9 @@
-//! `confusion.svg`: the confusion matrix as a heat map. Colour is the share of the true class, so rare classes are seen
+//! `confusion.svg` and `confusion_normalised.svg`: the confusion matrix as a heat map. Colour is the share of the true class, so rare classes are seen
 //! too.
 
 use super::svg::{Anchor, Svg, shorten};
 use crate::eval::metrics::Evaluation;
+use crate::eval::report::Cells;
 
 /// Longest class name that is printed whole.
 const NAME: usize = 18;
@@ -22,8 +23,9 @@ struct Layout {
     font: f64,
 }
 
-/// The heat map: rows are true classes, columns predicted ones; a cell holds its count and its share of the row.
-pub fn confusion_svg(evaluation: &Evaluation) -> String {
+/// The heat map: rows are true classes, columns predicted ones; a cell holds its count over its share of the row, or only the
+/// share.
+pub fn confusion_svg(evaluation: &Evaluation, cells: Cells) -> String {
     let names: Vec<String> = evaluation.classes.iter().map(|name| shorten(name, NAME)).collect();
     let layout = Layout::new(&names);
     let side = layout.side();
@@ -35,7 +37,7 @@ pub fn confusion_svg(evaluation: &Evaluation) -> String {
     layout.names(&mut svg, &names);
     for truth in 0..layout.classes {
         for predicted in 0..layout.classes {
-            layout.cell(&mut svg, evaluation, truth, predicted);
+            layout.cell(&mut svg, evaluation, cells, (truth, predicted));
         }
     }
     svg.rect("frame", (layout.left, layout.top), (side, side), 0.0, "");
@@ -74,9 +76,9 @@ impl Layout {
         }
     }
 
-    fn cell(&self, svg: &mut Svg, evaluation: &Evaluation, truth: usize, predicted: usize) {
+    fn cell(&self, svg: &mut Svg, evaluation: &Evaluation, cells: Cells, (truth, predicted): (usize, usize)) {
         let (count, support) = (evaluation.confusion.get(truth, predicted), evaluation.confusion.support(truth));
-        let share = if support == 0 { 0.0 } else { count as f64 / support as f64 };
+        let share = evaluation.confusion.share(truth, predicted);
         let (x, y) = (self.left + predicted as f64 * self.cell, self.top + truth as f64 * self.cell);
         let classes = &evaluation.classes;
         let tip = format!("{} predicted as {}: {count} of {support}", classes[truth], classes[predicted]);
@@ -92,17 +94,16 @@ impl Layout {
         };
         let class = format!("{ink}{}", if truth == predicted { " hit" } else { "" });
         let (middle, size) = (x + self.cell / 2.0, (self.cell * 0.22).clamp(9.0, 15.0));
-        if self.cell < 46.0 {
-            svg.text(
-                class.trim(),
-                (middle, y + self.cell / 2.0 + size * 0.35),
-                size,
-                Anchor::Middle,
-                &count.to_string(),
-            );
+        let text = match cells {
+            Cells::Counts => count.to_string(),
+            Cells::Shares if support == 0 => "\u{2013}".to_owned(),
+            Cells::Shares => format!("{share:.2}"),
+        };
+        if self.cell < 46.0 || cells == Cells::Shares {
+            svg.text(class.trim(), (middle, y + self.cell / 2.0 + size * 0.35), size, Anchor::Middle, &text);
             return;
         }
-        svg.text(class.trim(), (middle, y + self.cell * 0.47), size, Anchor::Middle, &count.to_string());
+        svg.text(class.trim(), (middle, y + self.cell * 0.47), size, Anchor::Middle, &text);
         let percent = if support == 0 { "\u{2013}".to_owned() } else { format!("{:.1} %", share * 100.0) };
         svg.text(ink, (middle, y + self.cell * 0.72), size * 0.76, Anchor::Middle, &percent);
     }
@@ -128,21 +129,34 @@ mod tests {
     fn names_are_escaped_and_shortened() {
         let classes = names(&["<b>&\"'\u{1}", "a name that is much too long to print"]);
         let e = Evaluation::new(&classes, &[0, 1], &[0.9, 0.1, 0.2, 0.8], None).unwrap();
-        let svg = confusion_svg(&e);
+        let svg = confusion_svg(&e, Cells::Counts);
         assert!(svg.contains("&lt;b&gt;&amp;&quot;&#39;\u{fffd}") && !svg.contains("<b>"));
         assert!(svg.contains("a name that is mu\u{2026}") && svg.contains("too long to print predicted as"));
     }
 
     #[test]
+    fn shares_stand_alone() {
+        let svg = confusion_svg(&sample(), Cells::Shares);
+        // 16 of 27 sad images are right.
+        assert!(svg.contains(">0.59<") && !svg.contains(">16<") && svg.contains(">\u{2013}<"), "{svg}");
+    }
+
+    #[test]
     fn every_size_draws_all_cells() {
-        assert!(confusion_svg(&sample()).contains(">\u{2013}<"), "a class without samples has no percentage");
+        assert!(
+            confusion_svg(&sample(), Cells::Counts).contains(">\u{2013}<"),
+            "a class without samples has no percentage"
+        );
         for n in [1usize, 2, 7, 14, 60] {
             let classes: Vec<_> = (0..n).map(|i| format!("class {i}")).collect();
             let probabilities: Vec<f32> = (0..n * n).map(|i| if i % (n + 1) == 0 { 1.0 } else { 0.0 }).collect();
             let labels: Vec<u32> = (0..n as u32).collect();
-            let svg = confusion_svg(&Evaluation::new(&classes, &labels, &probabilities, None).unwrap());
-            assert_eq!(svg.matches("class=\"cell\"").count(), n * n);
-            assert!(!svg.contains("NaN"));
+            let e = Evaluation::new(&classes, &labels, &probabilities, None).unwrap();
+            for cells in [Cells::Counts, Cells::Shares] {
+                let svg = confusion_svg(&e, cells);
+                assert_eq!(svg.matches("class=\"cell\"").count(), n * n);
+                assert!(!svg.contains("NaN"));
+            }
         }
     }
 }

@@ -4,8 +4,8 @@ use super::axis::{Axis, drawable};
 use super::svg::{Anchor, Svg};
 use crate::train::history::EpochRow;
 
-const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 400.0;
+pub(super) const WIDTH: f64 = 960.0;
+pub(super) const HEIGHT: f64 = 400.0;
 /// The plotting area of a panel.
 const PANEL: (f64, f64) = (390.0, 268.0);
 const TOP: f64 = 76.0;
@@ -17,7 +17,7 @@ const TIPS: usize = 300;
 const DASH: &str = "7 5";
 
 /// One quantity over the epochs.
-struct Panel<'a> {
+pub(super) struct Panel<'a> {
     title: &'a str,
     left: f64,
     x: Axis,
@@ -33,10 +33,23 @@ struct Panel<'a> {
 pub fn curves_svg(history: &[EpochRow], best: Option<usize>) -> String {
     let mut svg = Svg::new(WIDTH, HEIGHT, "Training curves: loss and accuracy by epoch");
     legend(&mut svg, best.is_some_and(|best| history.iter().any(|row| row.epoch == best)));
+    let [loss, accuracy] = panels(history);
+    loss.draw(&mut svg, history, best, |row| (row.loss, row.val_loss));
+    accuracy.draw(&mut svg, history, best, rates);
+    svg.finish()
+}
+
+/// What the second panel has of an epoch, on training and validation images: accuracy, or the concordance of values.
+pub(super) fn rates(row: &EpochRow) -> (f64, f64) {
+    row.val_ccc().map_or((row.accuracy, row.val_accuracy), |ccc| (f64::NAN, ccc))
+}
+
+/// The panels of loss and accuracy (or concordance, or both), with axes that hold what is finite of the rows.
+pub(super) fn panels(history: &[EpochRow]) -> [Panel<'static>; 2] {
     let x = Axis::whole(history.iter().map(|row| row.epoch as f64), 8.0);
     let losses = history.iter().flat_map(|row| [row.loss, row.val_loss]);
     let of_values = history.iter().any(|row| !row.outputs.is_empty());
-    let rates = move |row: &EpochRow| row.val_ccc().map_or((row.accuracy, row.val_accuracy), |ccc| (f64::NAN, ccc));
+    let of_classes = history.iter().any(|row| row.outputs.is_empty());
     let second = history.iter().map(rates).flat_map(|(a, b)| [a, b]);
     let lowest = if of_values { -1.0 } else { 0.0 };
     let loss = Panel {
@@ -49,7 +62,11 @@ pub fn curves_svg(history: &[EpochRow], best: Option<usize>) -> String {
         decimals: 4,
     };
     let accuracy = Panel {
-        title: if of_values { "Concordance" } else { "Accuracy" },
+        title: match (of_values, of_classes) {
+            (true, true) => "Accuracy, concordance",
+            (true, false) => "Concordance",
+            _ => "Accuracy",
+        },
         left: 540.0,
         x,
         y: Axis::over(second, 5.0).within(lowest, 1.0),
@@ -57,9 +74,7 @@ pub fn curves_svg(history: &[EpochRow], best: Option<usize>) -> String {
         unit: if of_values { "" } else { " %" },
         decimals: if of_values { 4 } else { 2 },
     };
-    loss.draw(&mut svg, history, best, |row| (row.loss, row.val_loss));
-    accuracy.draw(&mut svg, history, best, rates);
-    svg.finish()
+    [loss, accuracy]
 }
 
 fn legend(svg: &mut Svg, marked: bool) {
@@ -98,7 +113,7 @@ impl Panel<'_> {
         }
     }
 
-    fn frame(&self, svg: &mut Svg) {
+    pub(super) fn frame(&self, svg: &mut Svg) {
         let (right, bottom) = (self.left + PANEL.0, TOP + PANEL.1);
         svg.text("strong", (self.left, TOP - 16.0), 15.0, Anchor::Start, self.title);
         for tick in self.y.ticks() {
@@ -116,7 +131,7 @@ impl Panel<'_> {
         svg.text("soft", (self.left + PANEL.0 / 2.0, bottom + 40.0), 12.0, Anchor::Middle, "epoch");
     }
 
-    fn series(&self, svg: &mut Svg, (class, dash, name): (&str, &str, &str), values: &[(&EpochRow, f64)]) {
+    pub(super) fn series(&self, svg: &mut Svg, (class, dash, name): (&str, &str, &str), values: &[(&EpochRow, f64)]) {
         for piece in values.split(|(_, value)| !drawable(*value)) {
             let points: Vec<_> = piece.iter().map(|(row, value)| (self.x_of(row), self.y_of(*value))).collect();
             if points.len() > 1 {

@@ -10,6 +10,7 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-
 .train{stroke:#0072b2;fill:none}.val{stroke:#d55e00;fill:none}
 .dot.train{fill:#0072b2;stroke:#ffffff}.dot.val{fill:#d55e00;stroke:#ffffff}.ring{fill:none;stroke:#14181f}
 .dot.far{fill:transparent;stroke:none}
+.run0{stroke:#0072b2;fill:none}.dot.run0{fill:#0072b2}.run1{stroke:#d55e00;fill:none}.dot.run1{fill:#d55e00}.run2{stroke:#009e73;fill:none}.dot.run2{fill:#009e73}.run3{stroke:#cc79a7;fill:none}.dot.run3{fill:#cc79a7}.run4{stroke:#b8860b;fill:none}.dot.run4{fill:#b8860b}.run5{stroke:#56b4e9;fill:none}.dot.run5{fill:#56b4e9}.run6{stroke:#000000;fill:none}.dot.run6{fill:#000000}
 .cell{fill:#08519c}.stop{stop-color:#08519c}.frame{fill:none;stroke:#9aa1ad}
 .on{fill:#ffffff}.deep{fill:#14181f}.hit{font-weight:600}
 @media (prefers-color-scheme:dark){
@@ -18,6 +19,7 @@ text{fill:#c6cad2}
 .grid{stroke:#2a2f38}.axis{stroke:#646b78}.mark{stroke:#9aa1ad}
 .train{stroke:#56b4e9}.val{stroke:#f28a3c}
 .dot.train{fill:#56b4e9;stroke:#15181d}.dot.val{fill:#f28a3c;stroke:#15181d}.ring{stroke:#f3f4f6}
+.run0{stroke:#56b4e9}.dot.run0{fill:#56b4e9}.run1{stroke:#f28a3c}.dot.run1{fill:#f28a3c}.run2{stroke:#2bc79a}.dot.run2{fill:#2bc79a}.run3{stroke:#e29cc4}.dot.run3{fill:#e29cc4}.run4{stroke:#e6b422}.dot.run4{fill:#e6b422}.run5{stroke:#9fd3f5}.dot.run5{fill:#9fd3f5}.run6{stroke:#f3f4f6}.dot.run6{fill:#f3f4f6}
 .cell{fill:#2a78d6}.stop{stop-color:#2a78d6}.frame{stroke:#646b78}.on,.deep{fill:#ffffff}}
 ";
 
@@ -110,6 +112,16 @@ impl Svg {
         self.push(format_args!(
             "<polyline class=\"{class}\" stroke-width=\"2\" stroke-linejoin=\"round\" stroke-linecap=\"round\"{dash} \
              points=\"{points}\"/>\n"
+        ));
+    }
+
+    /// An image; `data` is a data URI, `tip` is shown under the pointer. Pixels stay square when it is enlarged.
+    pub(super) fn image(&mut self, (x, y): (f64, f64), (w, h): (f64, f64), data: &str, tip: &str) {
+        let [x, y, w, h] = [x, y, w, h].map(num);
+        let (data, tip) = (escape(data), tip_element(tip));
+        self.push(format_args!(
+            "<image x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" style=\"image-rendering:pixelated\" \
+             href=\"{data}\">{tip}</image>\n"
         ));
     }
 

@@ -67,6 +67,12 @@ pub struct Meta {
     pub freeze: Option<Freeze>,
     /// How pixels become inputs.
     pub preprocessing: Preprocess,
+    /// Which variants of kernels trained it: they fix the order of sums, so a resumed run keeps to them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kernels: BTreeMap<String, String>,
+    /// What the logits are divided by, so that the network is as sure as it is right (`evaluate --calibrate`); 1 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// Where training stands; absent in a file that is only for inference.
     pub progress: Option<Progress>,
 }
@@ -88,13 +94,19 @@ pub struct Progress {
     pub seed: u64,
     /// Images per step.
     pub batch: usize,
-    /// Learning rate now, after any schedule.
+    /// Learning rate of the phase, before any schedule.
     #[serde(with = "exact_float")]
     pub lr: f32,
     /// The best epoch so far.
     pub best: Option<Best>,
     /// Epochs without improvement, counted by early stopping.
     pub stale_epochs: usize,
+    /// The best epoch of the phase as early stopping counts.
+    #[serde(default)]
+    pub stopping: Option<Best>,
+    /// What reduces the learning rate on a plateau, if anything does.
+    #[serde(default)]
+    pub plateau: Option<Plateau>,
     /// The epoch that was interrupted, if one was.
     #[serde(default)]
     pub partial: Option<PartialEpoch>,
@@ -132,6 +144,27 @@ pub struct Best {
     /// The metric's value then.
     #[serde(with = "exact_float")]
     pub value: f64,
+}
+
+/// Where the reduction of the learning rate on a plateau stands in a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Plateau {
+    /// The best epoch so far by its metric.
+    pub best: Option<Best>,
+    /// Epochs without improvement.
+    pub wait: usize,
+    /// Epochs before any is counted again.
+    pub cooldown: usize,
+    /// Learning rate now.
+    #[serde(with = "exact_float")]
+    pub lr: f32,
+}
+
+impl Plateau {
+    /// Before the first epoch, at the phase's learning rate.
+    pub fn new(lr: f32) -> Self {
+        Self { best: None, wait: 0, cooldown: 0, lr }
+    }
 }
 
 /// A network, its optimizer and its progress.
@@ -253,6 +286,14 @@ fn check_meta(meta: &Meta) -> Result<(), String> {
     }
     if meta.input.contains(&0) {
         return Err(format!("the input size {:?} has a zero", meta.input));
+    }
+    if let Some(t) = meta.temperature
+        && !(t.is_finite() && t > 0.0)
+    {
+        return Err(format!("the temperature is {t}, not a number above 0"));
+    }
+    if meta.temperature.is_some() && meta.task == Task::Values {
+        return Err("it has a temperature, which predicted values do not".into());
     }
     let Some(progress) = &meta.progress else { return Ok(()) };
     if progress.batch == 0 {

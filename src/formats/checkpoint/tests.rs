@@ -44,6 +44,8 @@ fn sample(step: u64, width: usize) -> Checkpoint {
         lr: 0.1,
         best,
         stale_epochs: 1,
+        stopping: Some(Best { epoch: 1, value: 0.1 + 0.2 }),
+        plateau: Some(Plateau { best: None, wait: 2, cooldown: 1, lr: 1e-4 }),
         partial: None,
         history,
     };
@@ -55,6 +57,8 @@ fn sample(step: u64, width: usize) -> Checkpoint {
         input: [48, 48, 1],
         freeze: Some(Freeze::Through("pool".into())),
         preprocessing: Preprocess::Unit,
+        kernels: [("conv2d.forward 1x1".to_owned(), "direct 32x32".to_owned())].into(),
+        temperature: Some(1.75),
         progress: Some(progress),
     };
     let shapes = [("conv2d/kernel", vec![3, 3, 1, width]), ("conv2d/bias", vec![width]), ("scale", vec![])];
@@ -230,6 +234,8 @@ fn wrong_descriptions_and_dtypes_are_refused() {
         ("/input", serde_json::json!([48, 0, 1]), "zero"),
         ("/model", serde_json::json!(null), "expected a string"),
         ("/model", serde_json::json!(""), "no name"),
+        ("/temperature", serde_json::json!(-1.5), "temperature is -1.5, not a number above 0"),
+        ("/task", serde_json::json!("values"), "it has a temperature"),
         ("/progress/seed", serde_json::json!("x"), "expected u64"),
         ("/progress/lr", serde_json::json!("fast"), "not a number"),
         ("/progress/lr", serde_json::json!(["fast"]), "expected a number"),
@@ -238,7 +244,10 @@ fn wrong_descriptions_and_dtypes_are_refused() {
         ("/progress/best/epoch", serde_json::json!(4), "best epoch"),
     ] {
         let mut changed = meta.clone();
-        *changed.pointer_mut(pointer).unwrap() = value;
+        match changed.pointer_mut(pointer) {
+            Some(old) => *old = value,
+            None => drop(changed.as_object_mut().unwrap().insert(pointer[1..].to_owned(), value)),
+        }
         let text = refusal(&head(&changed), &[]);
         assert!(text.contains("description") && text.contains(word), "{pointer}: {text}");
     }

@@ -5,7 +5,6 @@
 //! channels first, as ONNX wants them. `half` stores constants as f16 and computes in f32.
 
 mod ops;
-mod proto;
 mod writer;
 
 pub(crate) use writer::to_half;
@@ -41,10 +40,13 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
         let name = translator.node(node, &inputs, output)?;
         values.push(Value { name, shape: output.clone() });
     }
-    let scores = &values[graph.nodes.len()].name;
+    let scores = values.swap_remove(graph.nodes.len()).name;
     let output = match graph.loss {
-        Loss::CrossEntropy { .. } => writer.node("Softmax", OUTPUT, &[scores], &[("axis", Attribute::Int(1))]),
-        Loss::MeanSquaredError => writer.node("Identity", VALUES, &[scores], &[]),
+        Loss::CrossEntropy { .. } => {
+            let scores = calibrated(&mut writer, scores, meta.temperature);
+            writer.node("Softmax", OUTPUT, &[&scores], &[("axis", Attribute::Int(1))])
+        }
+        Loss::MeanSquaredError => writer.node("Identity", VALUES, &[&scores], &[]),
     };
     let texts = [
         ("classes", serde_json::json!(meta.classes).to_string()),
@@ -52,6 +54,13 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
         ("input", "pixels from 0 to 255, [n, height, width, channels], red, green, blue".to_owned()),
     ];
     Ok(writer.finish((INPUT, graph.input().dims()), (&output, graph.output().dims()), OPSET, &texts))
+}
+
+/// The scores divided by the temperature that the network was calibrated with, if it was.
+fn calibrated(writer: &mut Writer, scores: String, temperature: Option<f64>) -> String {
+    let Some(temperature) = temperature else { return scores };
+    let factor = writer.exact("calibration/factor", &[1], &[(1.0 / temperature) as f32]);
+    writer.node("Mul", "calibration/scores", &[&scores, &factor], &[])
 }
 
 /// What the network takes, channels first, from pixels.

@@ -1,7 +1,7 @@
 //! An ONNX graph under construction: nodes, constants and names.
 
-use super::proto::Message;
 use crate::error::{Error, Result};
+use crate::formats::proto::Message;
 use half::f16;
 
 /// `TensorProto.DataType`.

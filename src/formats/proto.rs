@@ -1,5 +1,5 @@
-//! Just enough of protobuf's wire format to write ONNX: fields in order, each a tag and a varint, four bytes, or a length and
-//! bytes. Numbers of fields are those of `onnx.proto`.
+//! Just enough of protobuf's wire format to write ONNX and TensorBoard's events: fields in order, each a tag and a varint, four or
+//! eight bytes, or a length and bytes. Numbers of fields are those of `onnx.proto`, `event.proto` and `summary.proto`.
 
 /// A message under construction.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +9,7 @@ pub(super) struct Message(Vec<u8>);
 #[derive(Clone, Copy)]
 enum Wire {
     Varint = 0,
+    Eight = 1,
     Bytes = 2,
     Four = 5,
 }
@@ -38,6 +39,14 @@ impl Message {
     #[must_use]
     pub(super) fn float(mut self, field: u32, value: f32) -> Self {
         self.tag(field, Wire::Four);
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    /// An f64.
+    #[must_use]
+    pub(super) fn double(mut self, field: u32, value: f64) -> Self {
+        self.tag(field, Wire::Eight);
         self.0.extend(value.to_le_bytes());
         self
     }

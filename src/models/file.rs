@@ -1,0 +1,276 @@
+//! Networks that a TOML file describes: layers of the ops here by Keras's class names and settings.
+//!
+//! ```toml
+//! input = [48, 48, 1]
+//!
+//! [[layer]]
+//! class = "Conv2D"
+//! filters = 16
+//! kernel_size = 3
+//! activation = "relu"
+//!
+//! [[layer]]
+//! class = "Flatten"
+//!
+//! [[layer]]
+//! class = "Dense"
+//! units = 7
+//! ```
+//!
+//! A layer reads the one before it, or the layers that `inputs` names; `input` is the network's. `name` is Keras's automatic one if
+//! absent. The last dense layer or convolution gets as many outputs as the data has classes.
+
+use crate::error::{Error, Result, nearest};
+use crate::graph::{Description, Graph, Layer, Numbered};
+use crate::ops::describe::{self, Config};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::Path;
+use toml::Spanned;
+
+/// The keys of a layer that are not its class's.
+const OWN: [&str; 4] = ["class", "name", "inputs", "activation"];
+/// What a layer calls the network's input.
+const INPUT: &str = "input";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    input: Spanned<Vec<u32>>,
+    layer: Vec<Spanned<toml::Table>>,
+}
+
+/// Whether a model's name is that of a file.
+pub fn is_file(model: &str) -> bool {
+    Path::new(model).extension().is_some_and(|e| e == "toml")
+}
+
+/// The name of the network that `model` means: a file's without folder and ending, and any other as it is.
+pub fn name_of(model: &str) -> &str {
+    let stem = Path::new(model).file_stem().and_then(|s| s.to_str());
+    stem.filter(|_| is_file(model)).unwrap_or(model)
+}
+
+/// The network of a file, with an input of another height and width if `size` says so.
+///
+/// # Errors
+/// An unreadable file; TOML that is none, an unknown class, setting or layer, or shapes that do not fit, each with its line.
+pub fn graph(path: &Path, size: Option<[usize; 2]>) -> Result<Graph> {
+    read(path, size)?.graph(name_of(&path.to_string_lossy()))
+}
+
+/// Reads a file, and builds the network once to see that it can be.
+fn read(path: &Path, size: Option<[usize; 2]>) -> Result<Description> {
+    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let refuse = |line: usize, what: String| {
+        Error::row(path, line as u64, what, "a network: `input = [height, width, channels]`, then [[layer]] tables")
+    };
+    let line_of = |byte: usize| 1 + text.bytes().take(byte).filter(|b| *b == b'\n').count();
+    let parsed = toml::from_str(&text);
+    let File { input, layer: tables } = parsed
+        .map_err(|e: toml::de::Error| refuse(line_of(e.span().map_or(0, |s| s.start)), e.message().to_owned()))?;
+    let [height, width, channels] = input.get_ref()[..] else {
+        let what = format!("`input` has {} sizes", input.get_ref().len());
+        return Err(refuse(line_of(input.span().start), what));
+    };
+    let [height, width] = size.unwrap_or([height as usize, width as usize]);
+    let shape = json!([height, width, channels]);
+    let input = Layer {
+        name: INPUT.into(),
+        class: "InputLayer".into(),
+        config: Config::from_iter([("shape".to_owned(), shape)]),
+        ..Layer::default()
+    };
+    let mut reader = Reader { layers: vec![input], names: Numbered::default() };
+    let mut lines = vec![1];
+    for table in tables {
+        let line = line_of(table.span().start);
+        reader.layer(table.into_inner()).map_err(|what| refuse(line, what))?;
+        lines.resize(reader.layers.len(), line);
+    }
+    let description = Description { layers: reader.layers };
+    let line_of_layer = |name: &str| description.layers.iter().position(|l| l.name == name).map_or(1, |i| lines[i]);
+    match description.graph(name_of(&path.to_string_lossy())) {
+        Ok(_) => Ok(description),
+        Err(Error::Shape { layer, op, what }) => {
+            let line = line_of_layer(&layer);
+            Err(refuse(line, format!("layer `{layer}` ({op}): {what}")))
+        }
+        Err(e) => Err(Error::data(path, e.to_string(), "a network that can be built")),
+    }
+}
+
+/// The layers so far.
+struct Reader {
+    layers: Vec<Layer>,
+    names: Numbered,
+}
+
+impl Reader {
+    /// Adds the layer of a table, and its activation; the error says what is wrong with it.
+    fn layer(&mut self, table: toml::Table) -> Result<(), String> {
+        let mut config: Config = match serde_json::to_value(table) {
+            Ok(Value::Object(map)) => map.into_iter().map(|(key, value)| (key.replace('-', "_"), value)).collect(),
+            _ => return Err("the layer is no table".into()),
+        };
+        let mut text = |key: &str| match config.remove(key) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+            Some(other) => Err(format!("`{key}` is {other}; a text is expected")),
+        };
+        let (class, name) = (text("class")?, text("name")?);
+        let class = class.ok_or_else(|| "a layer without a `class`, such as \"Conv2D\"".to_owned())?;
+        // An Activation's is its own setting.
+        let activation = if class == "Activation" { None } else { text("activation")? };
+        let inputs = self.inputs(config.remove("inputs"))?;
+        let op = describe::build_strictly(&class, &config).map_err(|e| match nearest_own(&e) {
+            Some(own) => format!("{class}: {e} or `{own}`"),
+            None => format!("{class}: {e}"),
+        })?;
+        let name = name.unwrap_or_else(|| self.names.name(&class));
+        self.check_name(&name)?;
+        let layer = (op.keras_name() != class).then(|| class.clone()).and_then(|c| describe::known_class(&c));
+        self.layers.push(Layer {
+            name,
+            class: class.clone(),
+            layer: layer.map(str::to_owned),
+            config,
+            inputs,
+            ..Layer::default()
+        });
+        match activation.as_deref() {
+            // The loss takes scores from before a softmax, and makes it itself.
+            None | Some("linear" | "softmax") => Ok(()),
+            Some(activation) => self.activation(&class, activation),
+        }
+    }
+
+    /// Adds an activation as a part of the layer before it.
+    fn activation(&mut self, class: &str, activation: &str) -> Result<(), String> {
+        let op = describe::activation(activation).map_err(|e| format!("{class}: {e}"))?;
+        let Some(config) = describe::config(op.as_ref()) else { return Err(format!("{class}: no {activation}")) };
+        let of = self.layers.last().map(|l| l.name.clone()).unwrap_or_default();
+        self.layers.push(Layer {
+            name: format!("{of}/{}", op.name()),
+            class: op.keras_name().into(),
+            layer: Some(class.into()),
+            config,
+            inputs: vec![of],
+            part: true,
+            ..Layer::default()
+        });
+        Ok(())
+    }
+
+    /// The layers that a layer reads. A layer with an activation is read after it.
+    fn inputs(&self, given: Option<Value>) -> Result<Vec<String>, String> {
+        let last = self.layers.last().map(|l| l.name.clone()).unwrap_or_default();
+        let names = match given {
+            None => return Ok(vec![last]),
+            Some(Value::Array(names)) if !names.is_empty() => names,
+            Some(other) => return Err(format!("`inputs` is {other}; names of layers in brackets are expected")),
+        };
+        let find = |name: Value| {
+            let Some(name) = name.as_str() else {
+                return Err(format!("`inputs` has {name}; a layer's name is expected"));
+            };
+            let of = |l: &&Layer| l.name == name || (l.part && l.inputs.first().is_some_and(|of| of == name));
+            self.layers.iter().rev().find(of).map(|l| l.name.clone()).ok_or_else(|| {
+                let near = nearest(name, self.layers.iter().filter(|l| !l.part).map(|l| l.name.as_str()));
+                let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+                format!("reads `{name}`, no layer before it{near}")
+            })
+        };
+        names.into_iter().map(find).collect()
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), String> {
+        if name.contains('/') {
+            return Err(format!("the name `{name}` has a slash, which parts of layers have"));
+        }
+        if self.layers.iter().any(|l| l.name == name) {
+            return Err(format!("another layer before it is called `{name}`"));
+        }
+        Ok(())
+    }
+}
+
+/// A key of every layer that is nearer to the unknown one in an error than the settings of its class.
+fn nearest_own(error: &str) -> Option<&'static str> {
+    let unknown = error.strip_prefix("it has no setting `")?.split('`').next()?;
+    nearest(unknown, OWN).filter(|_| !error.contains("did you mean"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::models::Summary;
+
+    fn parse(text: &str) -> Result<Description> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.toml");
+        std::fs::write(&path, text).unwrap();
+        read(&path, None)
+    }
+
+    #[test]
+    fn a_file_is_the_network_that_it_describes() {
+        let text = "input = [8, 8, 1]\n\
+            [[layer]]\nclass = 'Conv2D'\nfilters = 4\nkernel-size = [3, 3]\npadding = 'same'\nactivation = 'relu'\nname = 'first'\n\
+            [[layer]]\nclass = 'BatchNormalization'\n\
+            [[layer]]\nclass = 'Add'\ninputs = ['first', 'batch_normalization']\n\
+            [[layer]]\nclass = 'Activation'\nactivation = 'tanh'\n\
+            [[layer]]\nclass = 'GlobalAveragePooling2D'\n\
+            [[layer]]\nclass = 'Dense'\nunits = 5\nactivation = 'softmax'\n";
+        let graph = parse(text).unwrap().with_classes(3).unwrap().graph("net").unwrap();
+        let summary = Summary::new(&graph);
+        let rows: Vec<_> = summary.layers.iter().map(|l| (l.name.as_str(), l.class, l.parameters)).collect();
+        assert_eq!(
+            rows,
+            [
+                ("first", "Conv2D", 40),
+                ("batch_normalization", "BatchNormalization", 16),
+                ("add", "Add", 0),
+                ("activation", "Activation", 0),
+                ("global_average_pooling2d", "GlobalAveragePooling2D", 0),
+                ("dense", "Dense", 15),
+            ]
+        );
+        // The sum reads the convolution after its activation.
+        let add = graph.nodes.iter().find(|n| n.name == "add").unwrap();
+        assert_eq!(graph.nodes[add.inputs[0] - 1].name, "first/relu");
+        assert_eq!(graph.nodes[add.inputs[1] - 1].name, "batch_normalization");
+    }
+
+    #[test]
+    fn errors_name_line_and_nearest() {
+        let input = "input = [8, 8, 1]\n";
+        let dense = "[[layer]]\nclass = 'Flatten'\n[[layer]]\nclass = 'Dense'\nunits = 3\n";
+        for (text, line, words) in [
+            ("input = [8, 8]\n".to_owned() + dense, 1, "2 sizes"),
+            (format!("{input}[[layer]\n"), 2, "row 2"),
+            (format!("{input}[[layers]]\nclass = 'Add'\n"), 2, "layer"),
+            (format!("{input}\n[[layer]]\nclass = 'Conv2'\n"), 3, "Conv2D"),
+            (format!("{input}[[layer]]\nclass = 'Conv2D'\nfilters = 3\nkernal_size = 3\n"), 2, "kernel_size"),
+            (
+                format!("{input}[[layer]]\nclass = 'Conv2D'\nfilters = 3\nkernel_size = 3\nfilter = 3\n"),
+                2,
+                "did you mean `filters`",
+            ),
+            (format!("{input}[[layer]]\nclass = 'Flatten'\nactivatoin = 'relu'\n"), 2, "`activation`"),
+            (format!("{input}[[layer]]\nunits = 3\n"), 2, "without a `class`"),
+            (format!("{input}{dense}[[layer]]\nclass = 'Dense'\nunits = 3\ninputs = ['flaten']\n"), 7, "`flatten`"),
+            (format!("{input}{dense}[[layer]]\nclass = 'Dense'\nunits = 3\nname = 'dense'\n"), 7, "another layer"),
+            (format!("{input}{dense}[[layer]]\nclass = 'MaxPooling2D'\n"), 7, "max_pool2d"),
+            (format!("{input}[[layer]]\nclass = 'Conv2D'\nfilters = 3\nkernel_size = 9\n"), 2, "window of 9"),
+            (format!("{input}[[layer]]\nclass = 'ReLU'\nactivation = 'gelo'\n"), 2, "gelo"),
+            (format!("{input}[[layer]]\nclass = 'ReLU'\n"), 2, "[classes]"),
+        ] {
+            let error = parse(&text).unwrap_err().to_string();
+            assert!(error.contains(&format!("row {line}:")) && error.contains(words), "{text}: {error}");
+        }
+        assert!(parse(input).is_err());
+        assert_eq!((name_of("nets/tiny.toml"), name_of("fer7-small")), ("tiny", "fer7-small"));
+    }
+}
