@@ -278,6 +278,8 @@ mod tests {
             input: [64, 64, 1],
             freeze: None,
             preprocessing: Preprocess::Unit,
+            kernels: Default::default(),
+            temperature: None,
             progress: None,
         };
         let exported = Exported { graph: &graph, parameters: &parameters, meta: &meta, half: false };
