@@ -59,13 +59,14 @@ impl Variable {
             assert!(error <= tolerance, "{context}: moved by {moved:?} rates, Keras {wanted:?}");
             worst.moves = worst.moves.max(error);
         }
-        for ((ours, keras), g) in moved.iter().zip(wanted).zip(entries) {
-            // Adam divides by the gradient: a small one moves its weight as far as a large one, and may be rounding.
+        // Adam divides by the gradient: a small one moves its weight as far as a large one, and may be rounding.
+        let weighed = moved.iter().zip(wanted).zip(entries).map(|((ours, keras), g)| {
             assert!(ours.abs() <= 2.1 + rounding, "{context}: moved by {ours} rates in two steps");
-            let error = ((ours - keras).abs() - rounding).max(0.0) * g.abs().min(1.0);
-            assert!(error <= tolerance, "{context}: moved by {ours} rates, Keras {keras}, gradient {g} of the mean");
-            worst.moves = worst.moves.max(error);
-        }
+            ((ours - keras).abs() - rounding).max(0.0) * g.abs().min(1.0)
+        });
+        let error = if entries.is_empty() { 0.0 } else { crate::common::norm(weighed) / norm_of(wanted).max(1e-9) };
+        assert!(error <= tolerance, "{context}: moved by {moved:?} rates, Keras {wanted:?}, gradients {entries:?}");
+        worst.moves = worst.moves.max(error);
     }
 }
 
