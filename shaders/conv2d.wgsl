@@ -7,8 +7,8 @@
 // scattered.
 //
 // Settings: tiling "subgroup" (one subgroup of {{ lanes }} lanes a workgroup; a lane loads the input pixels lane, lane + {{ lanes }},
-// ..., which are broadcast; it owns {{ quads }} times 4 columns of all {{ tile_rows }} rows) or "workgroup" (8 x 8 invocations of 4 rows x
-// 4 columns, tiles of 8 channels in workgroup memory); span: taps of a window's line that share the loaded pixels (subgroup
+// ..., which are broadcast; it owns {{ quads }} times 4 columns of all {{ tile_rows }} rows) or "workgroup" (8 x 8 invocations, each
+// of 4 rows in every 32 and 4 columns in every 32, tiles of 8 channels in workgroup memory); span: taps of a window's line that share the loaded pixels (subgroup
 // only; 1, or all of them where the horizontal step is 1); x4: the contraction's channels divide by 4; y4: the columns do; bias;
 // slope: whether the result is multiplied by the slope of an activation at `at`. activate and slope stand in front.
 //
@@ -210,15 +210,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
 }
 {% else %}
 
-// [channel of the tile][row], rows padded from 32 to 36 to spread the banks; [channel][quad of columns].
-var<workgroup> a_tile: array<f32, 288>;
-var<workgroup> w_tile: array<vec4<f32>, 64>;
+{% set parts = tile_rows // 32 %}
+{% set a_line = tile_rows + 4 %}
+{% set w_line = quads * 8 %}
+// [channel of the tile][row], padded by 4 rows to spread the banks; [channel][quad of columns].
+var<workgroup> a_tile: array<f32, {{ 8 * a_line }}>;
+var<workgroup> w_tile: array<vec4<f32>, {{ 8 * w_line }}>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
-    let first_row = (group.y * groups.x + group.x) * 32u;
-    let first_column = group.z * 32u;
+    let first_row = (group.y * groups.x + group.x) * {{ tile_rows }}u;
+    let first_column = group.z * {{ quads * 32 }}u;
     let c_x = params.c_x;
     let taps_h = params.taps_h;
     let taps_w = params.taps_w;
@@ -226,67 +229,99 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let w_first = params.w_first;
     let w_step_h = params.w_step_h;
     let w_step_w = params.w_step_w;
-    // Loading: row local / 2, channels (local % 2) * 4 .. + 3; weight channel local / 8, columns (local % 8) * 4 .. + 3.
-    let load_row = row_at(first_row + local / 2u);
-    let load_corner = corner(load_row);
+    // Loading: rows local / 2 of every 32, channels (local % 2) * 4 .. + 3; weight channel local / 8, columns (local % 8) * 4 .. + 3
+    // of every 32.
+    {% for p in range(parts) %}
+    let load_row{{ p }} = row_at(first_row + local / 2u + {{ p * 32 }}u);
+    let load_corner{{ p }} = corner(load_row{{ p }});
+    {% endfor %}
     let load_c = (local % 2u) * 4u;
-    let a_slot = load_c * 36u + local / 2u;
-    let load_columns = columns_at(first_column + (local % 8u) * 4u);
-    // Computing: rows (local / 8) * 4 .. + 3, columns (local % 8) * 4 .. + 3.
+    let a_slot = load_c * {{ a_line }}u + local / 2u;
+    let w_slot = local / 8u * {{ w_line }}u + local % 8u;
+    {% for q in range(quads) %}
+    let columns{{ q }} = columns_at(first_column + {{ q * 32 }}u + (local % 8u) * 4u);
+    {% endfor %}
+    // Computing: rows (local / 8) * 4 .. + 3 of every 32, and the columns that it loads.
     let a_row = (local / 8u) * 4u;
     let four = local % 8u;
-    var acc0 = vec4<f32>();
-    var acc1 = vec4<f32>();
-    var acc2 = vec4<f32>();
-    var acc3 = vec4<f32>();
+    {% for p in range(parts) %}
+    {% for r in range(4) %}
+    {% for q in range(quads) %}
+    var acc{{ p }}_{{ r }}_{{ q }} = vec4<f32>();
+    {% endfor %}
+    {% endfor %}
+    {% endfor %}
 
     for (var i = 0u; i < taps_h; i++) {
         for (var j = 0u; j < taps_w; j++) {
             let first_weight = (w_first + i * w_step_h + j * w_step_w) * c_x;
-            let base = input_base(load_row, load_corner, view, i, j);
-            let start = u32(max(base, 0));
+            {% for p in range(parts) %}
+            let base{{ p }} = input_base(load_row{{ p }}, load_corner{{ p }}, view, i, j);
+            let start{{ p }} = u32(max(base{{ p }}, 0));
+            {% endfor %}
             for (var c = 0u; c < c_x; c += 8u) {
-                var a = vec4<f32>();
                 let ca = c + load_c;
+                {% for p in range(parts) %}
+                var a{{ p }} = vec4<f32>();
                 {% if x4 %}
-                if base >= 0 && ca < c_x { a = quad(x[(start + ca) / 4u]); }
+                if base{{ p }} >= 0 && ca < c_x { a{{ p }} = quad(x[(start{{ p }} + ca) / 4u]); }
                 {% else %}
-                if base >= 0 {
-                    if ca < c_x { a.x = x[start + ca]; }
-                    if ca + 1u < c_x { a.y = x[start + ca + 1u]; }
-                    if ca + 2u < c_x { a.z = x[start + ca + 2u]; }
-                    if ca + 3u < c_x { a.w = x[start + ca + 3u]; }
+                if base{{ p }} >= 0 {
+                    if ca < c_x { a{{ p }}.x = x[start{{ p }} + ca]; }
+                    if ca + 1u < c_x { a{{ p }}.y = x[start{{ p }} + ca + 1u]; }
+                    if ca + 2u < c_x { a{{ p }}.z = x[start{{ p }} + ca + 2u]; }
+                    if ca + 3u < c_x { a{{ p }}.w = x[start{{ p }} + ca + 3u]; }
                 }
                 {% endif %}
-                var weight = vec4<f32>();
+                {% endfor %}
                 let cw = c + local / 8u;
-                if cw < c_x { weight = weights(first_weight + cw, load_columns); }
+                {% for q in range(quads) %}
+                var weight{{ q }} = vec4<f32>();
+                if cw < c_x { weight{{ q }} = weights(first_weight + cw, columns{{ q }}); }
+                {% endfor %}
                 workgroupBarrier();
-                a_tile[a_slot] = a.x;
-                a_tile[a_slot + 36u] = a.y;
-                a_tile[a_slot + 72u] = a.z;
-                a_tile[a_slot + 108u] = a.w;
-                w_tile[local] = weight;
+                {% for p in range(parts) %}
+                a_tile[a_slot + {{ p * 32 }}u] = a{{ p }}.x;
+                a_tile[a_slot + {{ a_line + p * 32 }}u] = a{{ p }}.y;
+                a_tile[a_slot + {{ a_line * 2 + p * 32 }}u] = a{{ p }}.z;
+                a_tile[a_slot + {{ a_line * 3 + p * 32 }}u] = a{{ p }}.w;
+                {% endfor %}
+                {% for q in range(quads) %}
+                w_tile[w_slot + {{ q * 8 }}u] = weight{{ q }};
+                {% endfor %}
                 workgroupBarrier();
                 {% for k in range(8) %}
-                let w{{ k }} = w_tile[{{ k * 8 }}u + four];
-                acc0 += a_tile[{{ k * 36 }}u + a_row] * w{{ k }};
-                acc1 += a_tile[{{ k * 36 + 1 }}u + a_row] * w{{ k }};
-                acc2 += a_tile[{{ k * 36 + 2 }}u + a_row] * w{{ k }};
-                acc3 += a_tile[{{ k * 36 + 3 }}u + a_row] * w{{ k }};
+                {
+                    {% for q in range(quads) %}
+                    let w{{ q }} = w_tile[{{ k * w_line + q * 8 }}u + four];
+                    {% endfor %}
+                    {% for p in range(parts) %}
+                    {% for r in range(4) %}
+                    let a{{ p }}_{{ r }} = a_tile[{{ k * a_line + p * 32 + r }}u + a_row];
+                    {% for q in range(quads) %}
+                    acc{{ p }}_{{ r }}_{{ q }} += a{{ p }}_{{ r }} * w{{ q }};
+                    {% endfor %}
+                    {% endfor %}
+                    {% endfor %}
+                }
                 {% endfor %}
             }
         }
     }
 
-    let columns = columns_at(first_column + four * 4u);
-    let bias = biases(columns);
+    {% for q in range(quads) %}
+    let bias{{ q }} = biases(columns{{ q }});
+    {% endfor %}
+    {% for p in range(parts) %}
     {% for r in range(4) %}
-    let row{{ r }} = row_at(first_row + a_row + {{ r }}u);
-    if row{{ r }}.inside {
-        let pixel = output_pixel(row{{ r }});
-        store(pixel, columns, finish(pixel, columns, acc{{ r }} + bias));
+    let row{{ p }}_{{ r }} = row_at(first_row + a_row + {{ p * 32 + r }}u);
+    if row{{ p }}_{{ r }}.inside {
+        let pixel = output_pixel(row{{ p }}_{{ r }});
+        {% for q in range(quads) %}
+        store(pixel, columns{{ q }}, finish(pixel, columns{{ q }}, acc{{ p }}_{{ r }}_{{ q }} + bias{{ q }}));
+        {% endfor %}
     }
+    {% endfor %}
     {% endfor %}
 }
 {% endif %}

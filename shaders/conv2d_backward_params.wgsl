@@ -189,59 +189,97 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 {% else %}
 
-// [pixel of the tile][row], padded from 32 to 36; [pixel][quad of columns].
-var<workgroup> a_tile: array<f32, 288>;
-var<workgroup> g_tile: array<vec4<f32>, 64>;
+{% set parts = tile_rows // 32 %}
+{% set a_line = tile_rows + 4 %}
+{% set g_line = quads * 8 %}
+// [pixel of the tile][row], padded by 4 rows; [pixel][quad of columns].
+var<workgroup> a_tile: array<f32, {{ 8 * a_line }}>;
+var<workgroup> g_tile: array<vec4<f32>, {{ 8 * g_line }}>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let first_row = group.x * 32u;
+    let first_row = group.x * {{ tile_rows }}u;
     let view = view_of_maps();
     let y_w = params.y_w;
     let first_line = group.z * params.slice_lines;
     let end_line = min(first_line + params.slice_lines, params.lines);
-    // Loading: pixel local / 8; rows and columns (local % 8) * 4 .. + 3. Computing: rows (local / 8) * 4 .. + 3.
+    // Loading: pixel local / 8; rows and columns (local % 8) * 4 .. + 3 of every 32. Computing: rows (local / 8) * 4 .. + 3 of every
+    // 32, and the columns that it loads.
     let pixel = local / 8u;
     let four = local % 8u;
     let a_row = pixel * 4u;
-    let columns = columns_at(group.y * 32u + four * 4u);
+    {% for q in range(quads) %}
+    let columns{{ q }} = columns_at((group.y * {{ quads }}u + {{ q }}u) * 32u + four * 4u);
+    {% endfor %}
+    {% for p in range(parts) %}
     {% for r in range(4) %}
-    let row{{ r }} = row_at(first_row + four * 4u + {{ r }}u);
-    let first_w{{ r }} = row{{ r }}.w - params.pad_w;
-    var acc{{ r }} = vec4<f32>();
+    let row{{ p }}_{{ r }} = row_at(first_row + four * 4u + {{ p * 32 + r }}u);
+    let first_w{{ p }}_{{ r }} = row{{ p }}_{{ r }}.w - params.pad_w;
+    {% for q in range(quads) %}
+    var acc{{ p }}_{{ r }}_{{ q }} = vec4<f32>();
+    {% endfor %}
+    {% endfor %}
     {% endfor %}
 
     for (var line = first_line; line < end_line; line++) {
+        {% for p in range(parts) %}
         {% for r in range(4) %}
-        let base{{ r }} = line_base(row{{ r }}, view, line);
+        let base{{ p }}_{{ r }} = line_base(row{{ p }}_{{ r }}, view, line);
+        {% endfor %}
         {% endfor %}
         for (var start = 0u; start < y_w; start += 8u) {
             let w = start + pixel;
-            var a = vec4<f32>();
-            var g = vec4<f32>();
+            {% for p in range(parts) %}
+            var a{{ p }} = vec4<f32>();
+            {% endfor %}
+            {% for q in range(quads) %}
+            var g{{ q }} = vec4<f32>();
+            {% endfor %}
             if w < y_w {
-                a = vec4(input(row0, first_w0, view, base0, w), input(row1, first_w1, view, base1, w),
-                         input(row2, first_w2, view, base2, w), input(row3, first_w3, view, base3, w));
-                g = gradients(line * y_w + w, columns);
+                {% for p in range(parts) %}
+                a{{ p }} = vec4(
+                {% for r in range(4) %}
+                    input(row{{ p }}_{{ r }}, first_w{{ p }}_{{ r }}, view, base{{ p }}_{{ r }}, w),
+                {% endfor %}
+                );
+                {% endfor %}
+                {% for q in range(quads) %}
+                g{{ q }} = gradients(line * y_w + w, columns{{ q }});
+                {% endfor %}
             }
             workgroupBarrier();
-            a_tile[pixel * 36u + four * 4u] = a.x;
-            a_tile[pixel * 36u + four * 4u + 1u] = a.y;
-            a_tile[pixel * 36u + four * 4u + 2u] = a.z;
-            a_tile[pixel * 36u + four * 4u + 3u] = a.w;
-            g_tile[local] = g;
+            {% for p in range(parts) %}
+            {% for r in range(4) %}
+            a_tile[pixel * {{ a_line }}u + four * 4u + {{ p * 32 + r }}u] = a{{ p }}.{{ "xyzw"[r] }};
+            {% endfor %}
+            {% endfor %}
+            {% for q in range(quads) %}
+            g_tile[pixel * {{ g_line }}u + {{ q * 8 }}u + four] = g{{ q }};
+            {% endfor %}
             workgroupBarrier();
             {% for k in range(8) %}
-            let g{{ k }} = g_tile[{{ k * 8 }}u + four];
-            acc0 += a_tile[{{ k * 36 }}u + a_row] * g{{ k }};
-            acc1 += a_tile[{{ k * 36 + 1 }}u + a_row] * g{{ k }};
-            acc2 += a_tile[{{ k * 36 + 2 }}u + a_row] * g{{ k }};
-            acc3 += a_tile[{{ k * 36 + 3 }}u + a_row] * g{{ k }};
+            {
+                {% for q in range(quads) %}
+                let g{{ q }} = g_tile[{{ k * g_line + q * 8 }}u + four];
+                {% endfor %}
+                {% for p in range(parts) %}
+                {% for r in range(4) %}
+                let a{{ p }}_{{ r }} = a_tile[{{ k * a_line + p * 32 + r }}u + a_row];
+                {% for q in range(quads) %}
+                acc{{ p }}_{{ r }}_{{ q }} += a{{ p }}_{{ r }} * g{{ q }};
+                {% endfor %}
+                {% endfor %}
+                {% endfor %}
+            }
             {% endfor %}
         }
     }
+    {% for p in range(parts) %}
     {% for r in range(4) %}
-    store_partial(group.z, first_row + a_row + {{ r }}u, columns, acc{{ r }});
+    {% for q in range(quads) %}
+    store_partial(group.z, first_row + a_row + {{ p * 32 + r }}u, columns{{ q }}, acc{{ p }}_{{ r }}_{{ q }});
+    {% endfor %}
+    {% endfor %}
     {% endfor %}
 }
 {% endif %}

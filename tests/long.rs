@@ -77,3 +77,44 @@ fn vgg16_at_224_in_batches_of_32() {
         println!("largest tensor {largest} bytes, bindings of {}", executor.gpu().max_binding());
     }
 }
+
+/// The tuner's handful of candidates against every variant that can be rendered, on the benches' shapes: the choice must reach 0.95 of
+/// the best one's speed. Best of five runs each, in turns.
+#[test]
+fn candidates_reach_a_sweep() {
+    use fer_gpu::gpu::Pick;
+    use fer_gpu::{gpu::Tune, ops, verify};
+    if !asked("the tuner against a sweep of every variant") {
+        return;
+    }
+    let chosen = |case: &ops::Case, thorough: bool| {
+        let mut gpu = common::gpu();
+        (gpu.tuner.pick, gpu.tuner.budget) = (Pick::Best(Tune::Full), std::time::Duration::from_secs(600));
+        gpu.tuner.thorough = thorough;
+        let prepared = verify::prepare(&gpu, case).expect("prepares");
+        prepared.bind_contents(&gpu);
+        (gpu, prepared)
+    };
+    let tiled = |case: &&ops::Case| case.bench && ["conv2d/", "dense/"].iter().any(|op| case.name.starts_with(op));
+    let mut failed = Vec::new();
+    for case in ops::cases(None).expect("all").iter().filter(tiled) {
+        let pair = [chosen(case, false), chosen(case, true)];
+        let mut best = [f64::INFINITY; 2];
+        for _ in 0..5 {
+            for ((gpu, prepared), best) in pair.iter().zip(&mut best) {
+                let start = Instant::now();
+                prepared.run(gpu).expect("runs");
+                *best = best.min(start.elapsed().as_secs_f64());
+            }
+        }
+        let ratio = best[1] / best[0];
+        println!("{}: {:.2} of the sweep's speed", case.name, ratio);
+        for (gpu, _) in &pair {
+            println!("  {:?}", gpu.tuner.choices().into_values().collect::<Vec<_>>());
+        }
+        if ratio < 0.95 {
+            failed.push((case.name.clone(), ratio));
+        }
+    }
+    assert!(failed.is_empty(), "{failed:?}");
+}

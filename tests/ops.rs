@@ -2,7 +2,8 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use fer_gpu::gpu::adapter::DeviceChoice;
-use fer_gpu::gpu::{Gpu, Tiling, Winograd};
+use fer_gpu::gpu::{Gpu, Pick, Tiling};
+use fer_gpu::ops::conv2d::variant::CANDIDATES;
 use fer_gpu::{ops, verify};
 
 fn gpu() -> Gpu {
@@ -40,7 +41,7 @@ fn check_within(times: f64, settings: impl Fn(&mut Gpu), wanted: impl Fn(&ops::C
         .map(|case| verify::run(&gpu, case).expect(&case.name))
         .filter(|outcome| outcome.worst_ratio > times || !outcome.faults.is_empty())
         .collect();
-    assert!(failed.is_empty(), "{}, {:?}, {:?}: {failed:#?}", gpu.description, gpu.tiling, gpu.winograd);
+    assert!(failed.is_empty(), "{}, {:?}, {:?}: {failed:#?}", gpu.description, gpu.tiling, gpu.tuner.pick);
 }
 
 #[test]
@@ -54,14 +55,15 @@ fn workgroup_tiling_agrees_with_reference() {
     check(|gpu| gpu.tiling = Tiling::Workgroup, |case| !case.bench);
 }
 
-/// Both ways of a 3 x 3 convolution, whichever is the adapter's own. Winograd's F(4x4, 3x3) multiplies by up to 8 and 5 and subtracts
-/// again: it was seen to need twice the direct sums' tolerance, and is given four times.
+/// Every candidate of the tuner. Winograd's F(4x4, 3x3) multiplies by up to 8 and 5 and subtracts again: it was seen to need twice the
+/// direct sums' tolerance, and is given four times.
 #[test]
-fn winograd_agrees_with_reference_and_so_do_direct_sums() {
-    for (winograd, times) in [(Winograd::Always, 4.0), (Winograd::Never, 1.0)] {
-        check_within(times, |gpu| gpu.winograd = winograd, |case| case.name.starts_with("conv2d/"));
-        let small = |case: &ops::Case| case.name.starts_with("conv2d/") && !case.bench;
-        check_within(times, |gpu| (gpu.winograd, gpu.tiling) = (winograd, Tiling::Workgroup), small);
+fn every_variant_agrees_with_reference() {
+    let tiled = |case: &ops::Case| !case.bench && ["conv2d/", "dense/"].iter().any(|op| case.name.starts_with(op));
+    for number in 0..CANDIDATES {
+        check_within(4.0, |gpu| gpu.tuner.pick = Pick::Nth(number), tiled);
+        let workgroup = |gpu: &mut Gpu| (gpu.tuner.pick, gpu.tiling) = (Pick::Nth(number), Tiling::Workgroup);
+        check_within(4.0, workgroup, tiled);
     }
 }
 

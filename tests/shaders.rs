@@ -3,7 +3,8 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use fer_gpu::gpu::adapter::DeviceChoice;
-use fer_gpu::gpu::{Gpu, Tiling};
+use fer_gpu::gpu::{Gpu, Loads, Pick, Tiling};
+use fer_gpu::ops::conv2d::variant::CANDIDATES;
 use fer_gpu::verify;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
@@ -66,20 +67,33 @@ fn check(source: &str, optional: Capabilities) -> Result<(), String> {
 
 #[test]
 fn every_kernel_is_valid_and_translates() {
-    let subgroups =
-        [4, 8, 16].into_iter().flat_map(|lanes| [true, false].map(|slow_loads| Tiling::Subgroup { lanes, slow_loads }));
+    let lanes = |lanes, loads| Tiling::Subgroup { lanes, loads };
+    // SwiftShader's, and llvmpipe's of 256 and 512 bits.
+    let tilings = [
+        lanes(4, Loads::Plain),
+        lanes(8, Loads::Wide),
+        lanes(8, Loads::Slow),
+        lanes(16, Loads::Wide),
+        lanes(16, Loads::Slow),
+        Tiling::Workgroup,
+    ];
+    let picks: Vec<Pick> = (0..CANDIDATES).map(Pick::Nth).collect();
     let mut count = 0;
-    for tiling in subgroups.chain([Tiling::Workgroup]) {
+    for tiling in tilings {
         // What a tiling is only chosen with; the GPUs' own has nothing that WebGPU does not guarantee.
         let optional = match tiling {
-            Tiling::Subgroup { slow_loads: true, .. } => Capabilities::SUBGROUP | Capabilities::SHADER_INT64,
+            Tiling::Subgroup { loads: Loads::Wide | Loads::Slow, .. } => {
+                Capabilities::SUBGROUP | Capabilities::SHADER_INT64
+            }
             Tiling::Subgroup { .. } => Capabilities::SUBGROUP,
             Tiling::Workgroup => Capabilities::empty(),
         };
         let mut gpu =
             Gpu::open(&DeviceChoice::Auto, wgpu::Backends::all()).expect("an adapter: tools/test.sh installs one");
         gpu.tiling = tiling;
-        for (number, kernel) in verify::kernels(gpu).expect("renders").iter().enumerate() {
+        // What the networks add is how ops are fused: the same texts around each tiling's core.
+        let networks = matches!(tiling, Tiling::Workgroup | Tiling::Subgroup { lanes: 8, loads: Loads::Slow });
+        for (number, kernel) in verify::kernels(gpu, &picks, networks).expect("renders").iter().enumerate() {
             let label = kernel.label();
             check(&kernel.source, optional).unwrap_or_else(|e| panic!("{label}, number {number} in {tiling:?}: {e}"));
             count += 1;

@@ -3,8 +3,9 @@
 use super::out::say;
 use crate::data::OnBadFile;
 use crate::error::Result;
+use crate::gpu::Tune;
 use crate::models::Variant;
-use crate::train::Device;
+use crate::train::{Device, Opened, Tuning};
 use clap::Args;
 
 /// Where to compute.
@@ -21,18 +22,53 @@ pub(super) struct DeviceArgs {
 impl DeviceArgs {
     /// Opens the device and says which it is.
     pub(super) fn open(&self) -> Result<Device> {
-        open_device(self.device.as_deref().unwrap_or("auto"), self.backend.as_deref())
+        let table = Tuning { tune: Some(Tune::Off), ..Tuning::default() };
+        Ok(open_device(self.device.as_deref().unwrap_or("auto"), self.backend.as_deref(), &table)?.device)
     }
 }
 
 /// Opens a device and says which it is, and why it is not an adapter if none was found.
-pub(super) fn open_device(device: &str, backend: Option<&str>) -> Result<Device> {
-    let (device, fallback) = Device::open(device, backend)?;
-    if let Some(reason) = fallback {
-        say!("{reason}\ngoing on with the CPU reference, which is slow");
+pub(super) fn open_device(device: &str, backend: Option<&str>, tuning: &Tuning) -> Result<Opened> {
+    let opened = Device::open(device, backend, tuning)?;
+    for note in &opened.notes {
+        say!("{note}");
     }
-    say!("device: {device}");
-    Ok(device)
+    say!("device: {}", opened.device);
+    Ok(opened)
+}
+
+/// How variants of kernels are chosen.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct TuneArgs {
+    /// Kernel variants: by the built-in table, by what was timed before, or timed now where they were not [default: full on GPUs,
+    /// off on software drivers]
+    #[arg(long, value_enum, value_name = "off|cached|full")]
+    tune: Option<TuneChoice>,
+    /// Seconds that timing may take
+    #[arg(long, value_name = "S", default_value_t = Tuning::default().seconds)]
+    tune_seconds: f64,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum TuneChoice {
+    /// The table alone
+    Off,
+    /// What earlier runs timed on this adapter, then the table
+    Cached,
+    /// What was not timed before is timed, then kept
+    Full,
+}
+
+impl TuneArgs {
+    /// What the flags say.
+    pub(super) fn tuning(self) -> Tuning {
+        let tune = self.tune.map(|choice| match choice {
+            TuneChoice::Off => Tune::Off,
+            TuneChoice::Cached => Tune::Cached,
+            TuneChoice::Full => Tune::Full,
+        });
+        Tuning { tune, seconds: self.tune_seconds }
+    }
 }
 
 /// Where a network differs from its report's.

@@ -1,7 +1,7 @@
 //! `fer-gpu bench`: whole training steps of a network, and where their time goes.
 
-use super::args::{DeviceArgs, VariantArgs};
-use super::out::{print, print_json};
+use super::args::{DeviceArgs, TuneArgs, VariantArgs};
+use super::out::{print, print_json, say};
 use super::profile::ProfileArgs;
 use crate::data::augment::{Augmenter, Preset, Settings};
 use crate::data::{InputSpec, Preprocess};
@@ -43,6 +43,8 @@ pub(super) struct BenchArgs {
     json: bool,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    tune: TuneArgs,
 }
 
 /// Milliseconds.
@@ -71,8 +73,8 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
     let model = models::find(&args.model)?;
     let graph = Arc::new(model.variant(model.classes, &args.variant.variant()?)?);
     let choice = args.device.device.as_deref().unwrap_or("auto");
-    let (device, _) = Device::open(choice, args.device.backend.as_deref())?;
-    let Device::Gpu(gpu) = device else {
+    let opened = Device::open(choice, args.device.backend.as_deref(), &args.tune.tuning())?;
+    let Device::Gpu(gpu) = &opened.device else {
         return Err(Error::usage("bench times GPU kernels and needs an adapter", "`fer-gpu devices` lists them"));
     };
     let x: Vec<f32> = (0..graph.input().elements() * args.batch).map(|i| 0.5 + 0.5 * fill(1, i as u32)).collect();
@@ -81,7 +83,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
     let start = Instant::now();
     let settings = args.augment.map(Settings::from).unwrap_or_default();
     let augmenter = Augmenter::new(&settings, 0, InputSpec::of(graph.input())?, Preprocess::Unit);
-    let mut executor = GpuExecutor::new(gpu, graph, args.batch, 0, true)?;
+    let mut executor = GpuExecutor::new(Arc::clone(gpu), graph, args.batch, 0, true)?;
     augmenter.map_or(Ok(()), |augmenter| executor.augment(Arc::new(augmenter)))?;
     let step = |executor: &mut GpuExecutor, t: u64| -> Result<f64> {
         let start = Instant::now();
@@ -91,6 +93,9 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
         Ok(start.elapsed().as_secs_f64() * 1e3)
     };
     step(&mut executor, 0)?;
+    for note in opened.notes.iter().cloned().chain(opened.keep_timings()) {
+        say!("{note}");
+    }
     let first_step_ms = start.elapsed().as_secs_f64() * 1e3;
     let mut times: Vec<f64> = (1..=args.steps as u64).map(|t| step(&mut executor, t)).collect::<Result<_>>()?;
     times.sort_by(f64::total_cmp);

@@ -1,6 +1,6 @@
 //! `fer-gpu train`.
 
-use super::args::{BadFile, DeviceArgs, VariantArgs, open_device};
+use super::args::{BadFile, DeviceArgs, TuneArgs, VariantArgs, open_device};
 use super::callbacks::{CallbackArgs, parse_batch};
 use super::out::{print, say};
 use super::profile::ProfileArgs;
@@ -91,6 +91,8 @@ pub(super) struct TrainArgs {
     output: Option<Output>,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    tune: TuneArgs,
     /// Run folder [default: runs/train/N]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -208,7 +210,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     // Every error of shapes and sizes surfaces here, before a device or a folder exists.
     config.check_graph(&start.graph_for(&config, &dataset)?)?;
     config.check_batch(dataset.train.len())?;
-    let device = open_device(&config.device, config.backend.as_deref())?;
+    let opened = open_device(&config.device, config.backend.as_deref(), &args.tune.tuning())?;
+    let device = &opened.device;
     if config.batch == AUTO {
         config.batch = device.largest_batch(&config, &start, &dataset, &mut |note| say!("{note}"))?;
     }
@@ -229,9 +232,12 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         None => RunFolder::create(args.out.as_deref())?,
     };
     let mut trainer = match &args.resume {
-        Some(_) => Trainer::resume(&config, &dataset, &run, &device)?,
-        None => Trainer::start(&config, start, &dataset, &run, &device)?,
+        Some(_) => Trainer::resume(&config, &dataset, &run, device)?,
+        None => Trainer::start(&config, start, &dataset, &run, device)?,
     };
+    if let Some(note) = opened.keep_timings() {
+        say!("{note}");
+    }
     run.write_config(&config)?;
     if args.resume.is_none() {
         run.write_env(&Environment::here(device.to_string()))?;

@@ -3,6 +3,7 @@
 use super::adapter::{self, AdapterDescription, DeviceChoice};
 use super::kernel::{Kernel, PipelineCache};
 use super::tensor::GpuTensor;
+use super::tuner::Tuner;
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 use std::sync::{Arc, Mutex};
@@ -15,24 +16,46 @@ pub enum Tiling {
     Subgroup {
         /// Invocations of a subgroup: 4, 8 or 16.
         lanes: u32,
-        /// Whether each lane's load is a trip of a loop, so that only very large tiles pay (Mesa 22.3: 140 cycles a vector of 8
-        /// lanes, 83 as half of a 64-bit load). Needs 64-bit integers.
-        slow_loads: bool,
+        /// What a load costs there.
+        loads: Loads,
     },
     /// Tiles in workgroup memory, 8 x 8 invocations of 4 x 4 outputs. For GPUs.
     Workgroup,
 }
 
-/// Where 3 x 3 convolutions go by Winograd's algorithm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Winograd {
-    /// Nowhere.
-    Never,
-    /// Where it was measured to be faster on such an adapter.
-    #[default]
-    WhereMeasured,
-    /// Wherever it can: for tests.
-    Always,
+impl Tiling {
+    /// Invocations along a tile's columns.
+    pub(crate) fn lanes(self) -> usize {
+        match self {
+            Self::Subgroup { lanes, .. } => lanes as usize,
+            Self::Workgroup => 8,
+        }
+    }
+}
+
+/// What loads from storage cost on a CPU driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Loads {
+    /// As much as the driver's authors would like; nobody has measured.
+    Plain,
+    /// Each word of each lane by itself, so that 64-bit words halve the cost: Mesa's llvmpipe (measured on 25.0: 1.3 to 1.8 times
+    /// faster convolutions). Needs 64-bit integers.
+    Wide,
+    /// The same in a loop over the lanes, so that only very large tiles pay: llvmpipe before Mesa 24 (measured on 22.3: 140 cycles a
+    /// vector of 8 lanes, 83 as half of a 64-bit load).
+    Slow,
+}
+
+impl Loads {
+    /// Of a software driver with this description. Between the versions that were measured, the line is a guess.
+    fn of(driver: &str, int64: bool) -> Self {
+        let Some(version) = driver.split("Mesa ").nth(1).filter(|_| int64) else { return Self::Plain };
+        match version.split('.').next().and_then(|v| v.parse::<u32>().ok()) {
+            Some(version) if version < 24 => Self::Slow,
+            Some(_) => Self::Wide,
+            None => Self::Plain,
+        }
+    }
 }
 
 /// What the driver reported outside any call: collected, never a panic.
@@ -51,8 +74,8 @@ pub struct Gpu {
     pub description: AdapterDescription,
     /// The variant of the register-tiled kernels; tests run each.
     pub tiling: Tiling,
-    /// Where 3 x 3 convolutions go by Winograd's algorithm; tests run both ways.
-    pub winograd: Winograd,
+    /// How variants of kernels are chosen; tests run each.
+    pub tuner: Tuner,
     limits: wgpu::Limits,
     max_binding: u64,
     memory_limit: Option<u64>,
@@ -63,13 +86,6 @@ impl std::fmt::Debug for Gpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Gpu({})", self.description)
     }
-}
-
-/// Whether a software driver loads lane by lane. Measured on Mesa 22.3 (it does) and 25.0 (it gathers); between the two
-/// versions the line is a guess, and other drivers get the smaller tiles, which cost less to compile.
-fn slow_loads(driver: &str) -> bool {
-    let version = driver.split("Mesa ").nth(1).and_then(|v| v.split('.').next()).and_then(|v| v.parse::<u32>().ok());
-    version.is_some_and(|v| v < 24)
 }
 
 /// Bytes that the system can give to programs, where it says so (Linux).
@@ -112,15 +128,13 @@ impl Gpu {
             }
         });
         let [min, max] = description.subgroup;
-        let tiling =
-            if description.kind == "software" && description.subgroups && min == max && [4, 8, 16].contains(&min) {
-                {
-                    let wide = adapter.features().contains(wgpu::Features::SHADER_INT64);
-                    Tiling::Subgroup { lanes: min, slow_loads: wide && slow_loads(&description.driver) }
-                }
-            } else {
-                Tiling::Workgroup
-            };
+        let software = description.kind == "software" && description.subgroups && min == max;
+        let tiling = if software && [4, 8, 16].contains(&min) {
+            let int64 = adapter.features().contains(wgpu::Features::SHADER_INT64);
+            Tiling::Subgroup { lanes: min, loads: Loads::of(&description.driver, int64) }
+        } else {
+            Tiling::Workgroup
+        };
         let (pipelines, max_binding) = (PipelineCache::default(), limits.max_storage_buffer_binding_size);
         Ok(Self {
             device,
@@ -128,7 +142,7 @@ impl Gpu {
             pipelines,
             description,
             tiling,
-            winograd: Winograd::default(),
+            tuner: Tuner::default(),
             limits,
             max_binding,
             memory_limit: None,

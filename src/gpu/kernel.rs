@@ -1,7 +1,7 @@
 //! A kernel is WGSL text and an entry point; a pipeline is a pure function of it and of how its
 //! bindings are accessed.
 
-use super::device::Tiling;
+use super::device::{Loads, Tiling};
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -87,7 +87,7 @@ impl Kernel {
     /// Puts the adapter's way of loading in front: every kernel may use it.
     #[must_use]
     pub(crate) fn with_loads(self, tiling: Tiling) -> Self {
-        let wide = matches!(tiling, Tiling::Subgroup { slow_loads: true, .. });
+        let wide = matches!(tiling, Tiling::Subgroup { loads: Loads::Wide | Loads::Slow, .. });
         let plain = include_str!("../../shaders/common/loads_plain.wgsl");
         self.with_prelude(if wide { include_str!("../../shaders/common/loads_wide.wgsl") } else { plain })
     }

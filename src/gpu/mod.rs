@@ -12,11 +12,13 @@ mod profiler;
 mod program;
 mod readback;
 mod tensor;
+mod tuner;
 
-pub use device::{Gpu, Tiling, Winograd};
+pub use device::{Gpu, Loads, Tiling};
 pub use kernel::{Kernel, Lanes};
 pub use profiler::{Clock, Peaks, Timing};
 pub(crate) use program::ScratchPool;
 pub use program::{Program, Recorder, StepParams};
 pub use readback::StagingRing;
 pub use tensor::GpuTensor;
+pub use tuner::{Choices, Pick, Tune, Tuner};

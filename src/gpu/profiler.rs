@@ -129,7 +129,7 @@ fn best(program: &Program, gpu: &Gpu) -> Result<f64> {
 }
 
 /// A program of what `record` records.
-fn program(gpu: &Gpu, record: impl FnOnce(&mut Recorder<'_>) -> Result<()>) -> Result<Program> {
+pub(super) fn program(gpu: &Gpu, record: impl FnOnce(&mut Recorder<'_>) -> Result<()>) -> Result<Program> {
     let mut rec = Recorder::new(gpu);
     record(&mut rec)?;
     let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;

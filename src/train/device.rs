@@ -1,11 +1,12 @@
 //! From `--device` to an executor.
 
 use super::phase::mask_seed;
+use super::tuning::{Cache, Tuning};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::Progress;
-use crate::gpu::Gpu;
 use crate::gpu::adapter::{DeviceChoice, backends};
+use crate::gpu::{Choices, Gpu};
 use crate::graph::{Augmentation, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Options};
 use crate::optim::Optimizer;
 use std::sync::Arc;
@@ -18,23 +19,65 @@ pub enum Device {
     Cpu,
 }
 
+/// A device, and what there is to do and to say about it.
+pub struct Opened {
+    /// The device.
+    pub device: Device,
+    /// What the user should know.
+    pub notes: Vec<String>,
+    cache: Option<Cache>,
+}
+
+impl Opened {
+    /// Keeps what was timed for later runs, and says what came of it; nothing if nothing was timed.
+    pub fn keep_timings(&self) -> Option<String> {
+        let (Device::Gpu(gpu), Some(cache)) = (&self.device, &self.cache) else { return None };
+        let fresh = gpu.tuner.fresh();
+        let (count, seconds) = (fresh.len(), gpu.tuner.spent().as_secs_f64());
+        if seconds == 0.0 {
+            return None;
+        }
+        let kept = cache.add(fresh).err().map(|e| format!("; they are not kept: {e}")).unwrap_or_default();
+        Some(format!("timed variants of {count} kernels in {seconds:.1} s{kept}"))
+    }
+}
+
 impl Device {
     /// Opens what `device` and `backend` ask for. `auto` without any adapter is the CPU, with the reason to be shown.
     ///
     /// # Errors
     /// A named adapter or backend that is not there, or a driver that refuses.
-    pub fn open(device: &str, backend: Option<&str>) -> Result<(Self, Option<String>)> {
+    pub fn open(device: &str, backend: Option<&str>, tuning: &Tuning) -> Result<Opened> {
         let choice: DeviceChoice = device.parse().unwrap_or(DeviceChoice::Auto);
         let backends = backends(backend)?;
         if choice == DeviceChoice::Cpu {
-            return Ok((Self::Cpu, None));
+            return Ok(Opened { device: Self::Cpu, cache: None, notes: Vec::new() });
         }
         match Gpu::open(&choice, backends) {
-            Ok(gpu) => Ok((Self::Gpu(Arc::new(gpu)), None)),
+            Ok(mut gpu) => {
+                let (cache, note) = tuning.apply(&mut gpu)?;
+                Ok(Opened { device: Self::Gpu(Arc::new(gpu)), cache, notes: note.into_iter().collect() })
+            }
             Err(reason @ Error::NoAdapter { .. }) if choice == DeviceChoice::Auto => {
-                Ok((Self::Cpu, Some(reason.to_string())))
+                let note = format!("{reason}\ngoing on with the CPU reference, which is slow");
+                Ok(Opened { device: Self::Cpu, cache: None, notes: vec![note] })
             }
             Err(e) => Err(e),
+        }
+    }
+
+    /// The variants of kernels that it has chosen.
+    pub(super) fn choices(&self) -> Choices {
+        match self {
+            Self::Gpu(gpu) => gpu.tuner.choices(),
+            Self::Cpu => Choices::new(),
+        }
+    }
+
+    /// Chooses as a checkpoint's run did, where it has chosen.
+    pub(super) fn hold(&self, choices: &Choices) {
+        if let Self::Gpu(gpu) = self {
+            gpu.tuner.hold(choices.clone());
         }
     }
 

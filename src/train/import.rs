@@ -109,6 +109,6 @@ fn meta(graph: &Graph, options: &Import, notes: &mut Vec<String>) -> Result<Meta
     });
     preprocessing.check(channels)?;
     let (model, freeze, network) = (graph.name.clone(), None, description_of(graph, None)?);
-    let (task, input) = (Task::Classes, [height, width, channels]);
-    Ok(Meta { model, network, freeze, task, classes, input, preprocessing, temperature: None, progress: None })
+    let (task, input, kernels) = (Task::Classes, [height, width, channels], Default::default());
+    Ok(Meta { model, network, freeze, task, classes, input, preprocessing, kernels, temperature: None, progress: None })
 }

@@ -18,11 +18,12 @@ mod saved;
 mod start;
 mod task;
 mod trainer;
+mod tuning;
 
 pub use callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
 pub use compare::{RunSummary, summarise};
 pub use config::{AUTO, Config};
-pub use device::Device;
+pub use device::{Device, Opened};
 pub use evaluate::{Loaded, Saved, evaluate, store_temperature};
 pub use import::{Import, import};
 pub use outcome::{Observer, Outcome, Stopped};
@@ -31,3 +32,4 @@ pub use resume::config_of;
 pub use start::Start;
 pub use task::{Output, score};
 pub use trainer::Trainer;
+pub use tuning::{Cache, Tuning};

@@ -106,6 +106,7 @@ impl<'a> Trainer<'a> {
         let path = run.last();
         let checkpoint = Checkpoint::load(&path)?;
         let progress = continues(&checkpoint.meta, &path, config, dataset)?;
+        device.hold(&checkpoint.meta.kernels);
         let preprocess = checkpoint.meta.preprocessing;
         let graph = Arc::new(config.for_task(graph_of(&checkpoint.meta, &path)?, dataset.task)?);
         let snapshot = saved::snapshot(checkpoint, &path, &graph)?;

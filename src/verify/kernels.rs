@@ -1,7 +1,7 @@
 //! Every kernel text that this program can hand to a driver, without running any.
 
 use crate::error::Result;
-use crate::gpu::{Gpu, Kernel, Tiling, Winograd};
+use crate::gpu::{Gpu, Kernel, Pick, Tiling};
 use crate::graph::{Executor, GpuExecutor, Graph, Mode};
 use crate::models::MODELS;
 use crate::ops;
@@ -21,12 +21,12 @@ const OTHERS: [(&str, &str, &str); 5] = [
     ("gpu", "peak_copy", include_str!("../../shaders/common/peak_copy.wgsl")),
 ];
 
-/// The kernels of every case of every op and of the networks' training and evaluation, each text and entry point once, as `gpu` in
-/// its present tiling would get them. Nothing is run.
+/// The kernels of every case of every op, each in the variants that `picks` (at least one) picks, and, if asked for, of the networks' training and evaluation, each
+/// text and entry point once, as `gpu` in its present tiling would get them. Nothing is run.
 ///
 /// # Errors
 /// A kernel that cannot be rendered, or whatever the driver reports.
-pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
+pub fn kernels(mut gpu: Gpu, picks: &[Pick], networks: bool) -> Result<Vec<Kernel>> {
     let tiling = gpu.tiling;
     let found = Arc::new(Mutex::new(Vec::<Kernel>::new()));
     let note = Arc::clone(&found);
@@ -37,16 +37,18 @@ pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
         // What is compiled matters not: an empty kernel is quick.
         Some(format!("@compute @workgroup_size(1) fn {}() {{}}", kernel.entry))
     });
-    // Winograd's algorithm is for adapters with slow loads only; there, both ways.
-    let slow_loads = matches!(tiling, Tiling::Subgroup { slow_loads: true, .. });
-    let ways: &[Winograd] = if slow_loads { &[Winograd::Always, Winograd::Never] } else { &[Winograd::Never] };
     for case in ops::cases(None)? {
-        for way in ways {
-            gpu.winograd = *way;
+        // Only the tiled kernels have variants.
+        let tiled = ["conv2d/", "dense/"].iter().any(|op| case.name.starts_with(op));
+        for pick in &picks[..if tiled { picks.len() } else { 1 }] {
+            gpu.tuner.pick = *pick;
             prepare(&gpu, &case)?;
         }
     }
-    gpu.winograd = Winograd::default();
+    gpu.tuner.pick = Pick::default();
+    if !networks {
+        return Ok(without_doubles(&found, tiling));
+    }
     let gpu = Arc::new(gpu);
     let mut graphs = MODELS.iter().map(|m| m.graph(m.classes)).collect::<Result<Vec<_>>>()?;
     graphs.sort_by_key(parameters);
@@ -62,15 +64,18 @@ pub fn kernels(mut gpu: Gpu) -> Result<Vec<Kernel>> {
         executor.prepare(Mode::Train, BATCH)?;
         executor.prepare(Mode::Evaluate, BATCH)?;
     }
+    Ok(without_doubles(&found, tiling))
+}
+
+/// What was found and what nothing reaches, in order, each text and entry point once.
+fn without_doubles(found: &Mutex<Vec<Kernel>>, tiling: Tiling) -> Vec<Kernel> {
     let mut kernels = found.lock().map(|found| found.clone()).unwrap_or_default();
-    let sum = include_str!("../../shaders/gradient_sum.wgsl");
-    kernels.push(Kernel::new("gradient_sum", "add", sum).with_step().with_loads(tiling));
     kernels.extend(OTHERS.map(|(op, entry, source)| Kernel::new(op, entry, source).with_loads(tiling)));
     kernels.sort_by(|a, b| (a.op, a.pass, &a.source).cmp(&(b.op, b.pass, &b.source)));
     // The same text and entry point under another name, such as a dense layer's, is the same kernel.
     let mut seen = HashSet::new();
     kernels.retain(|k| seen.insert((k.entry, k.source.clone())));
-    Ok(kernels)
+    kernels
 }
 
 fn parameters(graph: &Graph) -> usize {

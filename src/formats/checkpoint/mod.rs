@@ -66,6 +66,9 @@ pub struct Meta {
     pub freeze: Option<Freeze>,
     /// How pixels become inputs.
     pub preprocessing: Preprocess,
+    /// Which variants of kernels trained it: they fix the order of sums, so a resumed run keeps to them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kernels: BTreeMap<String, String>,
     /// What the logits are divided by, so that the network is as sure as it is right (`evaluate --calibrate`); 1 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,

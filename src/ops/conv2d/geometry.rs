@@ -12,6 +12,18 @@ pub(crate) struct Geometry {
     pub(crate) c_out: usize,
 }
 
+/// For the tuner: the sizes that a pass's speed depends on. Batches of nearly the same size are alike.
+impl std::fmt::Display for Geometry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self { h, w, c_in, c_out, .. }, n) = (self, self.n.next_power_of_two());
+        // A dense layer's batch is its line of pixels.
+        let line = if self.n == 1 && h.input == 1 { w.input.next_power_of_two() } else { w.input };
+        write!(f, "{n}x{}x{line}x{c_in}", h.input)?;
+        write!(f, " by {}x{} step {}x{} pad {}x{}", h.window, w.window, h.stride, w.stride, h.pad, w.pad)?;
+        write!(f, " to {}x{}x{c_out}", h.output, if line == w.input { w.output } else { line })
+    }
+}
+
 impl Geometry {
     /// A dense layer as a convolution: a 1 x 1 window over one line of `n` pixels.
     pub(crate) fn dense(n: usize, c_in: usize, c_out: usize) -> Self {

@@ -1,8 +1,9 @@
 //! The convolution's dispatches, shared with the dense layer.
 
 use super::super::{GpuBackward, GpuForward};
-use super::core::{BACKWARD_PARAMS, Epilogue, core, render, span, tile};
+use super::core::{BACKWARD_PARAMS, Epilogue, core, render};
 use super::geometry::{self, Geometry};
+use super::variant::{Problem, Tile, Variant, span};
 use super::winograd;
 use crate::error::{Error, Result};
 use crate::gpu::grid::MAX_TRIPS;
@@ -20,6 +21,21 @@ fn batch(tensor: &GpuTensor) -> usize {
     tensor.shape.dims()[0]
 }
 
+/// Records a pass in the variant that its adapter is to compute it in.
+fn record(
+    rec: &mut Recorder<'_>,
+    (op, pass): (&'static str, &'static str),
+    g: &Geometry,
+    problem: &Problem,
+    record: impl Fn(&mut Recorder<'_>, &Variant) -> Result<()>,
+) -> Result<()> {
+    let tuner = &rec.gpu.tuner;
+    let candidates =
+        if tuner.thorough { problem.every(rec.gpu) } else { problem.candidates(rec.gpu, tuner.wants_small()) };
+    let chosen = rec.choose(|| format!("{op}.{pass} {g}"), &candidates, &record)?;
+    record(rec, &candidates[chosen])
+}
+
 /// Records `y = conv(x, w) + b`.
 pub(crate) fn record_forward(
     rec: &mut Recorder<'_>,
@@ -27,27 +43,40 @@ pub(crate) fn record_forward(
     g: &Geometry,
     io: &GpuForward<'_>,
 ) -> Result<()> {
+    record(rec, (op, "forward"), g, &Problem::forward(g), |rec, variant| forward(rec, op, g, io, variant))
+}
+
+fn forward(
+    rec: &mut Recorder<'_>,
+    op: &'static str,
+    g: &Geometry,
+    io: &GpuForward<'_>,
+    variant: &Variant,
+) -> Result<()> {
     let end = Epilogue { bias: io.params.len() > 1, activation: io.activation.as_ref(), slope: None };
-    if winograd::applies(rec.gpu, g) {
-        let (x, w, y) = (&io.x[0], &io.params[0], io.y);
-        let extra = io.params.get(1);
-        let pass = winograd::Pass { op, geometry: *g, reversed: false, x, w, extra, y };
-        return pass.record(rec, &end);
-    }
+    let tile = match variant {
+        Variant::Direct(tile) => tile,
+        Variant::Winograd(tile) => {
+            let (x, w, y) = (&io.x[0], &io.params[0], io.y);
+            let extra = io.params.get(1);
+            let pass = winograd::Pass { op, geometry: *g, reversed: false, x, w, extra, y };
+            return pass.record(rec, tile, &end);
+        }
+    };
     for s in rec.batch_slices(&[&io.x[0], io.y])? {
         let params = geometry::forward(&slice_of(g, s.len(), batch(io.y)));
         let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
         let mut reads = vec![&x];
         reads.extend(io.params);
         let flops = params.flops();
-        let (kernel, params, groups) = core(rec, op, params, &end)?;
+        let (kernel, params, groups) = core(rec, op, params, tile, &end)?;
         rec.dispatch(&kernel.named("forward"), &params, &reads, &[&y], groups);
         rec.flops(flops);
     }
     Ok(())
 }
 
-/// Records `dx`, if it is wanted: the weights transposed, then one dispatch a phase of the strides.
+/// Records `dx`, if it is wanted.
 pub(crate) fn record_backward_input(
     rec: &mut Recorder<'_>,
     op: &'static str,
@@ -55,14 +84,29 @@ pub(crate) fn record_backward_input(
     io: &GpuBackward<'_>,
 ) -> Result<()> {
     let Some(dx) = &io.dx[0] else { return Ok(()) };
+    let problem = Problem::backward_input(g);
+    record(rec, (op, "backward_input"), g, &problem, |rec, variant| backward_input(rec, op, g, (io, dx), variant))
+}
+
+/// The weights transposed, then one dispatch a phase of the strides.
+fn backward_input(
+    rec: &mut Recorder<'_>,
+    op: &'static str,
+    g: &Geometry,
+    (io, dx): (&GpuBackward<'_>, &GpuTensor),
+    variant: &Variant,
+) -> Result<()> {
     let w = &io.params[0];
     let end = Epilogue { slope: io.slope(), ..Epilogue::default() };
-    if winograd::applies(rec.gpu, g) {
-        let geometry = winograd::Pass::reversed(g);
-        let extra = end.slope.map(|_| &io.x[0]);
-        let pass = winograd::Pass { op, geometry, reversed: true, x: io.dy, w, extra, y: dx };
-        return pass.record(rec, &end);
-    }
+    let tile = match variant {
+        Variant::Direct(tile) => tile,
+        Variant::Winograd(tile) => {
+            let geometry = winograd::Pass::reversed(g);
+            let extra = end.slope.map(|_| &io.x[0]);
+            let pass = winograd::Pass { op, geometry, reversed: true, x: io.dy, w, extra, y: dx };
+            return pass.record(rec, tile, &end);
+        }
+    };
     let transposed = rec.scratch(0, [w.elements()]);
     let params =
         Rearrange { count: w.elements() as u32, c_in: g.c_in as u32, c_out: g.c_out as u32, ..Default::default() };
@@ -75,7 +119,7 @@ pub(crate) fn record_backward_input(
         reads.extend(end.slope.map(|_| &x));
         for params in geometry::backward_input(&slice_of(g, s.len(), batch(io.dy))) {
             let flops = params.flops();
-            let (kernel, params, groups) = core(rec, op, params, &end)?;
+            let (kernel, params, groups) = core(rec, op, params, tile, &end)?;
             rec.dispatch(&kernel.named("backward_input"), &params, &reads, &[&dx], groups);
             rec.flops(flops);
         }
@@ -121,7 +165,7 @@ fn slice_lines(gpu: &Gpu, g: &Geometry, lines: usize, tiles: usize) -> usize {
     busy.min(bounded).max(1)
 }
 
-/// Records `dw` and `db`, where they are wanted: partial sums of slices of output lines, then their ordered sum.
+/// Records `dw` and `db`, where they are wanted.
 pub(crate) fn record_backward_params(
     rec: &mut Recorder<'_>,
     op: &'static str,
@@ -130,20 +174,35 @@ pub(crate) fn record_backward_params(
 ) -> Result<()> {
     let Some(dw) = &io.dparams[0] else { return Ok(()) };
     let db = io.dparams.get(1).and_then(Option::as_ref);
+    let variants = Problem::backward_params(g);
+    record(rec, (op, "backward_params"), g, &variants, |rec, variant| match variant {
+        Variant::Direct(tile) => backward_params(rec, op, g, (io, dw, db), tile),
+        Variant::Winograd(_) => unreachable!("no candidate of a weight gradient"),
+    })
+}
+
+/// Partial sums of slices of output lines, then their ordered sum.
+fn backward_params(
+    rec: &mut Recorder<'_>,
+    op: &'static str,
+    g: &Geometry,
+    (io, dw, db): (&GpuBackward<'_>, &GpuTensor, Option<&GpuTensor>),
+    tile: &Tile,
+) -> Result<()> {
     let weight_rows = g.weight_rows();
     let rows = weight_rows + usize::from(db.is_some());
     // With a span, a tile row stands for all taps of a window's line.
-    let span = span(rec.gpu, g.w.stride, g.w.window, true);
+    let span = span(tile.shared, g.w.stride, g.w.window);
     // In workgroup tiles the bias is a row of its own.
     let bias_row = usize::from(db.is_some() && rec.gpu.tiling == Tiling::Workgroup);
     let tile_rows = weight_rows / span + bias_row;
-    let tile = tile(rec.gpu, tile_rows, g.c_out, span, true);
     let x4 = match rec.gpu.tiling {
         Tiling::Subgroup { lanes, .. } => g.c_in.is_multiple_of(4) && tile.rows.is_multiple_of(4 * lanes as usize),
         Tiling::Workgroup => false,
     };
     let tiles = [tile_rows.div_ceil(tile.rows), g.c_out.div_ceil(tile.columns)];
-    let source = render(rec.gpu, BACKWARD_PARAMS, &tile, [x4, g.c_out.is_multiple_of(4), false, false])?;
+    let flags = [x4, g.c_out.is_multiple_of(4), false, false];
+    let source = render(rec.gpu, BACKWARD_PARAMS, (tile, span), flags)?;
     let kernel = Kernel::new(op, "main", source).named("backward_params");
 
     let batches = rec.batch_slices(&[&io.x[0], io.dy])?;

@@ -10,6 +10,7 @@ mod core;
 mod geometry;
 mod gpu;
 mod reference;
+pub mod variant;
 mod winograd;
 
 pub(crate) use geometry::Geometry;

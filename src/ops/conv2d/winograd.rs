@@ -3,14 +3,15 @@
 
 use super::core::{Epilogue, core};
 use super::geometry::{self, Geometry};
+use super::variant::{Suits, Tile};
 use crate::error::{Error, Result};
 use crate::gpu::grid::batch_slices;
-use crate::gpu::{Gpu, GpuTensor, Kernel, Lanes, Recorder, Tiling, Winograd};
+use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
 use crate::ops::elementwise::text_of;
 use minijinja::{Environment, context};
 use std::ops::Range;
 
-const TEMPLATE: &str = include_str!("../../../shaders/common/winograd.wgsl");
+pub(super) const TEMPLATE: &str = include_str!("../../../shaders/common/winograd.wgsl");
 
 /// Outputs of a tile's side, and matrices of a tile.
 const SIDE: usize = 4;
@@ -38,20 +39,16 @@ struct Params {
     padding: [u32; 2],
 }
 
-/// Whether a convolution goes this way: it must be of the kind, and worth it. Measured on Mesa 22.3 only, where it wins from 64
-/// channels on both sides on; elsewhere the direct kernels stay until somebody measures.
-pub(super) fn applies(gpu: &Gpu, g: &Geometry) -> bool {
+/// How the algorithm suits a convolution. It wins from 64 channels on both sides on, measured on Mesa 22.3 and 25.0.
+pub(super) fn suits(g: &Geometry) -> Suits {
     let unit = [g.h, g.w].iter().all(|a| a.window == 3 && a.stride == 1);
     let channels = g.c_in.is_multiple_of(4) && g.c_out.is_multiple_of(4) && (g.c_in * g.c_out).is_multiple_of(64);
-    let slow_loads = matches!(gpu.tiling, Tiling::Subgroup { slow_loads: true, .. });
-    unit && channels
-        && match gpu.winograd {
-            Winograd::Never => false,
-            Winograd::Always => true,
-            Winograd::WhereMeasured => {
-                slow_loads && g.c_in.min(g.c_out) >= 64 && g.h.output.min(g.w.output) >= 2 * SIDE
-            }
-        }
+    let large = g.c_in.min(g.c_out) >= 64 && g.h.output.min(g.w.output) >= 2 * SIDE;
+    match (unit && channels, large) {
+        (false, _) => Suits::Not,
+        (true, false) => Suits::Small,
+        (true, true) => Suits::Well,
+    }
 }
 
 /// A pass as a forward convolution: `y = conv(x, w)`, of `n` samples. For backward_input x is dy, y is dx, the windows are reversed.
@@ -88,7 +85,7 @@ impl Pass<'_> {
     }
 
     /// Records the pass, in slices of the batch whose transforms fit a binding.
-    pub(super) fn record(&self, rec: &mut Recorder<'_>, end: &Epilogue<'_>) -> Result<()> {
+    pub(super) fn record(&self, rec: &mut Recorder<'_>, tile: &Tile, end: &Epilogue<'_>) -> Result<()> {
         let g = &self.geometry;
         let u = self.transform_weights(rec)?;
         let [tiles_h, tiles_w] = self.tiles();
@@ -111,7 +108,7 @@ impl Pass<'_> {
             let none = Epilogue::default();
             let kernel = self.kernel("transform_input", &none)?;
             rec.dispatch_items(&kernel, &input, &[&x], &[&v], (count, 64))?;
-            self.multiply(rec, [&v, &u, &m], tiles, stride)?;
+            self.multiply(rec, tile, [&v, &u, &m], (tiles, stride))?;
             let count = tiles * groups(g.c_out);
             let size = [g.h.output as u32, g.w.output as u32];
             let output = Params { count: count as u32, groups: groups(g.c_out) as u32, size, ..params };
@@ -152,11 +149,17 @@ impl Pass<'_> {
     }
 
     /// `m[k] = v[k] u[k]` for the 36 matrices.
-    fn multiply(&self, rec: &mut Recorder<'_>, [v, u, m]: [&GpuTensor; 3], tiles: usize, stride: usize) -> Result<()> {
+    fn multiply(
+        &self,
+        rec: &mut Recorder<'_>,
+        tile: &Tile,
+        [v, u, m]: [&GpuTensor; 3],
+        (tiles, stride): (usize, usize),
+    ) -> Result<()> {
         let (c_x, c_y) = (self.geometry.c_in, self.geometry.c_out);
         let params = geometry::forward(&Geometry::dense(tiles, c_x, c_y));
         let flops = params.flops();
-        let (kernel, params, groups) = core(rec, self.op, params, &Epilogue::default())?;
+        let (kernel, params, groups) = core(rec, self.op, params, tile, &Epilogue::default())?;
         let kernel = kernel.named("multiply");
         for k in 0..MATRICES {
             let part = |t: &GpuTensor, rows: usize, used: usize, c: usize| t.flat(k * rows * c..(k * rows + used) * c);

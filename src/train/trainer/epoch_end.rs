@@ -90,6 +90,7 @@ impl Trainer<'_> {
             input: [height, width, channels],
             freeze: self.phase().freeze.clone(),
             preprocessing: self.preprocess,
+            kernels: self.device.choices(),
             temperature: None,
             progress: Some(self.progress.clone()),
         };

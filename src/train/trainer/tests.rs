@@ -129,7 +129,7 @@ fn time_that_is_over_stops_saves_and_scores() {
 fn a_lost_device_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     for lost_in in [1, 2] {
-        let (device, _) = Device::open("auto", None).unwrap();
+        let device = Device::open("auto", None, &crate::train::Tuning::default()).unwrap().device;
         let Device::Gpu(gpu) = &device else { panic!("the tests need an adapter: tools/test.sh installs one") };
         let gpu = Arc::clone(gpu);
         let run = folder.path().join(lost_in.to_string());

@@ -21,7 +21,8 @@ mod spirv;
 mod vulkan;
 
 use fer_gpu::gpu::adapter::{DeviceChoice, backends};
-use fer_gpu::gpu::{Gpu, Tiling};
+use fer_gpu::gpu::{Gpu, Kernel, Pick, Tiling};
+use fer_gpu::ops::conv2d::variant::CANDIDATES;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
@@ -79,14 +80,19 @@ fn all(families: &[String]) -> Result<bool> {
             .ok_or("no RADV here: install mesa-vulkan-drivers, or name its .json file in FER_GPU_RADV_ICD")?
             .to_string(),
     };
-    let mut gpu = Gpu::open(&DeviceChoice::Auto, backends(None)?)?;
-    // The other variants are for software drivers, of subgroup sizes that no AMD GPU has.
-    gpu.tiling = Tiling::Workgroup;
-    let kernels = fer_gpu::verify::kernels(gpu)?;
-    let texts: Vec<Text> = kernels
-        .iter()
-        .map(|k| Text { label: k.label(), entry: k.entry.to_owned(), source: k.source.to_string() })
-        .collect();
+    let rendered = |picks: &[Pick]| -> Result<Vec<Kernel>> {
+        let mut gpu = Gpu::open(&DeviceChoice::Auto, backends(None)?)?;
+        // The other variants are for software drivers, of subgroup sizes that no AMD GPU has.
+        gpu.tiling = Tiling::Workgroup;
+        Ok(fer_gpu::verify::kernels(gpu, picks, true)?)
+    };
+    let table = rendered(&[Pick::default()])?;
+    let every = rendered(&(0..CANDIDATES).map(Pick::Nth).collect::<Vec<_>>())?;
+    let text = |k: &Kernel| {
+        let label = if table.contains(k) { k.label() } else { format!("{} (candidate)", k.label()) };
+        Text { label, entry: k.entry.to_owned(), source: k.source.to_string() }
+    };
+    let texts: Vec<Text> = every.iter().map(text).collect();
     let input = serde_json::to_vec(&texts)?;
     let mut passed = true;
     let known = FAMILIES.map(str::to_owned);

@@ -1,0 +1,185 @@
+//! The ways to compute a pass of a convolution, and which to try on which adapter.
+//!
+//! The first candidate of each list is the table's: what was measured to be best, on such an adapter, over the networks' shapes. The
+//! others are what was best somewhere; the tuner ([`crate::gpu::Recorder::choose`]) times them where it is asked to.
+
+use super::geometry::Geometry;
+use super::{core, winograd};
+use crate::gpu::{Gpu, Loads, Tiling};
+use std::fmt;
+
+/// Of the kernels' texts (FNV-1a): what was timed with others says nothing.
+pub const SHADERS: u64 = {
+    let texts = [core::CORE, core::BACKWARD_PARAMS, core::COLUMNS, winograd::TEMPLATE];
+    let (mut hash, mut text) = (0xcbf2_9ce4_8422_2325_u64, 0);
+    while text < texts.len() {
+        let (bytes, mut i) = (texts[text].as_bytes(), 0);
+        while i < bytes.len() {
+            hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+            i += 1;
+        }
+        text += 1;
+    }
+    hash
+};
+
+/// The most candidates that a pass has.
+pub const CANDIDATES: usize = 6;
+
+/// Outputs that one workgroup owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tile {
+    pub(super) rows: usize,
+    /// Groups of four columns that an invocation owns.
+    pub(super) quads: usize,
+    /// Columns of the whole workgroup.
+    pub(super) columns: usize,
+    /// Whether the taps of a window's line share loaded pixels, where they can ([`span`]).
+    pub(super) shared: bool,
+}
+
+/// A way to compute a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    /// The sums as they are defined.
+    Direct(Tile),
+    /// Winograd's F(4x4, 3x3), with this tile for its products.
+    Winograd(Tile),
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, tile) = match self {
+            Self::Direct(tile) => ("direct", tile),
+            Self::Winograd(tile) => ("winograd", tile),
+        };
+        let shared = if tile.shared { " shared" } else { "" };
+        write!(f, "{name} {}x{}{shared}", tile.rows, tile.columns)
+    }
+}
+
+/// What a pass multiplies, as far as the choice of a variant goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Problem {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    /// Whether a window's line has several taps that could share loads.
+    pub(super) shares: bool,
+    /// How Winograd's algorithm suits the pass.
+    pub(super) winograd: Suits,
+    pub(super) backward_params: bool,
+}
+
+/// How an algorithm suits a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(super) enum Suits {
+    /// It cannot compute it.
+    Not,
+    /// It can, at sizes where nobody expects it to win.
+    Small,
+    /// It may win.
+    Well,
+}
+
+/// Taps of a window's line that share loaded pixels: all of them where the horizontal step is 1 and the line short enough to unroll,
+/// else 1.
+pub(super) fn span(shared: bool, step: usize, taps: usize) -> usize {
+    if shared && step == 1 && (2..=4).contains(&taps) { taps } else { 1 }
+}
+
+impl Problem {
+    /// forward.
+    pub(super) fn forward(g: &Geometry) -> Self {
+        let rows = g.n * g.h.output * g.w.output;
+        let shares = span(true, g.w.stride, g.w.window) > 1;
+        Self { rows, columns: g.c_out, shares, winograd: winograd::suits(g), backward_params: false }
+    }
+
+    /// backward_input: the phases of the strides, each of them dense.
+    pub(super) fn backward_input(g: &Geometry) -> Self {
+        let rows = g.n * g.h.input.div_ceil(g.h.stride) * g.w.input.div_ceil(g.w.stride);
+        let shares = span(true, 1, g.w.window.div_ceil(g.w.stride)) > 1;
+        Self { rows, columns: g.c_in, shares, winograd: winograd::suits(g), backward_params: false }
+    }
+
+    /// backward_params, whose rows are taps and channels.
+    pub(super) fn backward_params(g: &Geometry) -> Self {
+        let shares = span(true, g.w.stride, g.w.window) > 1;
+        Self { rows: g.weight_rows(), columns: g.c_out, shares, winograd: Suits::Not, backward_params: true }
+    }
+
+    /// A tile no larger than the problem.
+    fn tile(&self, gpu: &Gpu, rows: usize, quads: usize, shared: bool) -> Tile {
+        let lanes = gpu.tiling.lanes();
+        let quads = if self.columns > lanes * 4 { quads } else { 1 };
+        let shared = shared && self.shares;
+        let rows = match gpu.tiling {
+            // A row that stands for a line's taps is several accumulators in a weight gradient.
+            Tiling::Subgroup { .. } => rows.min((self.rows.div_ceil(lanes).next_power_of_two() * lanes).max(lanes)),
+            Tiling::Workgroup => {
+                if self.rows > 32 {
+                    rows
+                } else {
+                    32
+                }
+            }
+        };
+        Tile { rows, quads, columns: lanes * 4 * quads, shared }
+    }
+
+    /// Candidates, the table's first, no two the same; with `small` also what can win at no such size, for tests.
+    pub(super) fn candidates(&self, gpu: &Gpu, small: bool) -> Vec<Variant> {
+        let mut list: Vec<Variant> = Vec::with_capacity(CANDIDATES);
+        let direct = |rows, quads, shared| Variant::Direct(self.tile(gpu, rows, quads, shared));
+        let products = |rows, quads| Variant::Winograd(self.tile(gpu, rows, quads, false));
+        let suits = self.winograd == Suits::Well || (small && self.winograd == Suits::Small);
+        let winograd: Option<Variant> = suits.then(|| match gpu.tiling {
+            Tiling::Subgroup { loads: Loads::Slow, .. } => products(128, 2),
+            Tiling::Subgroup { .. } => products(32, 2),
+            Tiling::Workgroup => products(32, 1),
+        });
+        // Rows, groups of four columns, shared taps.
+        let tiles: &[(usize, usize, bool)] = match (gpu.tiling, self.backward_params) {
+            // The larger the tile, the fewer loads an output, even when its accumulators no longer fit the registers.
+            (Tiling::Subgroup { loads: Loads::Slow, .. }, false) => &[(128, 2, true), (64, 2, true), (64, 1, true)],
+            (Tiling::Subgroup { loads: Loads::Slow, .. }, true) if self.shares => {
+                &[(32, 2, true), (16, 2, true), (64, 2, false)]
+            }
+            (Tiling::Subgroup { loads: Loads::Slow, .. }, true) => &[(64, 2, false), (32, 2, false)],
+            (Tiling::Subgroup { .. }, false) => &[(32, 2, false), (32, 1, false), (16, 2, false), (64, 1, false)],
+            (Tiling::Subgroup { .. }, true) => &[(16, 1, true), (32, 1, false), (32, 2, false), (16, 2, true)],
+            (Tiling::Workgroup, _) => &[(32, 1, false), (64, 2, false), (64, 1, false)],
+        };
+        // Measured on Mesa 22.3 and 25.0: Winograd's algorithm wins wherever it suits well. On GPUs nobody has measured.
+        let software = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Slow | Loads::Wide, .. });
+        let (first, last) = if software { (winograd, None) } else { (None, winograd) };
+        let tiles = tiles.iter().map(|(rows, quads, shared)| direct(*rows, *quads, *shared));
+        for variant in first.into_iter().chain(tiles).chain(last) {
+            if !list.contains(&variant) {
+                list.push(variant);
+            }
+        }
+        debug_assert!(list.len() <= CANDIDATES);
+        list
+    }
+
+    /// Every variant that the kernels can be rendered as, for sweeps.
+    pub(super) fn every(&self, gpu: &Gpu) -> Vec<Variant> {
+        let rows: &[usize] = match gpu.tiling {
+            Tiling::Subgroup { .. } => &[16, 32, 64, 128],
+            Tiling::Workgroup => &[32, 64],
+        };
+        let sharing: &[bool] = if gpu.tiling == Tiling::Workgroup { &[false] } else { &[false, true] };
+        let mut list = Vec::new();
+        for (rows, quads) in rows.iter().flat_map(|r| [1, 2].map(|q| (*r, q))) {
+            let direct = sharing.iter().map(|shared| Variant::Direct(self.tile(gpu, rows, quads, *shared)));
+            let products = (self.winograd > Suits::Not).then(|| Variant::Winograd(self.tile(gpu, rows, quads, false)));
+            for variant in direct.chain(products) {
+                if !list.contains(&variant) {
+                    list.push(variant);
+                }
+            }
+        }
+        list
+    }
+}
