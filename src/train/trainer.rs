@@ -346,7 +346,7 @@ impl<'a> Trainer<'a> {
         }
         let training = start.elapsed().as_secs_f64();
         observer.validating(epoch + 1);
-        let (validation, outputs) = validate(self.executor.as_mut(), self.dataset, batch)?;
+        let (validation, outputs) = validate(self.executor.as_mut(), self.dataset, self.progress.batch)?;
         if validation.not_finite {
             // The last steps' batches show the layer; a checkpoint of such parameters would be worth nothing.
             return Err(self.not_finite(&recent, step));
