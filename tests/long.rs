@@ -70,12 +70,10 @@ fn vgg16_at_224_in_batches_of_32() {
 /// The tuner's handful of candidates against every variant that can be rendered, on the benches' shapes: the choice must reach 0.95 of
 /// the best one's speed. Best of five runs each, in turns.
 #[test]
+#[ignore = "takes minutes; FER_GPU_LONG=1 tools/test.sh"]
 fn candidates_reach_a_sweep() {
     use fer_gpu::gpu::Pick;
     use fer_gpu::{gpu::Tune, ops, verify};
-    if !asked("the tuner against a sweep of every variant") {
-        return;
-    }
     let chosen = |case: &ops::Case, thorough: bool| {
         let mut gpu = common::gpu();
         (gpu.tuner.pick, gpu.tuner.budget) = (Pick::Best(Tune::Full), std::time::Duration::from_secs(600));
