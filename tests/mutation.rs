@@ -119,8 +119,8 @@ const IN_SUBGROUP_TILING: &[Mutation] = &[
     ("conv2d", "backward_params", "bias0 += g0", "bias0 -= g0"),
 ];
 const IN_WORKGROUP_TILING: &[Mutation] = &[
-    ("conv2d", "backward_input", "acc0 +=", "acc0 -="),
-    ("conv2d", "backward_params", "acc0 +=", "acc0 -="),
+    ("conv2d", "backward_input", "acc0_0_0 +=", "acc0_0_0 -="),
+    ("conv2d", "backward_params", "acc0_0_0 +=", "acc0_0_0 -="),
     (
         "conv2d",
         "backward_params",

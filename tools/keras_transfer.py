@@ -1,9 +1,9 @@
-"""The networks with pretrained bodies, and mini-XCEPTION, in Keras: one training batch, two Adam steps, inference.
+"""Every network of `fer-gpu models` but our own small one, in Keras: one training batch, two Adam steps, inference.
 
     python tools/keras_transfer.py [NETWORK ...]
 
 Writes `tests/golden/transfer/NETWORK.json`; the README beside that folder says what is in it. Bodies are those of
-`keras_bodies.py`. Everything is trained, nothing is dropped, and images are as small as leaves eight numbers or more
+`keras_bodies.py`, networks without one those of `keras_networks.py`. Everything is trained, nothing is dropped, and images are as small as leaves eight numbers or more
 behind each mean of a body's batch norm. Weights, statistics and images come from `keras_common.fill`.
 
 The starting statistics are scaled to what each batch norm meets in the training batch: otherwise a deep network's
@@ -15,6 +15,7 @@ import json
 import sys
 import time
 
+import keras_networks
 from keras_bodies import FILE, NETWORKS, without_weights
 from keras_common import fill, keras, np, rounded, single, tf, use_dtype
 from keras_networks import CONSTANTS
@@ -65,7 +66,14 @@ def scores(x, _classes):
     return x
 
 
+SCRATCH = {body.__name__.replace("_", "-"): (body, shape[2], classes) for body, shape, classes, *_ in keras_networks.NETWORKS}
+"""Networks without a pretrained body: what builds them, channels of the input, classes."""
+
 TABLE = {  # ours: whose body, head, side of the image, samples, classes, values of the image
+    # More samples where a batch norm follows a dense layer: it sends two to 1 and -1, whatever they were.
+    **{name: (name, None, 48, 2, classes, UNIT) for name, (_, _, classes) in SCRATCH.items()},
+    **{name: (name, None, 48, 4, SCRATCH[name][2], UNIT) for name in ("fer4-cnn5-bn", "fer7-cnn3-bn", "fer7-cnn4-bn")},
+    "fer8-cnn5": ("fer8-cnn5", None, 64, 2, 8, UNIT),
     "fer4-vgg16": ("fer8-vgg16", r0_head, 32, 4, 4, UNIT),
     "fer4-resnet101": ("fer4-resnet101", r0_head, 64, 4, 4, UNIT),
     "fer7-resnet50": ("fer7-resnet50", maxima, 64, 2, 7, UNIT),
@@ -91,8 +99,11 @@ TABLE = {  # ours: whose body, head, side of the image, samples, classes, values
 def build(name, dtype):
     """The network, no rate of a dropout above zero."""
     body, head, side, _, classes, _ = TABLE[name]
-    make, channels, _ = NETWORKS[body]
     use_dtype(dtype)
+    if name in SCRATCH:
+        make, channels, _ = SCRATCH[name]
+        return keras_networks.build(make, (side, side, channels), classes, dropout=False)
+    make, channels, _ = NETWORKS[body]
     model = make((side, side, channels))
     for layer in model.layers:
         if isinstance(layer, layers.Dropout):
@@ -107,7 +118,11 @@ def named(model):
 
 
 def spread(layer, variable):
-    """Shift and scale of a variable's starting values. Residual branches end small, which keeps rounding errors small."""
+    """Shift and scale of a variable's starting values. Residual branches end small, which keeps rounding errors small.
+
+    The Inceptions (batch norm without gamma) have up to forty layers in a row without a residual: each ReLU behind a batch norm
+    enlarges rounding errors, less so where most of its inputs are above zero, so their betas are around 1.
+    """
     shape = tuple(variable.shape)
     branch = 0.2 if layer.name.endswith(BRANCH_ENDS) else 1.0
     if "kernel" in variable.name:
@@ -117,6 +132,8 @@ def spread(layer, variable):
     if isinstance(layer, layers.Normalization):
         return {"mean": (0.45, single(0.05)), "variance": (0.0625, single(0.02))}[variable.name]
     near_one, near_zero = (1.0, single(0.1)), (0.0, single(0.1))
+    if variable.name == "beta" and not layer.scale:
+        return 1.0, single(0.1)
     gamma = (single(branch), single(0.1 * branch))
     return {"gamma": gamma, "moving_variance": near_one, "bias": (0.0, single(0.05))}.get(variable.name, near_zero)
 
@@ -139,7 +156,8 @@ def start(model, spreads):
 def batch(name, dtype):
     """Images and labels."""
     body, _, side, n, classes, (shift, scale) = TABLE[name]
-    shape = (n, side, side, NETWORKS[body][1])
+    channels = SCRATCH[name][1] if name in SCRATCH else NETWORKS[body][1]
+    shape = (n, side, side, channels)
     x = np.float32(scale) * fill(1000, int(np.prod(shape))) + np.float32(shift)
     labels = np.array([7 * j % classes for j in range(n)], np.int32)
     return tf.constant(x.reshape(shape).astype(dtype)), tf.constant(labels)

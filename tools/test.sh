@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test. Without a GPU adapter it first installs Mesa's software Vulkan driver (Debian, Ubuntu, Fedora, Arch), and
 # says so. Arguments go to the test runner; `--all-drivers` first runs everything on every driver of this machine in turn,
-# `--prepare` runs nothing: it stops once there is an adapter.
+# `--prepare` runs nothing: it stops once there is an adapter. FER_GPU_LONG=1 runs the tests that take long as well.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ "${1:-}" = --all-drivers ]; then
@@ -42,10 +42,16 @@ fi
 cargo run --release --quiet -- devices >&2
 if [ "${1:-}" = --prepare ]; then exit 0; fi
 
+# Tests that need FER2013 are ignored as well, and not asked for by this.
+long_nextest=() long=()
+if [ "${FER_GPU_LONG:-}" = 1 ]; then
+    long_nextest=(--run-ignored all -E "not test(needs_fer2013)")
+    long=(--include-ignored --skip needs_fer2013)
+fi
 if cargo nextest --version >/dev/null 2>&1; then
     cargo test --release --doc --quiet
     # One test at a time: a software driver uses every core for each, and a GPU's memory is shared.
-    cargo nextest run --release --no-fail-fast --test-threads 1 "$@"
+    cargo nextest run --release --no-fail-fast --test-threads 1 ${long_nextest[@]+"${long_nextest[@]}"} "$@"
 else
-    cargo test --release --no-fail-fast "$@" -- --test-threads 1
+    cargo test --release --no-fail-fast "$@" -- --test-threads 1 ${long[@]+"${long[@]}"}
 fi

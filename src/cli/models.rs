@@ -2,6 +2,7 @@
 
 use super::args::VariantArgs;
 use super::out::{print, print_json, table};
+use crate::data::Preprocess;
 use crate::error::Result;
 use crate::graph::{Budget, Description, Graph, Options};
 use crate::models::{self, MODELS, Summary, file};
@@ -16,7 +17,8 @@ use std::process::ExitCode;
   fer-gpu models
   fer-gpu models --json")]
 pub(super) struct ModelsArgs {
-    /// An array of {name, input, classes, parameters, about}
+    /// An array of {name, input, classes, parameters, preprocess, about}; preprocess is how the images of the body's published
+    /// weights are made
     #[arg(long)]
     json: bool,
 }
@@ -57,13 +59,15 @@ struct Entry {
     input: [usize; 3],
     classes: usize,
     parameters: usize,
+    preprocess: Preprocess,
     about: &'static str,
 }
 
 pub(super) fn list(args: &ModelsArgs) -> Result<ExitCode> {
     let entry = |m: &models::Model| -> Result<Entry> {
         let parameters = Summary::new(&m.graph(m.classes)?).total;
-        Ok(Entry { name: m.name, input: m.input, classes: m.classes, parameters, about: m.about })
+        let models::Model { name, input, classes, preprocess, about, .. } = *m;
+        Ok(Entry { name, input, classes, parameters, preprocess, about })
     };
     let entries = MODELS.iter().map(entry).collect::<Result<Vec<Entry>>>()?;
     if args.json {
@@ -74,10 +78,12 @@ pub(super) fn list(args: &ModelsArgs) -> Result<ExitCode> {
         let [h, w, c] = e.input;
         let default = if e.name == models::DEFAULT { " (default)" } else { "" };
         let about = format!("{}{default}", e.about);
-        vec![e.name.to_owned(), format!("{h} x {w} x {c}"), e.classes.to_string(), e.parameters.to_string(), about]
+        let numbers = [e.classes.to_string(), e.parameters.to_string(), e.preprocess.to_string()];
+        let [classes, parameters, preprocess] = numbers;
+        vec![e.name.to_owned(), format!("{h} x {w} x {c}"), classes, parameters, preprocess, about]
     };
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
-    print(&table(&["name", "input", "classes", "parameters", "about"], &rows, &[2, 3]))?;
+    print(&table(&["name", "input", "classes", "parameters", "weights take", "about"], &rows, &[2, 3]))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -41,7 +41,9 @@ pub(super) struct TrainArgs {
     /// first layers that the networks have in common. Without --model, its network is trained
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// What is made of pixels: unit (x/255), tf (x/127.5 - 1), caffe, torch or none [default: the weights', or unit]
+    /// What is made of pixels: unit (x/255), tf (x/127.5 - 1), caffe, torch, vggface or none [default: what the checkpoint of
+    /// --weights says; with weights of Keras's that of the body's published ones; from scratch unit. Bodies that begin with a
+    /// Rescaling take none]
     #[arg(long, value_name = "NAME")]
     preprocess: Option<Preprocess>,
     #[command(flatten)]

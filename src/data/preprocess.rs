@@ -1,7 +1,7 @@
 //! How pixels become a network's inputs. A network only works with the one that it was trained with, so a checkpoint says
 //! which.
 //!
-//! The names are Keras's (`keras.applications.imagenet_utils.preprocess_input`), but for `unit` and `none`.
+//! The names are Keras's (`keras.applications.imagenet_utils.preprocess_input`), but for `unit`, `vggface` and `none`.
 
 use super::{Dataset, InputSpec, Origin, Split};
 use crate::error::{Error, Result, nearest};
@@ -23,6 +23,8 @@ pub enum Preprocess {
     Caffe,
     /// (x / 255 - mean) / deviation, of ImageNet's colours.
     Torch,
+    /// Blue, green, red, less VGGFace's means of each.
+    VggFace,
     /// x itself: the network begins with layers that do it.
     None,
 }
@@ -38,11 +40,12 @@ pub struct Affine {
     pub offset: [f64; 3],
 }
 
-const NAMES: [(&str, Preprocess); 5] = [
+const NAMES: [(&str, Preprocess); 6] = [
     ("unit", Preprocess::Unit),
     ("tf", Preprocess::Tf),
     ("caffe", Preprocess::Caffe),
     ("torch", Preprocess::Torch),
+    ("vggface", Preprocess::VggFace),
     ("none", Preprocess::None),
 ];
 
@@ -52,12 +55,15 @@ const TORCH: ([f64; 3], [f64; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225
 impl Preprocess {
     /// The map of each channel.
     pub fn affine(self) -> Affine {
+        let reversed = |offset| Affine { reversed: true, scale: [1.0; 3], offset };
         let same = |scale: f64, offset: f64| Affine { reversed: false, scale: [scale; 3], offset: [offset; 3] };
         match self {
             Self::Unit => same(1.0 / 255.0, 0.0),
             Self::Tf => same(1.0 / 127.5, -1.0),
             Self::None => same(1.0, 0.0),
-            Self::Caffe => Affine { reversed: true, scale: [1.0; 3], offset: [-103.939, -116.779, -123.68] },
+            Self::Caffe => reversed([-103.939, -116.779, -123.68]),
+            // Of the 2.6 million photographs that Parkhi et al. 2015 trained on.
+            Self::VggFace => reversed([-93.594, -104.7624, -129.1863]),
             Self::Torch => Affine {
                 reversed: false,
                 scale: TORCH.1.map(|deviation| 1.0 / (255.0 * deviation)),
@@ -69,9 +75,9 @@ impl Preprocess {
     /// Refuses a number of channels that it is not defined for.
     ///
     /// # Errors
-    /// `caffe` and `torch` for anything but three channels.
+    /// `caffe`, `torch` and `vggface` for anything but three channels.
     pub fn check(self, channels: usize) -> Result<()> {
-        if channels == 3 || !matches!(self, Self::Caffe | Self::Torch) {
+        if channels == 3 || !matches!(self, Self::Caffe | Self::Torch | Self::VggFace) {
             return Ok(());
         }
         let what = format!("preprocessing `{self}` is of 3 colours, the network's images have {channels} channel(s)");
@@ -206,7 +212,7 @@ impl Split for Preprocessed {
 mod tests {
     use super::*;
 
-    /// What Keras 3.15's `preprocess_input` gives for one pixel of red 10, green 128, blue 255.
+    /// What Keras 3.15's `preprocess_input` gives for one pixel of red 10, green 128, blue 255; `vggface` is by its definition.
     #[test]
     fn keras_values() {
         let pixel = [10.0, 128.0, 255.0f32];
@@ -215,6 +221,7 @@ mod tests {
             ("tf", [-0.921_568_6, 0.003_921_57, 1.0]),
             ("caffe", [151.061, 11.221, -113.68]),
             ("torch", [-1.946_656_4, 0.205_182_1, 2.64]),
+            ("vggface", [255.0 - 93.594, 128.0 - 104.7624, 10.0 - 129.1863]),
             ("none", [10.0, 128.0, 255.0]),
         ] {
             let mut x = pixel.map(|v| v / 255.0);

@@ -14,6 +14,7 @@ pub use stack::Stack;
 pub use summary::Summary;
 pub use variant::Variant;
 
+use crate::data::Preprocess;
 use crate::error::{Error, Result, nearest};
 use crate::graph::{Freeze, Graph};
 
@@ -30,6 +31,8 @@ pub struct Model {
     pub classes: usize,
     /// Whether its report begins with the body frozen.
     pub frozen: bool,
+    /// How the images of its body's published weights are made (`preprocess_input` of the body's module in keras.applications).
+    pub preprocess: Preprocess,
     build: fn(Stack, usize) -> Stack,
 }
 
@@ -57,6 +60,16 @@ impl Model {
         let own = if self.frozen { Freeze::Body } else { Freeze::Nothing };
         graph.freeze(variant.freeze.as_ref().unwrap_or(&own))?;
         Ok(graph)
+    }
+
+    /// How images are made where nothing says it: for weights without such a word, those of keras.applications, as these were
+    /// trained; from scratch pixels / 255, as in the reports, or pixels for a body that begins with the division itself.
+    pub fn preprocessing(&self, weights: bool) -> Preprocess {
+        match self.preprocess {
+            Preprocess::None => Preprocess::None,
+            of_body if weights => of_body,
+            _ => Preprocess::Unit,
+        }
     }
 
     /// Height, width and channels of a variant's input.
@@ -126,6 +139,36 @@ mod tests {
                 (total, trainable, total - trainable),
                 "{name}"
             );
+        }
+    }
+
+    /// `preprocess_input` of vgg16, vgg19 and resnet50 is caffe's, of inception_v3, inception_resnet_v2 and resnet_v2 tf's; those of
+    /// the EfficientNets do nothing, because the bodies begin with a Rescaling. Mini-XCEPTION's authors map pixels to -1 to 1.
+    #[test]
+    fn images_are_made_as_the_weights_or_the_report_want_them() {
+        use Preprocess::{Caffe, None, Tf, Unit, VggFace};
+        for (name, pretrained, scratch) in [
+            ("fer4-vgg16", Caffe, Unit),
+            ("fer8-vgg19", Caffe, Unit),
+            ("fer3-vggface", VggFace, Unit),
+            ("fer4-resnet101", Caffe, Unit),
+            ("fer3-resnet50", Caffe, Unit),
+            ("fer8-resnet152v2", Tf, Unit),
+            ("fer8-inceptionv3", Tf, Unit),
+            ("fer8-inceptionresnetv2", Tf, Unit),
+            ("fer8-efficientnetb7", None, None),
+            ("fer7-efficientnetv2l", None, None),
+            ("mini-xception", Tf, Unit),
+            ("fer7-cnn3-bn", Unit, Unit),
+        ] {
+            let model = find(name).expect("listed");
+            assert_eq!((model.preprocessing(true), model.preprocessing(false)), (pretrained, scratch), "{name}");
+        }
+        for model in MODELS {
+            let graph = model.graph(model.classes).expect("builds");
+            let own = graph.nodes.first().is_some_and(|n| n.op.name() == "rescaling");
+            assert_eq!(model.preprocess == None, own, "{}: who divides", model.name);
+            model.preprocess.check(model.input[2]).expect("its channels");
         }
     }
 

@@ -24,7 +24,7 @@ pub struct Config {
     /// A checkpoint or a file of Keras's whose parameters to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
-    /// What is made of the pixels; what the weights say, or `unit`, if absent.
+    /// What is made of the pixels; if absent what the weights say, or [`Model::preprocessing`](crate::models::Model::preprocessing).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preprocess: Option<Preprocess>,
     /// Side of the input, or height and width as `96x128`; the network's own if absent.

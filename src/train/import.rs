@@ -1,7 +1,7 @@
 //! A file of Keras's as a checkpoint that `evaluate`, `predict` and `train` take.
 
 use super::saved;
-use super::start::description_of;
+use super::start::{kept, preprocessing_of};
 use crate::data::{InputSpec, Preprocess, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Checkpoint, Meta};
@@ -94,21 +94,42 @@ fn meta(graph: &Graph, options: &Import, notes: &mut Vec<String>) -> Result<Meta
             (0..outputs).map(|i| i.to_string()).collect()
         }
     };
-    let preprocessing = options.preprocess.unwrap_or_else(|| {
-        let first = graph.nodes.first().map_or("", |n| n.op.name());
-        let (guess, why) = match first {
-            "rescaling" | "normalization" => {
-                (Preprocess::None, "its first layers make the inputs from pixels 0 to 255")
-            }
-            _ => (Preprocess::Unit, "inputs are taken as pixels / 255"),
-        };
-        notes.push(format!(
-            "the file does not say how its images were made: {why} (`{guess}`); --preprocess says otherwise"
-        ));
-        guess
-    });
+    let preprocessing = match (options.preprocess, &options.model) {
+        (Some(said), _) => said,
+        (None, model) => {
+            let (guess, why) = match model {
+                Some(name) => {
+                    let model = models::find(name)?;
+                    (model.preprocessing(true), "inputs are made as for the published weights of its body")
+                }
+                None => preprocessing_of(graph),
+            };
+            notes.push(format!(
+                "the file does not say how its images were made: {why} (`{guess}`); --preprocess says otherwise"
+            ));
+            guess
+        }
+    };
     preprocessing.check(channels)?;
-    let (model, freeze, network) = (graph.name.clone(), None, description_of(graph, None)?);
+    let (model, (network, freeze)) = (graph.name.clone(), kept(graph, None)?);
     let (task, input, kernels) = (Task::Classes, [height, width, channels], Default::default());
     Ok(Meta { model, network, freeze, task, classes, input, preprocessing, kernels, temperature: None, progress: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_alone_take_images_as_those_of_their_body_do() {
+        let graph = models::find("fer8-vgg16").and_then(|model| model.graph(8)).expect("builds");
+        let of_vgg = Import { model: Some(graph.name.clone()), ..Import::default() };
+        let mut notes = Vec::new();
+        assert_eq!(meta(&graph, &of_vgg, &mut notes).expect("described").preprocessing, Preprocess::Caffe);
+        assert!(notes.iter().any(|n| n.contains("published weights") && n.contains("`caffe`")), "{notes:?}");
+        let told = Import { preprocess: Some(Preprocess::Unit), ..of_vgg };
+        assert_eq!(meta(&graph, &told, &mut Vec::new()).expect("described").preprocessing, Preprocess::Unit);
+        let whole = meta(&graph, &Import::default(), &mut Vec::new()).expect("described");
+        assert_eq!(whole.preprocessing, Preprocess::Unit);
+    }
 }

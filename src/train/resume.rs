@@ -1,10 +1,13 @@
 //! Whether a checkpoint and the settings are of the same run.
 
 use super::config::Config;
+use super::evaluate::graph_of;
+use super::phase::Phase;
 use super::run::RunFolder;
 use crate::data::{Dataset, InputSpec, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Meta, Progress};
+use crate::graph::Graph;
 use crate::models::file;
 use std::path::Path;
 
@@ -14,6 +17,18 @@ use std::path::Path;
 /// A folder that holds no run.
 pub fn config_of(run: &Path) -> Result<Config> {
     Config::read(&RunFolder::open(run)?.config())
+}
+
+/// What a checkpoint's network was frozen by, if not as the phase says.
+fn frozen_otherwise(meta: &Meta, path: &Path, phase: &Phase) -> Result<Option<String>> {
+    if meta.network.is_none() {
+        let said = || meta.freeze.as_ref().map_or("no --freeze".to_owned(), ToString::to_string);
+        return Ok((meta.freeze != phase.freeze).then(said));
+    }
+    let graph = graph_of(meta, path)?;
+    let frozen = |graph: &Graph| graph.nodes.iter().map(|n| n.frozen).collect::<Vec<_>>();
+    let same = frozen(&phase.graph(&graph)?) == frozen(&graph);
+    Ok((!same).then(|| "other layers frozen".to_owned()))
 }
 
 /// Where the training that a checkpoint goes on with stands, if the settings continue it.
@@ -45,8 +60,7 @@ pub(super) fn continues(meta: &Meta, path: &Path, config: &Config, dataset: &Dat
     let Some(phase) = phases.get(progress.phase) else {
         return refuse(format!("is in phase {}; the settings have {}", progress.phase + 1, phases.len()));
     };
-    if meta.freeze != phase.freeze {
-        let said = meta.freeze.as_ref().map_or("no --freeze".to_owned(), ToString::to_string);
+    if let Some(said) = frozen_otherwise(meta, path, phase)? {
         return refuse(format!("was trained with {said}"));
     }
     if progress.batch != phase.batch || progress.seed != config.seed || progress.lr != phase.lr {

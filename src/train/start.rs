@@ -49,23 +49,28 @@ impl Start {
     /// An unknown model, a file that cannot be read, or a file without a network where no model is named.
     pub fn read(config: &Config) -> Result<Self> {
         let Some(path) = &config.weights else {
-            return Self::of_name(&config.model, config.variant()?, config.preprocess.unwrap_or_default(), None);
+            let own = models::find(&config.model).map_or_else(|_| Preprocess::default(), |m| m.preprocessing(false));
+            return Self::of_name(&config.model, config.variant()?, config.preprocess.unwrap_or(own), None);
         };
         let Weights { network, preprocess, source } = read_weights(path)?;
-        let preprocess = config.preprocess.or(preprocess).unwrap_or_default();
+        let said = config.preprocess.or(preprocess);
         let weights = Some((path.clone(), source));
         if file::is_file(&config.model) {
-            return Self::of_name(&config.model, config.variant()?, preprocess, weights);
+            return Self::of_name(&config.model, config.variant()?, said.unwrap_or_default(), weights);
         }
         let named = models::find(&config.model);
         match (named, network) {
-            (Ok(model), _) => Self::of_model(model, config.variant()?, preprocess, weights),
+            (Ok(model), _) => {
+                let preprocess = said.unwrap_or(model.preprocessing(true));
+                Self::of_model(model, config.variant()?, preprocess, weights)
+            }
             (Err(_), Some((name, graph))) if config.model.is_empty() || config.model == name => {
                 let Variant { size, freeze } = config.variant()?;
                 if let Some([height, width]) = size {
                     let what = format!("--size {height}x{width}: the network in {} has its own", path.display());
                     return Err(Error::usage(what, "--size goes with a --model that `fer-gpu models` lists"));
                 }
+                let preprocess = said.unwrap_or(preprocessing_of(&graph).0);
                 let mut start = Self::of_graph(name, &graph, preprocess, weights)?;
                 if let Network::Described(_, frozen) = &mut start.network {
                     *frozen = freeze;
@@ -178,22 +183,35 @@ impl Start {
             Some(first) => format!("; the last {}, from {first} on, start anew", fresh.len()),
             None => String::new(),
         };
-        Ok(Some(format!("{count} of {} tensors are those of {}{rest}", snapshot.parameters.len(), path.display())))
+        let (all, preprocess) = (snapshot.parameters.len(), self.preprocess);
+        Ok(Some(format!("{count} of {all} tensors are those of {}{rest}; preprocessing {preprocess}", path.display())))
     }
 }
 
-/// The description of a network, unless the registry builds the very same by its name, size and frozen layers.
+/// How the images of a network that nothing more is known of are made, and why.
+pub(super) fn preprocessing_of(graph: &Graph) -> (Preprocess, &'static str) {
+    match graph.nodes.first().map_or("", |n| n.op.name()) {
+        "rescaling" | "normalization" => (Preprocess::None, "its first layers make the inputs from pixels 0 to 255"),
+        _ => (Preprocess::Unit, "inputs are taken as pixels / 255"),
+    }
+}
+
+/// What a checkpoint keeps of a network beside its name, size and classes: what is frozen, if the registry builds the very same
+/// from all of that, and otherwise the whole description, which says for each layer whether it is frozen.
+pub(super) type Kept = (Option<Description>, Option<Freeze>);
+
+/// See [`Kept`].
 ///
 /// # Errors
 /// An op that no file can hold.
-pub(super) fn description_of(graph: &Graph, freeze: Option<&Freeze>) -> Result<Option<Description>> {
+pub(super) fn kept(graph: &Graph, freeze: Option<&Freeze>) -> Result<Kept> {
     let description = Description::of(graph)?;
     let size = graph.input().dims().get(..2).and_then(|side| side.try_into().ok());
     let variant = Variant { size, freeze: freeze.cloned() };
     let same = models::find(&graph.name)
         .and_then(|model| model.variant(graph.output().elements(), &variant))
         .and_then(|built| Description::of(&built));
-    Ok(if same.is_ok_and(|built| built == description) { None } else { Some(description) })
+    Ok(if same.is_ok_and(|built| built == description) { (None, variant.freeze) } else { (Some(description), None) })
 }
 
 /// Reads a checkpoint or a file of Keras's, by content.
@@ -233,4 +251,50 @@ fn is_keras(path: &Path) -> Result<bool> {
     let mut magic = Vec::new();
     std::io::Read::read_to_end(&mut std::io::Read::take(file, 4), &mut magic).map_err(Error::io("read", path))?;
     Ok(magic == b"\x89HDF" || magic == b"PK\x03\x04")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::formats::export::Network as Exported;
+    use crate::graph::Parameters;
+
+    /// A file of Keras's says nothing of preprocessing: its network's name does, unless the settings do.
+    #[test]
+    fn images_are_made_as_the_weights_want_them() {
+        let graph = models::find("mini-xception").unwrap().graph(7).unwrap();
+        let layout = Parameters::new(&graph);
+        let tensor = |(i, slot): (usize, &crate::graph::Slot)| {
+            let (name, shape) = (slot.name.clone(), slot.spec.shape.clone());
+            NamedTensor { name, shape, values: layout.initial(i, 0) }
+        };
+        let parameters: Vec<NamedTensor> = layout.slots.iter().enumerate().map(tensor).collect();
+        let meta = Meta {
+            model: graph.name.clone(),
+            network: None,
+            task: crate::data::Task::Classes,
+            classes: (0..7).map(|i| i.to_string()).collect(),
+            input: [64, 64, 1],
+            freeze: None,
+            preprocessing: Preprocess::Unit,
+            kernels: Default::default(),
+            temperature: None,
+            progress: None,
+        };
+        let exported = Exported { graph: &graph, parameters: &parameters, meta: &meta, half: false };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mini.h5");
+        std::fs::write(&path, keras::to_bytes(&exported).unwrap()).unwrap();
+
+        let preprocess = |config: &Config| Start::read(config).unwrap().preprocess;
+        let with_weights = Config { model: "mini-xception".into(), weights: Some(path), ..Config::default() };
+        assert_eq!(preprocess(&with_weights), Preprocess::Tf);
+        let told = Config { preprocess: Some(Preprocess::Unit), ..with_weights.clone() };
+        assert_eq!(preprocess(&told), Preprocess::Unit);
+        let from_scratch = Config { weights: None, ..with_weights };
+        assert_eq!(preprocess(&from_scratch), Preprocess::Unit);
+        let divides_itself = Config { model: "fer8-efficientnetb0".into(), ..from_scratch };
+        assert_eq!(preprocess(&divides_itself), Preprocess::None);
+    }
 }

@@ -10,14 +10,14 @@ use super::phase::Phase;
 use super::resume::continues;
 use super::run::RunFolder;
 use super::saved;
-use super::start::{Start, description_of};
+use super::start::{Kept, Start, kept};
 use super::task::validate;
 use crate::data::loader::{Loader, read_now};
 use crate::data::{Dataset, Preprocess, Task};
 use crate::error::Result;
 use crate::formats::checkpoint::{Checkpoint, Progress};
 use crate::formats::tensorboard::EventFile;
-use crate::graph::{At, Augmentation, Description, Executor, Graph, Metrics, Profile, Snapshot};
+use crate::graph::{At, Augmentation, Executor, Graph, Metrics, Profile, Snapshot};
 use crate::optim::Length;
 use crate::philox::Philox;
 use std::sync::Arc;
@@ -42,9 +42,9 @@ pub struct Trainer<'a> {
     executor: Box<dyn Executor>,
     progress: Progress,
     preprocess: Preprocess,
+    /// What its checkpoints keep of the network.
+    kept: Kept,
     augmentation: Option<Arc<dyn Augmentation>>,
-    /// The network's layers, if name, size and frozen layers do not say it all.
-    network: Option<Description>,
     /// At least one; `progress.phase` is one of them.
     phases: Vec<Phase>,
     /// What came of `weights`.
@@ -133,7 +133,7 @@ impl<'a> Trainer<'a> {
         }
         let augmentation = config.augmentation(dataset.train.input(), preprocess);
         let executor = device.ready(&graph, dataset, &progress, config.optimizer()?, augmentation.as_ref())?;
-        let network = description_of(&graph, phases[progress.phase].freeze.as_ref())?;
+        let kept = kept(&graph, phases[progress.phase].freeze.as_ref())?;
         Ok(Self {
             config,
             dataset,
@@ -145,7 +145,7 @@ impl<'a> Trainer<'a> {
             preprocess,
             augmentation,
             phases,
-            network,
+            kept,
             note: None,
             waited: Duration::ZERO,
             deadline: None,
@@ -204,11 +204,11 @@ impl<'a> Trainer<'a> {
         let phase = &self.phases[progress.phase];
         (progress.batch, progress.lr) = (phase.batch, phase.lr);
         let graph = Arc::new(phase.graph(&self.graph)?);
-        let network = description_of(&graph, phase.freeze.as_ref())?;
+        let kept = kept(&graph, phase.freeze.as_ref())?;
         let (optimizer, augmentation) = (self.config.optimizer()?, self.augmentation.as_ref());
         let mut executor = self.device.ready(&graph, self.dataset, &progress, optimizer, augmentation)?;
         executor.restore(&Snapshot { parameters, ..Snapshot::default() })?;
-        Ok(Self { executor, progress, graph, network, ..self })
+        Ok(Self { executor, progress, graph, kept, ..self })
     }
 
     /// Tells which phase it is in, if there are several.
@@ -346,7 +346,7 @@ impl<'a> Trainer<'a> {
         }
         let training = start.elapsed().as_secs_f64();
         observer.validating(epoch + 1);
-        let (validation, outputs) = validate(self.executor.as_mut(), self.dataset, batch)?;
+        let (validation, outputs) = validate(self.executor.as_mut(), self.dataset, self.progress.batch)?;
         if validation.not_finite {
             // The last steps' batches show the layer; a checkpoint of such parameters would be worth nothing.
             return Err(self.not_finite(&recent, step));

@@ -61,7 +61,8 @@ pub struct Meta {
     pub classes: Vec<String>,
     /// Height, width and channels of the input.
     pub input: [usize; 3],
-    /// Which layers are frozen; what the network's report freezes if absent. `network`, if there, says it too.
+    /// Which layers of a network without `network` are frozen; what its report freezes if absent. `network` says it layer by
+    /// layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freeze: Option<Freeze>,
     /// How pixels become inputs.

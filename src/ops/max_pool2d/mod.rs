@@ -3,24 +3,23 @@
 //! `y[n, h, w, c] = max_{i, j} x[n, h*sh + i - ph, w*sw + j - pw, c]` over the taps (i, j) that lie on the map: padding never
 //! wins, whatever the inputs' sign.
 //!
-//! Shapes: `x [n, h_in, w_in, c]`, `y [n, h_out, w_out, c]`; sizes and padding as [`Axis`]. Saved: `argmax [n, h_out, w_out, c]`,
+//! Shapes: `x [n, h_in, w_in, c]`, `y [n, h_out, w_out, c]`; sizes and padding as [`Windows`]. Saved: `argmax [n, h_out, w_out, c]`,
 //! u32 words on the GPU, the number `i * window_w + j` of the winning tap. **Ties** go to the first tap in row-major order, as in
 //! TensorFlow. **A NaN** wins over everything, the first over later ones: a network that diverges shows it in its output.
 //! Backward gathers: `dx` of a pixel adds, in row-major order, the `dy` of the at most `ceil(window / stride)^2` windows over it
-//! whose argmax it is. It reads neither `x` nor `y`. Errors: inputs that are not images, windows that do not fit ([`Axis`]) or
-//! have more taps than one invocation may loop over.
+//! whose argmax it is. It reads neither `x` nor `y`. Errors: inputs that are not images, windows that do not fit or have too many
+//! taps ([`Windows::new`]).
 
 mod gpu;
 mod reference;
 
-use super::window::{Axis, Padding};
+use super::window::{Padding, Windows};
 use super::{
     Case, Fuses, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op,
 };
-use super::{Tolerance, image_dims, single};
-use crate::error::{Error, Result};
+use super::{Tolerance, single};
+use crate::error::Result;
 use crate::gpu::Recorder;
-use crate::gpu::grid::MAX_TRIPS;
 use crate::tensor::Shape;
 
 /// The op.
@@ -34,41 +33,20 @@ pub struct MaxPool2d {
     pub padding: Padding,
 }
 
-/// The most taps of a window: a nested loop makes up to two trips a tap.
-const MAX_TAPS: usize = MAX_TRIPS / 2;
-
-/// The geometry of a sample.
-#[derive(Clone, Copy, Debug)]
-struct Geometry {
-    h: Axis,
-    w: Axis,
-    c: usize,
-}
-
 impl MaxPool2d {
     /// A square window that moves by its own size, without padding: Keras's defaults.
     pub fn new(window: usize) -> Self {
         Self { window: [window; 2], stride: [window; 2], padding: Padding::Valid }
     }
 
-    fn geometry(&self, x: &Shape) -> Result<Geometry> {
-        let [h, w, c] = image_dims("max_pool2d", x)?;
-        let [window_h, window_w] = self.window;
-        if window_h.saturating_mul(window_w) > MAX_TAPS {
-            let what = format!("a window of {window_h} x {window_w} is over the limit of {MAX_TAPS} elements");
-            return Err(Error::shape("max_pool2d", what));
-        }
-        if c == 0 {
-            return Err(Error::shape("max_pool2d", format!("takes at least 1 channel, found {x}")));
-        }
-        let axis = |i: usize, size| Axis::new("max_pool2d", size, self.window[i], self.stride[i], self.padding);
-        Ok(Geometry { h: axis(0, h)?, w: axis(1, w)?, c })
+    fn windows(&self, x: &Shape) -> Result<Windows> {
+        Windows::new("max_pool2d", x, self.window, self.stride, self.padding)
     }
-}
 
-/// The geometry of a batch whose shape `infer` has already taken.
-fn checked(op: &MaxPool2d, batch: &Shape) -> Geometry {
-    op.geometry(&Shape::new(&batch.dims()[1..])).expect("infer has taken this shape")
+    /// The windows over a batch whose shape `infer` has already taken.
+    fn checked(&self, batch: &Shape) -> Windows {
+        self.windows(&Shape::new(&batch.dims()[1..])).expect("infer has taken this shape")
+    }
 }
 
 impl Op for MaxPool2d {
@@ -81,7 +59,7 @@ impl Op for MaxPool2d {
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
-        let g = self.geometry(single("max_pool2d", inputs)?)?;
+        let g = self.windows(single("max_pool2d", inputs)?)?;
         Ok([g.h.output, g.w.output, g.c].into())
     }
 
@@ -94,19 +72,19 @@ impl Op for MaxPool2d {
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
-        reference::forward(&checked(self, &io.x[0].shape), io)
+        reference::forward(&self.checked(&io.x[0].shape), io)
     }
 
     fn backward_reference(&self, io: &HostBackward<'_>) -> HostGradients {
-        reference::backward(&checked(self, &io.x[0].shape), io)
+        reference::backward(&self.checked(&io.x[0].shape), io)
     }
 
     fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-        gpu::record_forward(&checked(self, &io.x[0].shape), rec, io)
+        gpu::record_forward(&self.checked(&io.x[0].shape), rec, io)
     }
 
     fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
-        gpu::record_backward(&checked(self, &io.x[0].shape), rec, io)
+        gpu::record_backward(&self.checked(&io.x[0].shape), rec, io)
     }
 }
 

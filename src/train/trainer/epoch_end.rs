@@ -82,13 +82,14 @@ impl Trainer<'_> {
     /// Writes `last.safetensors`.
     pub(super) fn save(&self) -> Result<Checkpoint> {
         let InputSpec { height, width, channels } = self.dataset.train.input();
+        let (network, freeze) = self.kept.clone();
         let meta = Meta {
             model: self.graph.name.clone(),
-            network: self.network.clone(),
+            network,
             task: self.dataset.task,
             classes: self.dataset.classes.clone(),
             input: [height, width, channels],
-            freeze: self.phase().freeze.clone(),
+            freeze,
             preprocessing: self.preprocess,
             kernels: self.device.choices(),
             temperature: None,
