@@ -97,7 +97,8 @@ impl Frames {
             } else {
                 word.push(byte[0].into());
             }
-            if word.len() > 10 {
+            // What is no picture may be too short for a whole header.
+            if word.len() > 10 || words.first().is_some_and(|first| first != "P6") {
                 break;
             }
         }
