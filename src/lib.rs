@@ -17,8 +17,8 @@
 //! |---|---|
 //! | [`cli`] | the command, one file a subcommand |
 //! | [`search`] | random search over settings, by several processes |
-//! | [`train`], [`verify`] | the loop, run folders; op cases against the reference and finite differences |
-//! | [`models`], [`data`], [`eval`], [`formats`] | networks by name; images; figures and plots; checkpoints |
+//! | [`train`], [`verify`], [`explain`] | the loop, run folders; op cases against the reference and finite differences; maps of what a score depends on |
+//! | [`models`], [`data`], [`faces`], [`eval`], [`formats`] | networks by name; images; faces in photographs; figures and plots; checkpoints |
 //! | [`graph`] | graphs, plans, the two executors |
 //! | [`ops`], [`optim`] | contract, f64 reference, GPU encoding and cases of each op; Adam |
 //! | [`gpu`] | adapters, buffers, kernels, recorded programs |
@@ -36,6 +36,8 @@ pub mod cli;
 pub mod data;
 pub mod error;
 pub mod eval;
+pub mod explain;
+pub mod faces;
 pub mod formats;
 pub mod gpu;
 pub mod graph;

@@ -90,9 +90,10 @@ fn train_evaluate_and_predict_agree() {
     assert_eq!(rows.len(), 10);
     let csv = fer(&["predict", out, &test, "--csv"]).expect(0, &[]).out;
     let table = fer(&["predict", out, &test]).expect(0, &[]).out;
-    assert_eq!(csv.lines().next().unwrap(), format!("file,label,probability,{}", CLASSES.join(",")));
+    let head = format!("file,label,probability,{},x,y,width,height", CLASSES.join(","));
+    assert_eq!(csv.lines().next().unwrap(), head);
     for ((row, csv), table) in rows.iter().zip(csv.lines().skip(1)).zip(table.lines().skip(1)) {
-        assert_eq!(keys(row), sorted(["file", "label", "probability", "probabilities"]));
+        assert_eq!(keys(row), sorted(["file", "box", "label", "probability", "probabilities"]));
         let (file, label) = (row["file"].as_str().unwrap(), row["label"].as_str().unwrap());
         assert!(csv.starts_with(&format!("{file},{label},")), "{csv}");
         assert!(table.starts_with(file) && table[file.len()..].trim_start().starts_with(label), "{table}");
@@ -100,7 +101,7 @@ fn train_evaluate_and_predict_agree() {
         assert!((each.iter().sum::<f64>() - 1.0).abs() < 1e-5);
         assert_eq!(row["probabilities"][label], row["probability"]);
         assert!(each.iter().all(|p| *p <= row["probability"].as_f64().unwrap()));
-        let in_csv: Vec<f64> = csv.rsplit(',').take(7).map(|p| p.parse().unwrap()).collect();
+        let in_csv: Vec<f64> = csv.rsplit(',').skip(4).take(7).map(|p| p.parse().unwrap()).collect();
         assert!(in_csv.iter().rev().zip(&each).all(|(a, b)| (a - b).abs() < 1e-6), "{csv}");
     }
     assert_eq!(table.lines().count(), 11);
@@ -174,7 +175,9 @@ fn help_is_short_and_has_examples() {
     let (_, commands) = help.split_once("Commands:\n").unwrap();
     let names: Vec<&str> =
         commands.lines().take_while(|l| !l.is_empty()).filter_map(|l| l.split_whitespace().next()).collect();
-    for name in ["train", "search", "evaluate", "predict", "models", "summary", "devices", "verify", "synth", "man"] {
+    for name in
+        ["train", "search", "evaluate", "explain", "predict", "models", "summary", "devices", "verify", "synth", "man"]
+    {
         assert!(names.contains(&name), "{names:?}");
     }
     for name in names.into_iter().filter(|n| *n != "help") {

@@ -7,6 +7,8 @@ use crate::gpu::Tune;
 use crate::models::Variant;
 use crate::train::{Device, Opened, Tuning};
 use clap::Args;
+use std::collections::HashSet;
+use std::path::Path;
 
 /// Where to compute.
 #[derive(Clone, Debug, Args)]
@@ -91,6 +93,13 @@ impl VariantArgs {
     pub(super) fn variant(&self) -> Result<Variant> {
         Variant::parse(self.size.as_deref(), self.freeze.as_deref(), self.unfreeze_last)
     }
+}
+
+/// A name for what is written about a file: its own without the ending, with a number if another file has it already.
+pub(super) fn unique(file: &Path, taken: &mut HashSet<String>) -> String {
+    let stem = file.file_stem().map_or_else(|| "image".into(), |s| s.to_string_lossy().into_owned());
+    let names = std::iter::once(stem.clone()).chain((2..).map(|i| format!("{stem}-{i}")));
+    names.into_iter().find(|name| taken.insert(name.clone())).unwrap_or(stem)
 }
 
 /// What to do about images that cannot be read.

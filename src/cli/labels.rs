@@ -3,46 +3,92 @@
 use super::out::{print, print_json};
 use crate::data::Task;
 use crate::error::{Error, Result};
+use crate::faces::FaceBox;
 use serde::{Serialize, Serializer};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Classes shown in the table.
 const TOP: usize = 3;
 
-/// What a network says of an image. Fields are in the order of the JSON's keys.
+/// Where something was looked at: an image, a face in a photograph, a frame of a video.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The file.
+    pub(super) file: PathBuf,
+    /// Seconds from the beginning of a video.
+    pub(super) time: Option<f64>,
+    /// The face; none for a whole image, and where no face was found.
+    pub(super) face: Option<FaceBox>,
+}
+
+/// What a network says of a place. Fields are in the order of the JSON's keys.
+#[derive(Debug, Serialize)]
+pub(super) struct Prediction {
+    file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<f64>,
+    #[serde(rename = "box")]
+    face: Option<FaceBox>,
+    #[serde(flatten)]
+    said: Said,
+}
+
+/// All none where no face was found.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(super) enum Prediction {
-    /// Of a classifier.
+enum Said {
+    /// By a classifier.
     Class {
-        file: String,
-        label: String,
-        probability: f32,
+        label: Option<String>,
+        probability: Option<f32>,
         #[serde(serialize_with = "as_map")]
-        probabilities: Vec<(String, f32)>,
+        probabilities: Option<Vec<(String, f32)>>,
     },
-    /// Of a network that predicts values.
+    /// By a network that predicts values.
     Values {
-        file: String,
         #[serde(serialize_with = "as_map")]
-        values: Vec<(String, f32)>,
+        values: Option<Vec<(String, f32)>>,
     },
 }
 
 /// `{class: probability}` in the network's order.
-fn as_map<S: Serializer>(pairs: &[(String, f32)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(pairs.iter().map(|(class, p)| (class, p)))
+fn as_map<S: Serializer>(pairs: &Option<Vec<(String, f32)>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match pairs {
+        Some(pairs) => serializer.collect_map(pairs.iter().map(|(class, p)| (class, p))),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl Prediction {
     /// Of finite values, one an output and at least one. Of equal probabilities the first in the network's order leads.
-    pub(super) fn new(file: String, task: Task, names: &[String], values: &[f32]) -> Self {
+    pub(super) fn new(place: &Place, task: Task, names: &[String], values: &[f32]) -> Self {
         let values: Vec<(String, f32)> = names.iter().cloned().zip(values.iter().copied()).collect();
-        match task {
-            Task::Values => Self::Values { file, values },
+        let said = match task {
+            Task::Values => Said::Values { values: Some(values) },
             Task::Classes => {
                 let (label, probability) = ranked(&values).first().copied().cloned().unwrap_or_default();
-                Self::Class { file, label, probability, probabilities: values }
+                Said::Class { label: Some(label), probability: Some(probability), probabilities: Some(values) }
+            }
+        };
+        Self { said, ..Self::no_face(place, task) }
+    }
+
+    /// Of a place where no face was found.
+    pub(super) fn no_face(place: &Place, task: Task) -> Self {
+        let said = match task {
+            Task::Values => Said::Values { values: None },
+            Task::Classes => Said::Class { label: None, probability: None, probabilities: None },
+        };
+        Self { file: place.file.display().to_string(), time: place.time, face: place.face, said }
+    }
+
+    /// `happy 0.98`, or the values, for a face that something is said of.
+    pub(super) fn caption(&self) -> Option<String> {
+        match &self.said {
+            Said::Class { label, probability, .. } => Some(format!("{} {:.2}", label.as_ref()?, (*probability)?)),
+            Said::Values { values } => {
+                let each = values.as_ref()?.iter().map(|(name, v)| format!("{name} {v:.2}"));
+                Some(each.collect::<Vec<_>>().join(" "))
             }
         }
     }
@@ -58,9 +104,9 @@ fn ranked(probabilities: &[(String, f32)]) -> Vec<&(String, f32)> {
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Aligned columns: file, label, probability, the most probable classes.
+    /// Aligned columns: file, label, probability, the most probable classes, the face's box.
     Table,
-    /// `file,label,probability,<classes>`, or `file,<values>`.
+    /// `file,label,probability,<classes>,x,y,width,height`, and `time` of videos.
     Csv,
     /// An array.
     Json,
@@ -73,18 +119,29 @@ pub(super) struct Printer<'a> {
     classes: &'a [String],
     file_width: usize,
     label_width: usize,
+    /// Whether there are times to print.
+    times: bool,
     started: bool,
     kept: Vec<Prediction>,
 }
 
+/// In the table, where there is nothing to label.
+const NO_FACE: &str = "no face";
+
 impl<'a> Printer<'a> {
-    /// For the predictions of these files.
-    pub(super) fn new(form: Form, (task, classes): (Task, &'a [String]), files: &[PathBuf]) -> Self {
+    /// For the predictions of these files, some of them videos.
+    pub(super) fn new(
+        form: Form,
+        (task, classes): (Task, &'a [String]),
+        files: &[PathBuf],
+        is_video: impl Fn(&Path) -> bool,
+    ) -> Self {
         let longest =
             |lengths: &mut dyn Iterator<Item = usize>, title: &str| lengths.max().unwrap_or(0).max(title.len());
         let file_width = longest(&mut files.iter().map(|f| f.display().to_string().chars().count()), "file");
-        let label_width = longest(&mut classes.iter().map(|c| c.chars().count()), "label");
-        Self { form, task, classes, file_width, label_width, started: false, kept: Vec::new() }
+        let label_width = longest(&mut classes.iter().map(|c| c.chars().count()), NO_FACE);
+        let times = files.iter().any(|file| is_video(file));
+        Self { form, task, classes, file_width, label_width, times, started: false, kept: Vec::new() }
     }
 
     /// Prints or keeps some more. False when nobody reads any more.
@@ -110,27 +167,35 @@ impl<'a> Printer<'a> {
 
     fn rows(&self, predictions: &[Prediction], head: bool) -> String {
         let (f, l) = (self.file_width, self.label_width);
+        let time = |text: &str| if self.times { format!("{text:>9}  ") } else { String::new() };
         let columns = || self.classes.iter().map(|name| (name, name.chars().count().max(8)));
         let mut text = match self.task {
             _ if !head => String::new(),
-            Task::Classes => format!("{:<f$}  {:<l$}  probability  top {TOP}\n", "file", "label"),
+            Task::Classes => format!("{:<f$}  {}{:<l$}  probability  top {TOP}\n", "file", time("time"), "label"),
             Task::Values => {
-                let names: String = columns().map(|(name, width)| format!("  {name:>width$}")).collect();
-                format!("{:<f$}{names}\n", "file")
+                let names: String = columns().map(|(name, width)| format!("{name:>width$}  ")).collect();
+                format!("{:<f$}  {}{}\n", "file", time("time"), names.trim_end())
             }
         };
         for p in predictions {
-            text += &match p {
-                Prediction::Class { file, label, probability, probabilities } => {
-                    let top = ranked(probabilities).into_iter().take(TOP).map(|(class, p)| format!("{class} {p:.4}"));
-                    let top = top.collect::<Vec<_>>().join(", ");
-                    format!("{file:<f$}  {label:<l$}  {probability:>11.4}  {top}\n")
+            let at = p.time.map_or_else(String::new, |t| format!("{t:.2} s"));
+            text += &format!("{:<f$}  {}", p.file, time(&at));
+            match &p.said {
+                Said::Class { label: Some(label), probability: Some(probability), probabilities: Some(all) } => {
+                    let top: Vec<String> =
+                        ranked(all).iter().take(TOP).map(|(class, p)| format!("{class} {p:.4}")).collect();
+                    text += &format!("{label:<l$}  {probability:>11.4}  {}", top.join(", "));
                 }
-                Prediction::Values { file, values } => {
-                    let each = columns().zip(values).map(|((_, width), (_, v))| format!("  {v:>width$.4}"));
-                    format!("{file:<f$}{}\n", each.collect::<String>())
+                Said::Values { values: Some(values) } => {
+                    let each = columns().zip(values).map(|((_, width), (_, v))| format!("{v:>width$.4}"));
+                    text += &each.collect::<Vec<_>>().join("  ");
                 }
-            };
+                Said::Class { .. } | Said::Values { .. } => text += NO_FACE,
+            }
+            if let Some(FaceBox { x, y, width, height }) = p.face {
+                text += &format!("  at {x},{y} {width}x{height}");
+            }
+            text.push('\n');
         }
         text
     }
@@ -143,19 +208,32 @@ impl<'a> Printer<'a> {
                 Task::Classes => &["file", "label", "probability"][..],
                 Task::Values => &["file"],
             };
-            writer
-                .write_record(fixed.iter().copied().chain(self.classes.iter().map(String::as_str)))
-                .map_err(failed)?;
+            let before = fixed.iter().copied().chain(self.classes.iter().map(String::as_str));
+            let after = ["x", "y", "width", "height"].into_iter().chain(self.times.then_some("time"));
+            writer.write_record(before.chain(after)).map_err(failed)?;
         }
         for p in predictions {
-            let (fixed, each) = match p {
-                Prediction::Class { file, label, probability, probabilities } => {
-                    (vec![file.clone(), label.clone(), probability.to_string()], probabilities)
+            let mut row = vec![p.file.clone()];
+            let each = match &p.said {
+                Said::Class { label, probability, probabilities } => {
+                    row.push(label.clone().unwrap_or_default());
+                    row.push(probability.map(|p| p.to_string()).unwrap_or_default());
+                    probabilities
                 }
-                Prediction::Values { file, values } => (vec![file.clone()], values),
+                Said::Values { values } => values,
             };
-            let each = each.iter().map(|(_, v)| v.to_string());
-            writer.write_record(fixed.into_iter().chain(each)).map_err(failed)?;
+            match each {
+                Some(each) => row.extend(each.iter().map(|(_, v)| v.to_string())),
+                None => row.extend(self.classes.iter().map(|_| String::new())),
+            }
+            match p.face {
+                Some(face) => row.extend([face.x, face.y, face.width, face.height].map(|v| v.to_string())),
+                None => row.extend([const { String::new() }; 4]),
+            }
+            if self.times {
+                row.push(p.time.map(|t| t.to_string()).unwrap_or_default());
+            }
+            writer.write_record(row).map_err(failed)?;
         }
         let bytes = writer.into_inner().map_err(|e| Error::io("write", "standard output")(e.into_error()))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())

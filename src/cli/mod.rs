@@ -7,7 +7,9 @@ mod compare;
 mod data;
 mod devices;
 mod evaluate;
+mod explain;
 mod export;
+mod faces;
 mod import;
 mod labels;
 mod models;
@@ -48,7 +50,9 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Score a trained network on a split of some data
     Evaluate(evaluate::EvaluateArgs),
-    /// Label images with a trained network
+    /// Show which parts of an image a network's answer depends on
+    Explain(explain::ExplainArgs),
+    /// Label images, the faces in photographs, or a video with a trained network
     Predict(predict::PredictArgs),
     /// Write a trained network for other programs
     Export(export::ExportArgs),
@@ -94,6 +98,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Train(args) => train::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),

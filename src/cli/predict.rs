@@ -1,29 +1,50 @@
 //! `fer-gpu predict`.
 
-use super::args::{BadFile, DeviceArgs};
-use super::labels::{Form, Prediction, Printer};
+use super::args::{BadFile, DeviceArgs, unique};
+use super::faces::{Choice, Look, Sight, look};
+use super::labels::{Form, Place, Prediction, Printer};
 use super::out::say;
-use crate::data::{InputSpec, find_images, read_image};
+use crate::data::{decode, find_images};
 use crate::error::{Error, Result};
+use crate::faces::video::is_video;
+use crate::faces::{Detector, FaceBox, annotate};
+use crate::formats::atomic::write_atomically;
 use crate::train::{Loaded, Saved};
 use clap::Args;
-use rayon::prelude::*;
+use image::ImageFormat;
+use std::collections::HashSet;
+use std::io::{BufRead, Cursor};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Flags of `predict`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  fer-gpu predict runs/train/1 face.jpg
-  fer-gpu predict runs/train/1 photos/ --csv > labels.csv
-  fer-gpu predict best.safetensors a.png b.png --json")]
+  fer-gpu predict runs/train/1 holiday.jpg --annotate labelled/
+  fer-gpu predict runs/train/1 crops/ --face none --csv > labels.csv
+  find . -name '*.jpg' | fer-gpu predict best.safetensors - --json
+  fer-gpu predict runs/train/1 talk.mp4 --fps 5 --csv
+
+Where no face is found, stderr and the row say so, and the exit code is 0; it is 3 where no image can be read.")]
 pub(super) struct PredictArgs {
     /// A run folder (its best checkpoint) or a checkpoint
     #[arg(value_name = "RUN|FILE.safetensors")]
     network: PathBuf,
-    /// Images of one face each, or folders, in which .png, .jpg, .jpeg and .bmp files are looked for at any depth
-    #[arg(value_name = "IMAGE|DIR", required = true)]
+    /// Images, videos (through ffmpeg), patterns (photos/*.jpg), folders of images at any depth, or - for paths from stdin
+    #[arg(value_name = "IMAGE|DIR|VIDEO|-", required = true)]
     images: Vec<PathBuf>,
+    /// Which faces to label
+    #[arg(long, default_value = "auto")]
+    face: Choice,
+    /// Share of a face's size that is added on each side before it is cut out
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2, allow_hyphen_values = true)]
+    margin: f32,
+    /// Write copies of the images (not of videos) with faces and labels drawn to a folder
+    #[arg(long, value_name = "DIR")]
+    annotate: Option<PathBuf>,
+    /// Frames a second of videos
+    #[arg(long, value_name = "N", default_value_t = 2.0, allow_hyphen_values = true)]
+    fps: f64,
     /// Images at a time
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
@@ -32,19 +53,33 @@ pub(super) struct PredictArgs {
     on_bad_file: BadFile,
     #[command(flatten)]
     device: DeviceArgs,
-    /// An array of {file, label, probability, probabilities}, or of {file, values}
+    /// An array of {file, box, label, probability, probabilities}, and time of videos; label null where no face is found
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Columns file, label, probability, and one a class; file and one a value
+    /// Columns file, label, probability, one a class, x, y, width, height of the face, and time of videos
     #[arg(long)]
     csv: bool,
 }
 
+/// What was seen so far.
+#[derive(Default)]
+struct Count {
+    places: usize,
+    labelled: usize,
+}
+
 pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
+    check(args)?;
     let saved = Saved::read(&args.network)?;
-    let files = find_images(&args.images)?;
+    let files = find_images(&named(args)?)?;
+    let finder = Detector::new()?;
     let device = args.device.open()?;
-    let batch = usize::from(args.batch).min(files.len());
+    if args.annotate.is_some() && files.iter().any(|file| is_video(file)) {
+        say!("note: --annotate draws on copies of images; nothing is drawn for videos");
+    }
+    // A few faces a photograph: no room is asked for what will not come. Nobody knows a video's.
+    let most = if files.iter().any(|file| is_video(file)) { usize::MAX } else { 4 * files.len() };
+    let batch = usize::from(args.batch).min(most);
     let mut network = saved.on(&device, batch)?;
     let form = match (args.json, args.csv) {
         (true, _) => Form::Json,
@@ -55,63 +90,148 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
         say!("probabilities are calibrated with temperature {t:.4}");
     }
     let classes = network.meta.classes.clone();
-    let mut printer = Printer::new(form, (network.meta.task, &classes), &files);
-    let mut labelled = 0;
-    for paths in files.chunks(batch) {
-        let (read, mut x) = read_batch(paths, network.input(), args.on_bad_file)?;
-        network.meta.preprocessing.apply(&mut x, network.input().channels);
-        if read.is_empty() {
-            continue;
+    let mut printer = Printer::new(form, (network.meta.task, &classes), &files, is_video);
+    let how = Look { input: network.input(), choice: args.face, margin: args.margin, finder: &finder };
+    let (mut count, mut read_on, mut copies) = (Count::default(), true, Copies::new(args.annotate.as_deref())?);
+    look(&how, &files, (batch, args.fps), args.on_bad_file, |sights| {
+        let predictions = label(&mut network, &args.network, &sights, batch)?;
+        count.places += sights.len();
+        count.labelled += sights.iter().filter(|sight| sight.pixels.is_some()).count();
+        for sight in sights.iter().filter(|sight| sight.pixels.is_none()) {
+            let at = sight.place.time.map(|t| format!(" at {t:.2} s")).unwrap_or_default();
+            say!("no face found in {}{at}", sight.place.file.display());
         }
-        labelled += read.len();
-        let predictions = label(&mut network, &args.network, &read, &x)?;
-        if !printer.push(predictions)? {
-            return Ok(ExitCode::SUCCESS);
-        }
+        copies.draw(&sights, &predictions)?;
+        read_on = printer.push(predictions)?;
+        Ok(read_on)
+    })?;
+    if !read_on {
+        return Ok(ExitCode::SUCCESS);
     }
-    if labelled == 0 {
-        let first = &args.images[0];
+    if count.places == 0 {
         let what = format!("none of the {} images can be read", files.len());
-        return Err(Error::data(first, what, "at least one PNG, JPEG or BMP image"));
+        return Err(Error::data(&args.images[0], what, "at least one PNG, JPEG or BMP image, or a video"));
     }
+    copies.finish()?;
     printer.finish()?;
+    if count.labelled == 0 {
+        say!(
+            "note: no face is found in any of the {} images or frames: faces are upright and look to the camera; \
+             --face none takes images that are crops",
+            count.places
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads images in parallel: those that could be read, and their pixels one after the other.
-fn read_batch(paths: &[PathBuf], input: InputSpec, on_bad: BadFile) -> Result<(Vec<&Path>, Vec<f32>)> {
-    let read = |path: &PathBuf| -> Result<Vec<f32>> {
-        let mut x = vec![0.0; input.len()];
-        read_image(path, input, &mut x).map(|()| x)
-    };
-    let images: Vec<Result<Vec<f32>>> = paths.par_iter().map(read).collect();
-    let (mut good, mut x) = (Vec::new(), Vec::with_capacity(paths.len() * input.len()));
-    for (path, image) in paths.iter().zip(images) {
-        match (image, on_bad) {
-            (Ok(image), _) => {
-                good.push(path.as_path());
-                x.extend(image);
-            }
-            (Err(e), BadFile::Skip) => say!("skipped {e}"),
-            (Err(e), BadFile::Fail) => return Err(e),
-        }
+fn check(args: &PredictArgs) -> Result<()> {
+    if !(0.0..=2.0).contains(&args.margin) {
+        return Err(Error::usage(format!("--margin {}", args.margin), "a share of the face's size, 0 to 2"));
     }
-    Ok((good, x))
+    if !(args.fps > 0.0 && args.fps <= 1000.0) {
+        return Err(Error::usage(format!("--fps {}", args.fps), "frames a second: over 0, at most 1000"));
+    }
+    Ok(())
 }
 
-/// Runs the network on a batch.
-fn label(network: &mut Loaded, from: &Path, files: &[&Path], x: &[f32]) -> Result<Vec<Prediction>> {
-    let probabilities = network.predict(x, files.len())?;
-    let classes = &network.meta.classes;
-    files
-        .iter()
-        .zip(probabilities.chunks_exact(classes.len()))
-        .map(|(file, values)| {
-            if let Some(bad) = values.iter().find(|p| !p.is_finite()) {
-                let what = format!("the network's output for {} holds {bad}", file.display());
-                return Err(Error::checkpoint(from, what, "its parameters have diverged: use an earlier checkpoint"));
+/// The paths that the user names, `-` replaced by the lines of stdin.
+fn named(args: &PredictArgs) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for path in &args.images {
+        if path != Path::new("-") {
+            paths.push(path.clone());
+            continue;
+        }
+        for line in std::io::stdin().lock().lines() {
+            let line = line.map_err(Error::io("read", "the paths on standard input"))?;
+            if !line.is_empty() {
+                paths.push(line.into());
             }
-            Ok(Prediction::new(file.display().to_string(), network.meta.task, classes, values))
-        })
-        .collect()
+        }
+    }
+    if paths.is_empty() {
+        return Err(Error::usage(
+            "no path on standard input",
+            "one path a line: find photos -name '*.jpg' | fer-gpu predict RUN -",
+        ));
+    }
+    Ok(paths)
+}
+
+/// Runs the network on what was seen, and labels it in its order.
+fn label(network: &mut Loaded, from: &Path, sights: &[Sight], batch: usize) -> Result<Vec<Prediction>> {
+    let (task, classes) = (network.meta.task, network.meta.classes.clone());
+    let mut probabilities = Vec::new();
+    let faces: Vec<&Vec<f32>> = sights.iter().filter_map(|sight| sight.pixels.as_ref()).collect();
+    for some in faces.chunks(batch) {
+        let mut x: Vec<f32> = some.iter().flat_map(|pixels| pixels.iter().copied()).collect();
+        network.meta.preprocessing.apply(&mut x, network.input().channels);
+        probabilities.extend(network.predict(&x, some.len())?);
+    }
+    let mut rows = probabilities.chunks_exact(classes.len());
+    let each = sights.iter().map(|Sight { place, pixels }| {
+        let Some(values) = pixels.as_ref().and_then(|_| rows.next()) else {
+            return Ok(Prediction::no_face(place, task));
+        };
+        if let Some(bad) = values.iter().find(|p| !p.is_finite()) {
+            let what = format!("the network's output for {} holds {bad}", place.file.display());
+            return Err(Error::checkpoint(from, what, "its parameters have diverged: use an earlier checkpoint"));
+        }
+        Ok(Prediction::new(place, task, &classes, values))
+    });
+    each.collect()
+}
+
+/// Copies of images with faces drawn. A file's faces may come in two lots; it is drawn when the next file begins.
+struct Copies<'a> {
+    folder: Option<&'a Path>,
+    names: HashSet<String>,
+    file: Option<PathBuf>,
+    drawn: Vec<(Place, String)>,
+}
+
+impl<'a> Copies<'a> {
+    fn new(folder: Option<&'a Path>) -> Result<Self> {
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        }
+        Ok(Self { folder, names: HashSet::new(), file: None, drawn: Vec::new() })
+    }
+
+    fn draw(&mut self, sights: &[Sight], predictions: &[Prediction]) -> Result<()> {
+        if self.folder.is_none() {
+            return Ok(());
+        }
+        for (sight, prediction) in sights.iter().zip(predictions).filter(|(sight, _)| sight.place.time.is_none()) {
+            if self.file.as_ref() != Some(&sight.place.file) {
+                self.finish()?;
+                self.file = Some(sight.place.file.clone());
+            }
+            if let Some(caption) = prediction.caption() {
+                self.drawn.push((sight.place.clone(), caption));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the copy of the file whose faces were collected; one without faces has none.
+    fn finish(&mut self) -> Result<()> {
+        let (Some(folder), Some(file)) = (self.folder, self.file.take()) else { return Ok(()) };
+        let drawn = std::mem::take(&mut self.drawn);
+        if drawn.is_empty() {
+            return Ok(());
+        }
+        let mut picture = decode(&file)?.to_rgb8();
+        for (place, caption) in drawn {
+            let (width, height) = picture.dimensions();
+            let whole = FaceBox { x: 0, y: 0, width, height };
+            annotate(&mut picture, place.face.unwrap_or(whole), &caption);
+        }
+        let path = folder.join(format!("{}.png", unique(&file, &mut self.names)));
+        let mut bytes = Cursor::new(Vec::new());
+        picture
+            .write_to(&mut bytes, ImageFormat::Png)
+            .map_err(|e| Error::data(&file, format!("its copy cannot be written ({e})"), "a smaller image"))?;
+        write_atomically(&path, |out| out.write_all(bytes.get_ref()))
+    }
 }

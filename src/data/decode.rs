@@ -8,8 +8,9 @@ use std::io::{BufReader, Cursor};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use image::error::{ImageError, LimitError, LimitErrorKind};
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::InputSpec;
 use super::store::check_length;
@@ -37,8 +38,11 @@ pub fn read_image(path: &Path, input: InputSpec, out: &mut [f32]) -> Result<()> 
     })
 }
 
-/// Decodes a file, whatever its extension says.
-pub(super) fn decode(path: &Path) -> Result<DynamicImage> {
+/// Decodes a file, whatever its extension says, and turns it upright as its EXIF data ask for.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn decode(path: &Path) -> Result<DynamicImage> {
     check_header(path)?;
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     guarded(path, || {
@@ -48,7 +52,14 @@ pub(super) fn decode(path: &Path) -> Result<DynamicImage> {
         limits.max_image_height = Some(MAX_SIDE);
         limits.max_alloc = Some(MAX_BYTES);
         reader.limits(limits);
-        reader.decode()
+        let mut decoder = reader.into_decoder()?;
+        if decoder.total_bytes() > MAX_BYTES {
+            return Err(ImageError::Limits(LimitError::from_kind(LimitErrorKind::InsufficientMemory)));
+        }
+        let orientation = decoder.orientation()?;
+        let mut image = DynamicImage::from_decoder(decoder)?;
+        image.apply_orientation(orientation);
+        Ok(image)
     })
 }
 
@@ -85,7 +96,7 @@ fn guarded<T>(path: &Path, decoder: impl FnOnce() -> image::ImageResult<T>) -> R
 }
 
 /// Writes an image as floats, resized and in the channels that the network takes. `out` has the right length.
-pub(super) fn write_floats(image: &DynamicImage, input: InputSpec, out: &mut [f32]) {
+pub fn write_floats(image: &DynamicImage, input: InputSpec, out: &mut [f32]) {
     let image = if input.channels == 1 {
         DynamicImage::ImageLuma8(image.to_luma8())
     } else {

@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use class_weight::ClassWeight;
-pub use decode::{MAX_SIDE, read_image};
+pub use decode::{MAX_SIDE, decode, read_image, write_floats};
 pub use loader::Loader;
 pub use preprocess::{Affine, Preprocess};
 pub use relabel::Relabelled;

@@ -20,14 +20,21 @@ pub(super) fn is_hidden(path: &Path) -> bool {
 
 /// The image files that `paths` mean, in their order: a file is itself, whatever it is called; a folder is every file
 /// below it that is called like an image, sorted. Hidden files and folders below it are passed over, and each folder is
-/// entered once, however many links lead to it.
+/// entered once, however many links lead to it. A path that is not there and has a `*`, `?` or `[` in it is a pattern (shells of
+/// Windows leave them to the program): the files that match, sorted.
 ///
 /// # Errors
-/// A path that is not there, a folder that cannot be read, one without any image.
+/// A path that is not there, a pattern that nothing matches, a folder that cannot be read, one without any image.
 pub fn find_images(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut images = Vec::new();
     for path in paths {
-        let about = std::fs::metadata(path).map_err(Error::io("read", path))?;
+        let about = match std::fs::metadata(path) {
+            Ok(about) => about,
+            Err(error) => {
+                images.extend(matching(path, error)?);
+                continue;
+            }
+        };
         if !about.is_dir() {
             images.push(path.clone());
             continue;
@@ -39,6 +46,28 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         images.extend(found);
     }
     Ok(images)
+}
+
+/// The files that a pattern means.
+fn matching(path: &Path, error: std::io::Error) -> Result<Vec<PathBuf>> {
+    let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']));
+    let Some(paths) = pattern.and_then(|text| glob::glob(text).ok()) else {
+        return Err(Error::io("read", path)(error));
+    };
+    let mut files: Vec<PathBuf> = paths.filter_map(std::result::Result::ok).filter(|found| found.is_file()).collect();
+    // `**` follows links round and round: of the ways to one file the shortest is kept.
+    let mut seen = HashSet::new();
+    files.sort_by_key(|file| file.components().count());
+    files.retain(|file| file.canonicalize().map_or(true, |real| seen.insert(real)));
+    files.sort_unstable();
+    if files.is_empty() {
+        return Err(Error::data(
+            path,
+            "no file matches this pattern",
+            "a file, a folder, or a pattern such as photos/*.jpg",
+        ));
+    }
+    Ok(files)
 }
 
 fn below(root: &Path) -> Result<Vec<PathBuf>> {
@@ -88,6 +117,10 @@ mod tests {
         );
         let text = find_images(&[root.join(".hidden/none")]).unwrap_err().to_string();
         assert!(text.contains("none"), "{text}");
+        assert_eq!(find_images(&[root.join("b/*.bmp")]).unwrap(), paths(&["b/c.bmp"]));
+        assert_eq!(find_images(&[root.join("**/*.[bP]*")]).unwrap(), paths(&["b/c.bmp", "z.PNG"]));
+        let text = find_images(&[root.join("*.gif")]).unwrap_err().to_string();
+        assert!(text.contains("*.gif: no file matches"), "{text}");
         std::fs::create_dir(root.join("empty")).unwrap();
         let text = find_images(&[root.join("empty")]).unwrap_err().to_string();
         assert!(text.contains("empty: no image in this folder"), "{text}");

@@ -4,9 +4,9 @@
 //! with the same bits. [`CpuExecutor::exact`] turns that off.
 
 use super::augmentation::{Augmentation, check};
-use super::executor::{Executor, Metrics, NamedTensor, Snapshot};
-use super::plan::{INPUT, Mode, Options, Plan, Step};
-use super::{At, Batch, Graph, Loss, Parameters, Samples};
+use super::executor::{Attribution, Executor, Metrics, NamedTensor, Snapshot};
+use super::plan::{Explained, INPUT, Mode, Options, Plan, Step};
+use super::{At, Batch, Graph, Loss, Parameters, Samples, Value};
 use crate::error::{Error, Result};
 use crate::ops::augment::{self, Row};
 use crate::ops::{HostBackward, HostForward, Pass, mean_squared_error, softmax_cross_entropy};
@@ -14,6 +14,8 @@ use crate::optim::{Clip, Optimizer};
 use crate::tensor::HostTensor;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+mod explain;
 
 /// A graph on the CPU.
 pub struct CpuExecutor {
@@ -151,6 +153,10 @@ impl CpuExecutor {
             x = augment::reference(a.op(), &x, &rows);
         }
         run.tensors.insert(INPUT, x);
+        if let Some(Explained { cotangent, .. }) = plan.explained {
+            let shape = plan.tensors[cotangent].shape.clone();
+            run.tensors.insert(cotangent, HostTensor::from_f32(shape, batch.targets));
+        }
         let pass = |node: usize| {
             let training = mode == Mode::Train && self.graph.nodes[node].in_training_mode();
             Pass { training, layer: node as u32, seed: self.seed, step: at.step }
@@ -368,6 +374,11 @@ impl Executor for CpuExecutor {
         let plan = &self.plans[&(Mode::Evaluate, n)];
         let [_, probabilities, _] = plan.loss();
         Ok(view(plan, &run.tensors, probabilities).to_f32())
+    }
+
+    fn explain(&mut self, x: &[f32], cotangent: &[f32], value: Value) -> Result<Attribution> {
+        let [value, gradient] = self.explain_exact(x, cotangent, value)?;
+        Ok(Attribution { value: value.to_f32(), gradient: gradient.to_f32() })
     }
 
     fn arrived(&mut self) -> Result<Metrics> {

@@ -1,7 +1,7 @@
 //! What both executors can do.
 
 use super::plan::Mode;
-use super::{At, Augmentation, Batch, Profile};
+use super::{At, Augmentation, Batch, Graph, Profile, Value};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 use std::sync::Arc;
@@ -61,6 +61,30 @@ pub struct Snapshot {
     pub v: Vec<NamedTensor>,
 }
 
+/// A value of a graph at some inputs, and how class scores depend on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attribution {
+    /// The value, batch first.
+    pub value: Vec<f32>,
+    /// The gradient of the scalar product of logits and cotangent to it.
+    pub gradient: Vec<f32>,
+}
+
+/// Number of samples in `x` and `cotangent`, of an executor for batches of up to `batch`.
+///
+/// # Errors
+/// None, more than planned for, or lengths that are no whole samples or do not belong together.
+pub(super) fn samples_to_explain(graph: &Graph, x: &[f32], cotangent: &[f32], batch: usize) -> Result<usize> {
+    let (inputs, outputs) = (graph.input().elements(), graph.output().elements());
+    let n = x.len() / inputs;
+    if n == 0 || n > batch || x.len() != n * inputs || cotangent.len() != n * outputs {
+        let what = format!("{} inputs and {} cotangents of scores to explain", x.len(), cotangent.len());
+        let hint = format!("{} takes {inputs} and {outputs} a sample, and is planned for {batch}", graph.name);
+        return Err(Error::usage(what, hint));
+    }
+    Ok(n)
+}
+
 /// A graph with parameters on some device, planned for batches of up to some size.
 pub trait Executor {
     /// The device, in a line.
@@ -95,6 +119,14 @@ pub trait Executor {
     /// # Errors
     /// Whatever the device reports.
     fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>>;
+
+    /// A value of the graph (0 is the input) at `n` samples and the gradient of class scores to it, in inference mode, waiting
+    /// for both. `cotangent` is `[n, classes]`: 1 at a class gives the gradient of that class's score before softmax. Buffers
+    /// and programs are kept for the next call with the same value and `n`.
+    ///
+    /// # Errors
+    /// A value that does not lead to the output, a device without the room, or whatever it reports.
+    fn explain(&mut self, x: &[f32], cotangent: &[f32], value: Value) -> Result<Attribution>;
 
     /// Metrics that have arrived since the last call, without waiting.
     ///

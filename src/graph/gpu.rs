@@ -2,10 +2,10 @@
 
 use super::augmentation::Augmentation;
 use super::budget::Budget;
-use super::executor::{Executor, Metrics, Snapshot};
+use super::executor::{Attribution, Executor, Metrics, Snapshot};
 use super::gpu_memory::Memory;
 use super::plan::{INPUT, Mode, Options, Plan, Step, TensorId};
-use super::{At, Batch, Graph, Loss, Parameters, Profile, Samples};
+use super::{At, Batch, Graph, Loss, Parameters, Profile, Samples, Value};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuTensor, Program, Recorder, ScratchPool, StagingRing, StepParams};
 use crate::ops::mean_squared_error::{self, GpuRegression};
@@ -20,6 +20,7 @@ use std::sync::Arc;
 mod accumulate;
 mod arenas;
 mod augmented;
+mod explain;
 mod profile;
 mod room;
 
@@ -38,6 +39,7 @@ pub struct GpuExecutor {
     seed: u64,
     plans: HashMap<Mode, Plan>,
     programs: HashMap<(Mode, usize), Program>,
+    explainers: HashMap<(Value, usize), explain::Explainer>,
     /// The optimizer's, where it comes after several batches.
     update: Option<Program>,
     memory: Memory,
@@ -80,6 +82,7 @@ impl GpuExecutor {
             seed,
             plans,
             programs: HashMap::new(),
+            explainers: HashMap::new(),
             update: None,
             memory,
             scratch: ScratchPool::default(),
@@ -137,10 +140,10 @@ impl GpuExecutor {
         if trainable { &self.memory.weights } else { &self.memory.statistics }
     }
 
-    fn record(&self, plan: &Plan) -> Result<Recorder<'_>> {
+    fn record(&self, plan: &Plan, memory: &Memory) -> Result<Recorder<'_>> {
         let mut rec = Recorder::new(&self.gpu);
         let training = plan.mode == Mode::Train;
-        let tensor = |t: TensorId| self.memory.tensor(plan, t);
+        let tensor = |t: TensorId| memory.tensor(plan, t);
         let tensors = |list: &[TensorId]| list.iter().map(|t| tensor(*t)).collect::<Vec<_>>();
         let pass = |node: usize| {
             let training = training && self.graph.nodes[node].in_training_mode();
@@ -171,7 +174,7 @@ impl GpuExecutor {
                         |s: &Option<(usize, TensorId)>| s.and_then(|(a, _)| self.graph.nodes[a].op.activation());
                     let slopes: Vec<_> = slopes.iter().map(slope_of).collect();
                     let gradients = |trainable: bool| {
-                        self.memory.training.as_ref().filter(|_| trainable).map(|[gradients, ..]| gradients.clone())
+                        memory.training.as_ref().filter(|_| trainable).map(|[gradients, ..]| gradients.clone())
                     };
                     let io = GpuBackward {
                         x: &x,
@@ -189,8 +192,8 @@ impl GpuExecutor {
                 Step::Accumulate { into, from, fresh } => accumulate(&mut rec, &tensor(*from), &tensor(*into), *fresh)?,
             }
         }
-        if let (true, Some([gradients, ..])) = (training, &self.memory.training) {
-            match &self.memory.sums {
+        if let (true, Some([gradients, ..])) = (training, &memory.training) {
+            match &memory.sums {
                 Some(sums) => Sums { gradients, sums }.record(&mut rec)?,
                 None => self.record_update(&mut rec, gradients)?,
             }
@@ -288,7 +291,7 @@ impl Executor for GpuExecutor {
         }
         let resized = plan.resized(&self.graph, n)?;
         let mut scratch = std::mem::take(&mut self.scratch);
-        let program = self.record(&resized).and_then(|rec| rec.finish(&self.memory.step, &mut scratch));
+        let program = self.record(&resized, &self.memory).and_then(|rec| rec.finish(&self.memory.step, &mut scratch));
         self.scratch = scratch;
         self.programs.insert((mode, n), program?);
         Ok(())
@@ -336,6 +339,10 @@ impl Executor for GpuExecutor {
         let values = self.gpu.read(&self.memory.tensor(&plan, probabilities))?;
         self.gpu.write(&self.memory.metrics, &before);
         Ok(values)
+    }
+
+    fn explain(&mut self, x: &[f32], cotangent: &[f32], value: Value) -> Result<Attribution> {
+        self.attribute(x, cotangent, value)
     }
 
     fn arrived(&mut self) -> Result<Metrics> {
@@ -388,7 +395,8 @@ impl Executor for GpuExecutor {
 
     fn bytes(&self) -> u64 {
         let uniforms: u64 = self.programs.values().map(|p| p.uniform_bytes).sum();
+        let explainers: u64 = self.explainers.values().map(explain::Explainer::bytes).sum();
         let augmented = self.augmented.as_ref().map_or(0, Augmented::bytes);
-        self.memory.bytes() + self.scratch.bytes() + uniforms + augmented
+        self.memory.bytes() + self.scratch.bytes() + uniforms + explainers + augmented
     }
 }

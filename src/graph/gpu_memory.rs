@@ -8,7 +8,8 @@ use crate::gpu::{Gpu, GpuTensor};
 use crate::ops::softmax_cross_entropy::METRICS;
 use std::collections::HashMap;
 
-/// Every buffer but scratch and staging.
+/// Every buffer but scratch and staging. A clone is the same buffers.
+#[derive(Clone)]
 pub(super) struct Memory {
     arenas: Vec<wgpu::Buffer>,
     pub(super) weights: GpuTensor,
@@ -54,6 +55,18 @@ impl Memory {
         })
     }
 
+    /// Buffers for one more plan, without gradients of parameters; parameters are the same ones.
+    pub(super) fn beside(&self, gpu: &Gpu, plan: &Plan) -> Result<Self> {
+        let sizes = plan.arenas.iter().enumerate();
+        let arenas = sizes.map(|(i, s)| gpu.buffer(&format!("explained {i}"), *s)).collect::<Result<_>>()?;
+        Ok(Self { arenas, training: None, ..self.clone() })
+    }
+
+    /// Bytes of the tensors alone.
+    pub(super) fn tensor_bytes(&self) -> u64 {
+        self.arenas.iter().map(wgpu::Buffer::size).sum()
+    }
+
     /// A planned tensor.
     pub(super) fn tensor(&self, plan: &Plan, t: TensorId) -> GpuTensor {
         let place = plan.places[t];
@@ -61,10 +74,9 @@ impl Memory {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        let tensors: u64 = self.arenas.iter().map(wgpu::Buffer::size).sum();
         let arenas = [&self.weights, &self.statistics, &self.targets, &self.sample_weights, &self.metrics];
         let arenas: u64 =
             arenas.into_iter().chain(self.training.iter().flatten()).chain(&self.sums).map(|t| t.buffer().size()).sum();
-        tensors + arenas + self.step.size()
+        self.tensor_bytes() + arenas + self.step.size()
     }
 }

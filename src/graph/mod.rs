@@ -37,12 +37,12 @@ pub use budget::Budget;
 pub use builder::{Builder, Numbered};
 pub use cpu::CpuExecutor;
 pub use description::{Description, Layer};
-pub use executor::{Executor, Metrics, NamedTensor, Snapshot};
+pub use executor::{Attribution, Executor, Metrics, NamedTensor, Snapshot};
 pub use gpu::GpuExecutor;
 pub use layers::Freeze;
 pub use memory::Place;
 pub use parameters::{Parameters, Slot};
-pub use plan::{Mode, Options, Plan, Step, TensorId};
+pub use plan::{Explained, Mode, Options, Plan, Step, TensorId};
 pub use profile::{KernelTotal, Profile};
 
 use crate::ops::dropout::Dropout;

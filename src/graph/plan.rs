@@ -1,8 +1,8 @@
 //! The plan: which op runs when, which tensors it reads and writes, and where these lie.
 
-use super::Graph;
 use super::memory::{Assignment, Lifetime, Place, assign, lower_bound};
 use super::planner::Planner;
+use super::{Graph, Value};
 use crate::error::{Error, Result};
 use crate::optim::Optimizer;
 use crate::tensor::Shape;
@@ -17,6 +17,20 @@ pub enum Mode {
     Train,
     /// Forward in inference mode, loss.
     Evaluate,
+    /// Forward and backward in inference mode, a node a step, from a cotangent of the logits that the host gives down to this
+    /// value; no loss, no gradients of parameters.
+    Explain(Value),
+}
+
+/// The tensors by which the host and a plan of [`Mode::Explain`] meet; they share their bytes with nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// Written by the host: the cotangent of the logits, `[n, classes]`.
+    pub cotangent: TensorId,
+    /// The value that is explained.
+    pub value: TensorId,
+    /// Its gradient: of the scalar product of logits and cotangent.
+    pub gradient: TensorId,
 }
 
 /// One step of a plan. Tensors are indices into [`Plan::tensors`].
@@ -120,6 +134,8 @@ pub struct Plan {
     pub arenas: Vec<u64>,
     /// The least bytes that any sharing could need.
     pub lower_bound: u64,
+    /// Of a plan of [`Mode::Explain`].
+    pub explained: Option<Explained>,
 }
 
 /// The plan's tensor of the network's input.
@@ -129,7 +145,7 @@ impl Plan {
     /// Plans a graph for batches of `batch` samples.
     ///
     /// # Errors
-    /// A batch of 0, or tensors whose size overflows.
+    /// A batch of 0, tensors whose size overflows, or a value to be explained that does not lead to the output.
     pub fn new(graph: &Graph, batch: usize, mode: Mode) -> Result<Self> {
         Self::with(graph, batch, mode, Options::default())
     }
@@ -144,10 +160,13 @@ impl Plan {
         }
         let mut planner = Planner::new(graph, batch, mode, options.fused);
         planner.forward();
-        let (logits, dlogits) = planner.loss();
-        if mode == Mode::Train {
-            planner.backward(dlogits);
-        }
+        let explained = match mode {
+            Mode::Explain(value) => Some(planner.explain(value)?),
+            Mode::Train | Mode::Evaluate => {
+                planner.loss();
+                None
+            }
+        };
         let (tensors, steps) = (planner.tensors, planner.steps);
         if let Some(t) = tensors.iter().find(|t| t.shape.elements() > u32::MAX as usize / 4) {
             return Err(Error::usage(
@@ -155,7 +174,7 @@ impl Plan {
                 "use a smaller --batch",
             ));
         }
-        let lifetimes = lifetimes(&tensors, &steps);
+        let lifetimes = lifetimes(&tensors, &steps, explained);
         let owners: Vec<TensorId> = (0..tensors.len()).filter(|t| tensors[*t].view_of.is_none()).collect();
         let asked: Vec<Lifetime> = owners.iter().map(|t| lifetimes[*t].clone()).collect();
         let Assignment { places: given, sizes } = assign(&asked, options.largest_arena);
@@ -166,8 +185,8 @@ impl Plan {
         for t in 0..tensors.len() {
             places[t] = places[owner(&tensors, t)];
         }
-        debug_assert_eq!(tensors[logits].shape.dims().len(), 2);
-        Ok(Self { mode, options, batch, tensors, steps, places, arenas: sizes, lower_bound: lower_bound(&asked) })
+        let lower_bound = lower_bound(&asked);
+        Ok(Self { mode, options, batch, tensors, steps, places, arenas: sizes, lower_bound, explained })
     }
 
     /// The same plan for fewer samples, in the same places: for the last, smaller batch of an epoch.
@@ -185,13 +204,13 @@ impl Plan {
         owner(&self.tensors, t)
     }
 
-    /// The loss step's tensors: logits, probabilities, gradient.
+    /// The loss step's tensors: logits, probabilities, gradient; not of a plan of [`Mode::Explain`], which has none.
     pub fn loss(&self) -> [TensorId; 3] {
         let found = self.steps.iter().find_map(|s| match s {
             Step::Loss { logits, probabilities, dlogits } => Some([*logits, *probabilities, *dlogits]),
             _ => None,
         });
-        found.expect("every plan has a loss step")
+        found.expect("every plan that is asked has a loss step")
     }
 }
 
@@ -203,8 +222,8 @@ fn owner(tensors: &[PlannedTensor], mut t: TensorId) -> TensorId {
     t
 }
 
-/// First and last step that touches each owner's bytes; the input and the probabilities live throughout.
-fn lifetimes(tensors: &[PlannedTensor], steps: &[Step]) -> Vec<Lifetime> {
+/// First and last step that touches each owner's bytes; the input, the probabilities and what is explained live throughout.
+fn lifetimes(tensors: &[PlannedTensor], steps: &[Step], explained: Option<Explained>) -> Vec<Lifetime> {
     let end = steps.len();
     let mut touched: Vec<Option<(usize, usize)>> = vec![None; tensors.len()];
     let mut touch = |t: TensorId, step: usize| {
@@ -212,6 +231,7 @@ fn lifetimes(tensors: &[PlannedTensor], steps: &[Step]) -> Vec<Lifetime> {
         *slot = Some(slot.map_or((step, step), |(first, _)| (first, step)));
     };
     touch(INPUT, 0);
+    explained.iter().for_each(|e| touch(e.cotangent, 0));
     for (i, step) in steps.iter().enumerate() {
         step.tensors().for_each(|t| touch(t, i));
         if let Step::Loss { probabilities, .. } = step {
@@ -219,6 +239,9 @@ fn lifetimes(tensors: &[PlannedTensor], steps: &[Step]) -> Vec<Lifetime> {
         }
     }
     touch(INPUT, end);
+    if let Some(Explained { value, gradient, .. }) = explained {
+        [value, gradient].into_iter().for_each(|t| touch(t, end));
+    }
     tensors
         .iter()
         .zip(touched)

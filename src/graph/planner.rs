@@ -1,8 +1,9 @@
 //! From a graph to steps: forward in order, the loss, backward in reverse.
 
 use super::fusion::Fusion;
-use super::plan::{INPUT, Mode, PlannedTensor, Step, TensorId};
+use super::plan::{Explained, INPUT, Mode, PlannedTensor, Step, TensorId};
 use super::{Graph, Loss, Value};
+use crate::error::{Error, Result};
 use crate::tensor::Shape;
 
 /// The state of planning.
@@ -16,7 +17,7 @@ pub(super) struct Planner<'g> {
     values: Vec<TensorId>,
     /// Tensors that each node saved.
     saved: Vec<Vec<TensorId>>,
-    /// Whether a value's gradient leads to a trained parameter.
+    /// Whether a value's gradient leads to a trained parameter, or to the value that is explained.
     needs_gradient: Vec<bool>,
     fusion: Fusion,
 }
@@ -24,11 +25,16 @@ pub(super) struct Planner<'g> {
 impl<'g> Planner<'g> {
     pub(super) fn new(graph: &'g Graph, batch: usize, mode: Mode, fused: bool) -> Self {
         let input = PlannedTensor { name: "input".into(), shape: graph.input().with_batch(batch), view_of: None };
-        let mut needs_gradient = vec![false];
-        for node in &graph.nodes {
-            let trained = node.params.iter().any(|p| p.trainable);
-            needs_gradient.push(trained || node.inputs.iter().any(|v| needs_gradient[*v]));
+        let mut needs_gradient = vec![mode == Mode::Explain(0)];
+        for (i, node) in graph.nodes.iter().enumerate() {
+            let wanted = match mode {
+                Mode::Explain(value) => value == i + 1,
+                Mode::Train | Mode::Evaluate => node.params.iter().any(|p| p.trainable),
+            };
+            needs_gradient.push(wanted || node.inputs.iter().any(|v| needs_gradient[*v]));
         }
+        // A value inside a kernel could not be read.
+        let fused = fused && !matches!(mode, Mode::Explain(_));
         Self {
             graph,
             batch,
@@ -71,7 +77,8 @@ impl<'g> Planner<'g> {
         }
     }
 
-    pub(super) fn loss(&mut self) -> (TensorId, TensorId) {
+    /// The loss, and in training what follows from it.
+    pub(super) fn loss(&mut self) {
         let logits = self.values[self.graph.nodes.len()];
         let shape = self.tensors[logits].shape.clone();
         let probabilities = match self.graph.loss {
@@ -81,12 +88,28 @@ impl<'g> Planner<'g> {
         };
         let dlogits = self.tensor("dlogits".into(), shape, None);
         self.steps.push(Step::Loss { logits, probabilities, dlogits });
-        (logits, dlogits)
+        if self.mode == Mode::Train {
+            self.backward(dlogits);
+        }
     }
 
-    /// Walks the nodes backwards. `gradient[v]` owns the sum over the consumers seen so far of value `v`.
-    pub(super) fn backward(&mut self, dlogits: TensorId) {
-        debug_assert_eq!(self.mode, Mode::Train);
+    /// The way back to a value from a cotangent of the logits.
+    ///
+    /// # Errors
+    /// A value that does not lead to the output.
+    pub(super) fn explain(&mut self, value: Value) -> Result<Explained> {
+        let cotangent = self.tensor("cotangent".into(), self.graph.output().with_batch(self.batch), None);
+        let gradient = self.backward(cotangent).get(value).copied().flatten();
+        let gradient = gradient.ok_or_else(|| {
+            let what = format!("value {value} of {} does not lead to its output", self.graph.name);
+            Error::usage(what, "only what the class scores depend on can be explained")
+        })?;
+        Ok(Explained { cotangent, value: self.values[value], gradient })
+    }
+
+    /// Walks the nodes backwards; returns each value's gradient. `gradient[v]` owns the sum over the consumers seen so far of
+    /// value `v`.
+    fn backward(&mut self, dlogits: TensorId) -> Vec<Option<TensorId>> {
         let count = self.graph.nodes.len();
         let mut gradient: Vec<Option<TensorId>> = vec![None; count + 1];
         gradient[count] = Some(dlogits);
@@ -104,13 +127,15 @@ impl<'g> Planner<'g> {
                     wanted.then(|| (*v, self.share(&node.name, *v, passes.then_some(dy))))
                 })
                 .collect();
-            if !passes {
+            // Training: a node without a gradient to hand on has parameters that get one.
+            if !passes && (self.mode == Mode::Train || shares.iter().any(Option::is_some)) {
                 self.push_backward(i, dy, shares.iter().map(|s| s.map(|(_, t)| t)).collect());
             }
             for (v, share) in shares.into_iter().flatten() {
                 self.add_share(&mut gradient[v], share, consumers[v] == 1 || !passes);
             }
         }
+        gradient
     }
 
     /// The tensor in which a node leaves its share of value `v`'s gradient.

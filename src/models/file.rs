@@ -270,7 +270,7 @@ mod tests {
                 1,
                 "no layer uses the variable `units`",
             ),
-            (format!("[variables]\nfilters = 4\nside = 2\n{layers}name = 'a${{side}}'"), 12, "stands alone"),
+            (format!("[variables]\nfilters = 4\nside = 2\n{layers}name = 'a${{side}}'"), 11, "stands alone"),
         ] {
             let error = parse(&format!("input = [8, 8, 1]\n{text}")).unwrap_err().to_string();
             assert!(error.contains(&format!("row {line}:")) && error.contains(words), "{text}: {error}");

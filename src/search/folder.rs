@@ -297,7 +297,7 @@ mod tests {
             ("min-epochs = 2", "eta = 1", "eta = 1"),
             ("lr = {", "lrr = {", "did you mean `lr`"),
             ("range = [0, 100]", "choice = ['a']", "[space] schedule.warmup-steps = \"a\""),
-            ("schedule.warmup-steps", "schedule.warm", "did you mean `warmup-steps`"),
+            ("schedule.warmup-steps", "schedule.warmup-step", "did you mean `warmup-steps`"),
             ("network.units", "network.unit", "did you mean `network.units`"),
             ("'NET'", "'fer7-small'", "`fer7-small` has no variables"),
             ("lr = { range = [1e-4, 1e-2], log = true }", "device = { choice = ['cpu'] }", "in common"),

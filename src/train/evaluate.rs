@@ -90,6 +90,11 @@ impl Saved {
         input_of(&self.meta)
     }
 
+    /// The network's layers.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
     /// The network for a writer of another program's format.
     pub fn export(&self, half: bool) -> Network<'_> {
         Network { graph: &self.graph, parameters: &self.snapshot.parameters, meta: &self.meta, half }

@@ -19,9 +19,23 @@ pub(super) fn draw(canvas: &mut Canvas, sitter: &Sitter) {
     mouth(canvas, sitter);
 }
 
+/// A canvas of 1 where an eye, a brow or the mouth is drawn, 0 elsewhere.
+pub(super) fn drawn(size: usize, sitter: &Sitter) -> Canvas {
+    let skin = sitter.id.skin;
+    let mut canvas = Canvas::new(size, skin);
+    for side in [-1.0, 1.0] {
+        eye(&mut canvas, sitter, side);
+        brow(&mut canvas, sitter, side);
+    }
+    mouth(&mut canvas, sitter);
+    // The last grey of a soft fold is no feature.
+    canvas.tones.iter_mut().for_each(|tone| *tone = if (*tone - skin).abs() > 0.05 { 1.0 } else { 0.0 });
+    canvas
+}
+
 /// Soft relief: sockets, cheekbones, the fold from nose to mouth (units 9, 10, 12), crow's feet (6).
 fn cheeks(canvas: &mut Canvas, sitter: &Sitter) {
-    let id = sitter.id;
+    let id = &sitter.id;
     let lips = Mouth::of(sitter);
     let fold = 0.06 + 0.10 * id.age + 0.24 * sitter.pull(12).max(sitter.pull(9)).max(0.8 * sitter.pull(10));
     for side in [-1.0, 1.0] {
@@ -49,7 +63,7 @@ fn cheeks(canvas: &mut Canvas, sitter: &Sitter) {
 
 /// The nose: one shaded flank, wings, nostrils; unit 9 pulls it up and wrinkles the bridge, 10 lifts the wings.
 fn nose(canvas: &mut Canvas, sitter: &Sitter) {
-    let id = sitter.id;
+    let id = &sitter.id;
     let up = 0.06 * sitter.pull(9) + 0.02 * sitter.pull(10);
     let (y, w) = (0.24 + id.nose_length - up, id.nose_width * (1.0 + 0.12 * sitter.pull(9)));
     let lifted = |p: Point, lift: f32| sitter.pose.project(p[0], p[1], lift);
@@ -82,7 +96,7 @@ fn nose(canvas: &mut Canvas, sitter: &Sitter) {
 
 /// One eye: its opening follows units 5 (wide), 6, 7, 9 and 43 (narrow).
 fn eye(canvas: &mut Canvas, sitter: &Sitter, side: f32) {
-    let id = sitter.id;
+    let id = &sitter.id;
     let (x, w) = (side * id.eye_distance, id.eye_width);
     let squeeze = 0.28 * sitter.pull(6) + 0.32 * sitter.pull(7) + 0.3 * sitter.pull(9);
     let upper = 0.085 * id.eye_height * (1.0 + 0.6 * sitter.pull(5) - 0.8 * squeeze - 0.4 * sitter.pull(43)).max(0.2);
@@ -124,7 +138,7 @@ fn eye(canvas: &mut Canvas, sitter: &Sitter, side: f32) {
 
 /// One brow: unit 1 lifts its inner end, 2 its outer end, 4 lowers it and pulls it in, 9 lowers it too.
 fn brow(canvas: &mut Canvas, sitter: &Sitter, side: f32) {
-    let id = sitter.id;
+    let id = &sitter.id;
     let (raise_in, raise_out) = (sitter.pull(1), sitter.pull(2));
     // The muscles of 1 and 4 pull against each other at the inner end: together they slant it.
     let frown = sitter.pull(4) * (1.0 - 0.65 * raise_in);
@@ -176,7 +190,7 @@ struct Mouth {
 impl Mouth {
     /// Units 10, 12, 15, 16, 17, 20, 23, 24, 25 and 26 on a person's mouth.
     fn of(sitter: &Sitter) -> Self {
-        let (id, au) = (sitter.id, |unit| sitter.pull(unit));
+        let (id, au) = (&sitter.id, |unit| sitter.pull(unit));
         let y = 0.51 + id.mouth_drop - 0.02 * au(17);
         let purse = 0.20 * au(26) * (1.0 - au(20)) * (1.0 - au(12));
         let half = id.mouth_width
@@ -207,7 +221,7 @@ impl Mouth {
 
 /// Lips, what is seen between them, the lines around the chin.
 fn mouth(canvas: &mut Canvas, sitter: &Sitter) {
-    let id = sitter.id;
+    let id = &sitter.id;
     let m = Mouth::of(sitter);
     moustache(canvas, sitter, &m);
     let corners = [m.at(-1.0, 0.0), m.at(1.0, 0.0)];
@@ -249,7 +263,7 @@ fn mouth(canvas: &mut Canvas, sitter: &Sitter) {
 
 /// Hair on the upper lip.
 fn moustache(canvas: &mut Canvas, sitter: &Sitter, m: &Mouth) {
-    let id = sitter.id;
+    let id = &sitter.id;
     if id.moustache == 0.0 {
         return;
     }

@@ -23,9 +23,7 @@ use super::store::{Names, PIXELS, SIDE, Stored};
 use super::{Dataset, InputSpec, Options, Split, Task};
 use crate::error::{Error, Result};
 use crate::philox::Philox;
-use camera::Pose;
 pub use face::EMOTIONS;
-use face::{ActionUnits, Identity};
 use paint::Sitter;
 pub use tree::{Written, write_tree};
 
@@ -100,29 +98,32 @@ pub(super) struct Known {
 
 /// The numbers of the image that [`draw`] gives.
 fn known(seed: u64, split: usize, index: usize, emotion: usize) -> Known {
-    let (_, au, pose, _) = sitter(seed, split, index, emotion);
-    Known { smile: au.get(12) - au.get(15), turn: pose.turn() }
+    let (sitter, _) = sitter(seed, split, index, emotion);
+    Known { smile: sitter.au.get(12) - sitter.au.get(15), turn: sitter.pose.turn() }
 }
 
 /// Who sits for an image and how, and the generator to go on with.
-fn sitter(seed: u64, split: usize, index: usize, emotion: usize) -> (Identity, ActionUnits, Pose, Philox) {
+fn sitter(seed: u64, split: usize, index: usize, emotion: usize) -> (Sitter, Philox) {
     let mut rng = Philox::new(seed, (split as u64) << 32 | index as u64);
-    let id = Identity::sample(&mut rng);
-    let au = ActionUnits::sample(emotion, &mut rng);
-    let pose = Pose::sample(SIDE * OVERSAMPLING, &mut rng);
-    (id, au, pose, rng)
+    let sitter = Sitter::sample(SIDE * OVERSAMPLING, emotion, &mut rng);
+    (sitter, rng)
 }
 
 /// Image `index` of a split (0 train, 1 validation, 2 test) with the emotion `EMOTIONS[emotion]`: 48 x 48 grey bytes,
 /// rows first.
 fn draw(seed: u64, split: usize, index: usize, emotion: usize) -> Vec<u8> {
-    let (id, au, pose, mut rng) = sitter(seed, split, index, emotion);
-    let gaze = [rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)];
-    let sitter = Sitter { id: &id, au: &au, pose: &pose, gaze };
+    let (sitter, mut rng) = sitter(seed, split, index, emotion);
     let mut canvas = paint::head(SIDE * OVERSAMPLING, &sitter, &mut rng);
-    camera::light(&mut canvas, &pose, id.width, &mut rng);
-    camera::occlude(&mut canvas, &pose, id.skin, &mut rng);
+    camera::light(&mut canvas, &sitter.pose, sitter.id.width, &mut rng);
+    camera::occlude(&mut canvas, &sitter.pose, sitter.id.skin, &mut rng);
     camera::photograph(canvas.halved(), &mut rng)
+}
+
+/// Where eyes, brows and mouth are drawn in an image of the test split of `synth` with all emotions: what a network that looks at
+/// a face should look at. 48 x 48, rows first. Something that is in front of the face may hide some of it.
+pub fn test_features(seed: u64, index: usize) -> Vec<bool> {
+    let (sitter, _) = sitter(seed, SPLITS.len() - 1, index, index % EMOTIONS.len());
+    features::drawn(SIDE * OVERSAMPLING, &sitter).halved().tones.iter().map(|covered| *covered >= 0.5).collect()
 }
 
 #[cfg(test)]

@@ -7,18 +7,26 @@ use super::features;
 use crate::philox::Philox;
 
 /// All that a part of the face needs to be drawn.
-pub(super) struct Sitter<'a> {
+pub(super) struct Sitter {
     /// Who.
-    pub id: &'a Identity,
+    pub id: Identity,
     /// Doing what.
-    pub au: &'a ActionUnits,
+    pub au: ActionUnits,
     /// Seen how.
-    pub pose: &'a Pose,
+    pub pose: Pose,
     /// Where the eyes look: -1 to 1 along x and y.
     pub gaze: Point,
 }
 
-impl Sitter<'_> {
+impl Sitter {
+    /// Somebody who shows the emotion `EMOTIONS[emotion]` on a canvas of `size` pixels.
+    pub(super) fn sample(size: usize, emotion: usize, rng: &mut Philox) -> Self {
+        let id = Identity::sample(rng);
+        let au = ActionUnits::sample(emotion, rng);
+        let pose = Pose::sample(size, rng);
+        Self { id, au, pose, gaze: [rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0)] }
+    }
+
     /// Strength of an action unit.
     pub(super) fn pull(&self, unit: usize) -> f32 {
         self.au.get(unit)
@@ -82,7 +90,7 @@ fn background(size: usize, rng: &mut Philox) -> Canvas {
 
 /// Points of the right half of the head's outline, crown to chin, and their mirror image.
 fn head_outline(sitter: &Sitter) -> Vec<Point> {
-    let id = sitter.id;
+    let id = &sitter.id;
     let half = [
         (0.45, -0.97),
         (0.82, -0.70),
@@ -108,7 +116,7 @@ fn head_outline(sitter: &Sitter) -> Vec<Point> {
 }
 
 fn neck(canvas: &mut Canvas, sitter: &Sitter) {
-    let id = sitter.id;
+    let id = &sitter.id;
     let place = |points: &[Point]| points.iter().map(|p| sitter.pose.place(p[0], p[1])).collect::<Vec<_>>();
     let w = 0.62 * id.width;
     canvas.fill(&place(&[[-w, 0.5], [w, 0.5], [w * 1.15, 1.6], [-w * 1.15, 1.6]]), id.skin * 0.72, 1.0);
@@ -126,7 +134,7 @@ fn ears(canvas: &mut Canvas, sitter: &Sitter) {
 }
 
 fn hair_behind(canvas: &mut Canvas, sitter: &Sitter) {
-    let id = sitter.id;
+    let id = &sitter.id;
     let place = |x: f32, y: f32| sitter.pose.place(x * id.width, y);
     match id.hair {
         Hair::Long => {
@@ -148,7 +156,7 @@ fn hair_behind(canvas: &mut Canvas, sitter: &Sitter) {
 
 /// The hair that frames the forehead: from temple over the crown to the other temple, and back along the hairline.
 fn hair_in_front(canvas: &mut Canvas, sitter: &Sitter, rng: &mut Philox) {
-    let id = sitter.id;
+    let id = &sitter.id;
     if id.hair == Hair::Bald {
         return;
     }
@@ -183,7 +191,7 @@ fn hair_in_front(canvas: &mut Canvas, sitter: &Sitter, rng: &mut Philox) {
 
 /// Stubble or a beard over the jaw; the moustache belongs to the mouth.
 fn beard(canvas: &mut Canvas, sitter: &Sitter) {
-    let id = sitter.id;
+    let id = &sitter.id;
     if id.beard == 0.0 {
         return;
     }
@@ -199,7 +207,7 @@ fn beard(canvas: &mut Canvas, sitter: &Sitter) {
 }
 
 fn glasses(canvas: &mut Canvas, sitter: &Sitter) {
-    let id = sitter.id;
+    let id = &sitter.id;
     let Some(darkness) = id.glasses else { return };
     let (tone, width) = (0.5 * (1.0 - darkness), sitter.px(0.045));
     for side in [-1.0, 1.0] {

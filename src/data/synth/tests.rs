@@ -129,3 +129,24 @@ fn a_linear_classifier_on_pixels_fails() {
     assert!(train > 0.7 && test > 0.3, "train {train:.3}, test {test:.3}");
     assert!(test < 0.7, "train {train:.3}, test {test:.3}");
 }
+
+/// The mask of an image lies on what is drawn in it: there is more contrast under it than under another image's.
+#[test]
+fn features_are_where_they_are_drawn() {
+    let data = open("synth:350", 350, INPUT, &Options { seed: 5, ..Options::default() }).unwrap();
+    let images = pixels(&**data.test.as_ref().unwrap());
+    let masks: Vec<Vec<bool>> = (0..images.len()).map(|i| test_features(5, i)).collect();
+    let contrast = |image: &[f32], mask: &[bool]| {
+        let edge = |i: usize| (image[i] - image[i - 1]).abs().max((image[i] - image[i - SIDE]).abs());
+        let under: Vec<f32> = (SIDE + 1..PIXELS).filter(|i| mask[*i]).map(edge).collect();
+        under.iter().sum::<f32>() / under.len() as f32
+    };
+    let (mut own, mut other) = (0.0, 0.0);
+    for (i, image) in images.iter().enumerate() {
+        let share = masks[i].iter().filter(|m| **m).count() as f32 / PIXELS as f32;
+        assert!((0.04..0.3).contains(&share), "image {i}: {share}");
+        own += contrast(image, &masks[i]);
+        other += contrast(image, &masks[(i + 7) % masks.len()]);
+    }
+    assert!(own > 1.15 * other, "contrast {own} under an image's own features, {other} under those of another face");
+}
