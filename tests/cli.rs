@@ -4,6 +4,8 @@
 mod cli_support;
 #[path = "cli/figures.rs"]
 mod figures;
+#[path = "cli/pages.rs"]
+mod pages;
 
 use cli_support::{CLASSES, command, faces, fer, finished_run, small_run, text};
 use std::fs;

@@ -92,7 +92,7 @@ pub(super) fn read(path: &Path, keys: &[&str]) -> Result<Vec<Row>> {
         })?;
         let (trial, rung, epochs, status, value, best_epoch, seconds) = fields;
         let settings = record.iter().skip(FIRST.len()).take(keys.len()).map(str::to_owned).collect();
-        let error = record.iter().last().unwrap_or_default().to_owned();
+        let error = record.iter().next_back().unwrap_or_default().to_owned();
         rows.push(Row { trial, rung, epochs, status, value, best_epoch, seconds, settings, error });
     }
     Ok(rows)
