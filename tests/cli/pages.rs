@@ -6,7 +6,7 @@ use crate::cli_support::{fer, text};
 fn shells_get_their_completions() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = fer(&["completions", shell]).expect(0, &[]).out;
-        for word in ["train", "evaluate", "--augment", "fer-gpu"] {
+        for word in ["train", "evaluate", "augment", "fer-gpu"] {
             assert!(script.contains(word), "{shell} has no {word}");
         }
     }
