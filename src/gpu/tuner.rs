@@ -1,7 +1,7 @@
 //! Which variant of a kernel to run: the table's, one that was timed before, or one that is timed now.
 //!
 //! An op gives its candidates, the table's first, under a key that names the pass and the sizes its speed depends on. Where it may,
-//! [`Recorder::choose`] records each candidate on the tensors at hand, runs them in turns with the caches emptied in between, and keeps
+//! `Recorder::choose` records each candidate on the tensors at hand, runs them in turns with the caches emptied in between, and keeps
 //! the fastest. Recording happens before a program's first step, when what a pass writes holds nothing that anybody will read.
 //!
 //! Variants differ in the order of their sums, so the bits of a run depend on them: what was chosen is in [`Tuner::choices`],
@@ -31,7 +31,7 @@ pub enum Tune {
     Full,
 }
 
-/// Which candidates [`Recorder::choose`] chooses.
+/// Which candidates `Recorder::choose` chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
     /// The best that is known.

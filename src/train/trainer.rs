@@ -239,7 +239,7 @@ impl<'a> Trainer<'a> {
     /// checkpoint and writes the run folder's results.
     ///
     /// # Errors
-    /// Data, device or disk errors; [`Error::NotFinite`] if the loss diverged. The last checkpoint stays as it was.
+    /// Data, device or disk errors; [`crate::Error::NotFinite`] if the loss diverged. The last checkpoint stays as it was.
     pub fn run(mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome> {
         let mut stopped = None;
         // A time that no clock can reach is none.

@@ -8,7 +8,7 @@
 //! | `width-shift-range`, `height-shift-range` | 0 | up to this, either way: a share of the side under 1, pixels from 1 on |
 //! | `shear-range` | 0 | degrees, up to this, either way |
 //! | `zoom-range` | 0 | two factors, one an axis, between 1 less and 1 more than this, or between two numbers; under 1 enlarges |
-//! | `fill-mode`, `cval` | nearest, 0 | not drawn: what lies outside ([`FillMode`]), and the value of `constant`, 0 to 255 |
+//! | `fill-mode`, `cval` | nearest, 0 | not drawn: what lies outside (`FillMode`), and the value of `constant`, 0 to 255 |
 //! | `brightness-range` | \[1, 1\] | factor of the pixels |
 //! | `contrast-range` | \[1, 1\] | factor of their distance from the mean |
 //! | `blur-probability`, `blur-sigma` | 0 | whether, and the blur's deviation in pixels |

@@ -25,7 +25,7 @@ pub struct Written {
 
 /// Writes `n` faces to `out`: `train|validation|test/<emotion>/NNNNN.png` (48 x 48, grey), the same images that
 /// `--data synth:N` with that seed gives; `sheet.png`, the first twelve training images of each emotion; and `values.csv`, for
-/// each image its path, its split and numbers that it was drawn by ([`Known`]). Makes the folder if need be.
+/// each image its path, its split and numbers that it was drawn by. Makes the folder if need be.
 ///
 /// # Errors
 /// A folder that is not empty, a number of images that [`parse_source`](super::parse_source) would refuse, and what

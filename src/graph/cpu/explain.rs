@@ -8,10 +8,10 @@ use crate::error::{Error, Result};
 use crate::tensor::HostTensor;
 
 impl CpuExecutor {
-    /// [`Executor::explain`] in f64: the value and its gradient.
+    /// [`crate::graph::Executor::explain`] in f64: the value and its gradient.
     ///
     /// # Errors
-    /// As [`Executor::explain`].
+    /// As [`crate::graph::Executor::explain`].
     pub fn explain_exact(&mut self, x: &[f32], cotangent: &[f32], value: Value) -> Result<[HostTensor; 2]> {
         let n = samples_to_explain(&self.graph, x, cotangent, self.batch)?;
         // Where training has targets, explaining has the cotangent: a row of outputs a sample.

@@ -1,7 +1,7 @@
 //! The ways to compute a pass of a convolution, and which to try on which adapter.
 //!
 //! The first candidate of each list is the table's: what was measured to be best, on such an adapter, over the networks' shapes. The
-//! others are what was best somewhere; the tuner ([`crate::gpu::Recorder::choose`]) times them where it is asked to.
+//! others are what was best somewhere; the tuner (`Recorder::choose`) times them where it is asked to.
 
 use super::geometry::Geometry;
 use super::{core, winograd};
