@@ -133,11 +133,13 @@ impl Problem {
         let direct = |rows, quads, shared| Variant::Direct(self.tile(gpu, rows, quads, shared));
         let products = |rows, quads| Variant::Winograd(self.tile(gpu, rows, quads, false));
         let suits = self.winograd == Suits::Well || (small && self.winograd == Suits::Small);
-        let winograd: Option<Variant> = suits.then(|| match gpu.tiling {
-            Tiling::Subgroup { loads: Loads::Slow, .. } => products(128, 2),
-            Tiling::Subgroup { .. } => products(32, 2),
-            Tiling::Workgroup => products(32, 1),
-        });
+        let winograd: Option<Variant> = match gpu.tiling {
+            _ if !suits => None,
+            Tiling::Subgroup { loads: Loads::Slow, .. } => Some(products(128, 2)),
+            Tiling::Subgroup { .. } => Some(products(32, 2)),
+            // Its transforms spill registers on RDNA 3, and its 36 products are small dispatches.
+            Tiling::Workgroup => None,
+        };
         // Rows, groups of four columns, shared taps.
         let tiles: &[(usize, usize, bool)] = match (gpu.tiling, self.backward_params) {
             // The larger the tile, the fewer loads an output, even when its accumulators no longer fit the registers.
@@ -148,9 +150,11 @@ impl Problem {
             (Tiling::Subgroup { loads: Loads::Slow, .. }, true) => &[(64, 2, false), (32, 2, false)],
             (Tiling::Subgroup { .. }, false) => &[(32, 2, false), (32, 1, false), (16, 2, false), (64, 1, false)],
             (Tiling::Subgroup { .. }, true) => &[(16, 1, true), (32, 1, false), (32, 2, false), (16, 2, true)],
-            (Tiling::Workgroup, _) => &[(32, 1, false), (64, 2, false), (64, 1, false)],
+            (Tiling::Workgroup, false) => &[(32, 1, false), (64, 2, false), (64, 1, false)],
+            // 64 x 64 spill on RDNA 3.
+            (Tiling::Workgroup, true) => &[(32, 1, false), (64, 1, false)],
         };
-        // Measured on Mesa 22.3 and 25.0: Winograd's algorithm wins wherever it suits well. On GPUs nobody has measured.
+        // Measured on Mesa 22.3 and 25.0: Winograd's algorithm wins wherever it suits well.
         let software = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Slow | Loads::Wide, .. });
         let (first, last) = if software { (winograd, None) } else { (None, winograd) };
         let tiles = tiles.iter().map(|(rows, quads, shared)| direct(*rows, *quads, *shared));
