@@ -6,8 +6,8 @@ use image::imageops::{FilterType, resize};
 use image::{DynamicImage, GrayImage};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// SeetaFace's model of upright frontal faces; see `assets/seetaface`.
-const MODEL: &[u8] = include_bytes!("../../assets/seetaface/seeta_fd_frontal_v1.0.bin");
+/// SeetaFace's model of upright frontal faces; see `src/faces/seetaface`.
+const MODEL: &[u8] = include_bytes!("seetaface/seeta_fd_frontal_v1.0.bin");
 /// Longest side of the picture that is searched: more finds no more of the faces that matter, and takes seconds.
 const LONGEST: u32 = 1600;
 /// Smallest face, in pixels of that picture: a smaller one has nothing to read an expression from.

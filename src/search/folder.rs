@@ -270,7 +270,7 @@ mod tests {
     /// The file that users begin with.
     #[test]
     fn the_example_is_the_report_s_seven() {
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/search");
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/search");
         let search = Search::read(&example.join("search.toml")).unwrap();
         assert_eq!(search.space.domains.len(), 7);
         let mut totals = std::collections::BTreeSet::new();
