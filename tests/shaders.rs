@@ -39,6 +39,8 @@ fn local(function: &Function, expression: Handle<Expression>) -> Option<Handle<L
     match function.expressions[expression] {
         Expression::LocalVariable(variable) => Some(variable),
         Expression::Load { pointer } => local(function, pointer),
+        // A counter of fours.
+        Expression::Binary { op: naga::BinaryOperator::Multiply, left, .. } => local(function, left),
         _ => None,
     }
 }
