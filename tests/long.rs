@@ -85,23 +85,21 @@ fn shares_of_the_arithmetic_peak() {
     let least = [(gemm(512), [28.0, 0.0, 0.0]), (gemm(1024), [28.0, 0.0, 0.0]), (conv, [22.0, 20.0, 15.0])];
     let mut gpu = common::gpu();
     (gpu.tuner.pick, gpu.tuner.budget) = (Pick::Best(Tune::Full), std::time::Duration::from_secs(600));
-    let peak = gpu.peaks().expect("measures").flops_per_s;
+    let peak = || gpu.peaks().expect("measures").flops_per_s;
+    let before = peak();
+    let timed = least.map(|(case, least)| (verify::time_passes(&gpu, &case, 5).expect("runs"), case.name, least));
+    // A machine that was busy for one of the two has no higher peak.
+    let peak = peak().max(before);
     println!("{}: peak {:.1} GFLOP/s", gpu.description, peak * 1e-9);
     println!("| case | pass | ms | GFLOP/s | % of the peak | least |\n|---|---|---|---|---|---|");
     let mut below = Vec::new();
-    for (case, least) in least {
-        for (time, least) in verify::time_passes(&gpu, &case, 5).expect("runs").into_iter().zip(least) {
-            let rate = time.flops as f64 / time.seconds;
+    for (times, name, least) in timed {
+        for (time, least) in times.into_iter().zip(least) {
+            let (rate, ms) = (time.flops as f64 / time.seconds, time.seconds * 1e3);
             let share = rate / peak * 100.0;
-            println!(
-                "| {} | {} | {:.2} | {:.1} | {share:.1} | {least} |",
-                case.name,
-                time.pass,
-                time.seconds * 1e3,
-                rate * 1e-9
-            );
+            println!("| {name} | {} | {ms:.2} | {:.1} | {share:.1} | {least} |", time.pass, rate * 1e-9);
             if share < least {
-                below.push(format!("{} {}: {share:.1} % of {least}", case.name, time.pass));
+                below.push(format!("{name} {}: {share:.1} % of {least}", time.pass));
             }
         }
     }
