@@ -89,10 +89,11 @@ impl Pass<'_> {
         let g = &self.geometry;
         let u = self.transform_weights(rec)?;
         let [tiles_h, tiles_w] = self.tiles();
-        for s in self.slices(rec)? {
+        for s in self.slices(rec, tile)? {
             let (n, x, y) = (s.len(), self.x.samples(&s), self.y.samples(&s));
             let tiles = n * tiles_h * tiles_w;
-            let stride = tiles.next_multiple_of(16);
+            // A tile of the products lies within one matrix.
+            let stride = tiles.next_multiple_of(tile.rows);
             let v = rec.scratch(V, [MATRICES, stride, g.c_in]);
             let m = rec.scratch(M, [MATRICES, stride, g.c_out]);
             let groups = |c: usize| c / Lanes::Four.count();
@@ -122,13 +123,15 @@ impl Pass<'_> {
     }
 
     /// Ranges of samples whose transforms stay within [`SCRATCH`], or, if that holds not even a few, within a binding.
-    fn slices(&self, rec: &Recorder<'_>) -> Result<Vec<Range<usize>>> {
+    fn slices(&self, rec: &Recorder<'_>, tile: &Tile) -> Result<Vec<Range<usize>>> {
         let g = &self.geometry;
-        let tiles = self.tiles().iter().product::<usize>().next_multiple_of(16);
+        let tiles = self.tiles().iter().product::<usize>();
         let transforms = [g.c_in, g.c_out].map(|c| (MATRICES * tiles * c * 4) as u64);
         let maps = [self.x, self.y].map(|t| t.bytes() / g.n.max(1) as u64);
         let bytes = [transforms, maps].concat();
-        let (most, align) = (rec.gpu.max_binding(), rec.gpu.alignment());
+        // Rows that round a matrix up to whole tiles take room as well.
+        let round = (MATRICES * tile.rows * g.c_in.max(g.c_out) * 4) as u64;
+        let (most, align) = (rec.gpu.max_binding().saturating_sub(round), rec.gpu.alignment());
         batch_slices(g.n, &bytes, most.min(SCRATCH), align).or_else(|_| batch_slices(g.n, &bytes, most, align))
     }
 
@@ -156,17 +159,11 @@ impl Pass<'_> {
         [v, u, m]: [&GpuTensor; 3],
         (tiles, stride): (usize, usize),
     ) -> Result<()> {
-        let (c_x, c_y) = (self.geometry.c_in, self.geometry.c_out);
-        let params = geometry::forward(&Geometry::dense(tiles, c_x, c_y));
-        let flops = params.flops();
+        let channels = (self.geometry.c_in, self.geometry.c_out);
+        let params = geometry::products(MATRICES, stride, channels);
         let (kernel, params, groups) = core(rec, self.op, params, tile, &Epilogue::default())?;
-        let kernel = kernel.named("multiply");
-        for k in 0..MATRICES {
-            let part = |t: &GpuTensor, rows: usize, used: usize, c: usize| t.flat(k * rows * c..(k * rows + used) * c);
-            let (x, w) = (part(v, stride, tiles, c_x), part(u, c_x, c_x, c_y));
-            rec.dispatch(&kernel, &params, &[&x, &w], &[&part(m, stride, tiles, c_y)], groups);
-            rec.flops(flops);
-        }
+        rec.dispatch(&kernel.named("multiply"), &params, &[v, u], &[m], groups);
+        rec.flops(geometry::products(MATRICES, tiles, channels).flops());
         Ok(())
     }
 }
