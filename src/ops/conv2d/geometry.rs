@@ -154,7 +154,7 @@ pub(super) fn backward_input(g: &Geometry) -> Vec<Params> {
                 c_x: g.c_out as u32,
                 c_y: g.c_in as u32,
                 matrix_rows: u32::MAX,
-        padding: 0,
+                padding: 0,
             }
         })
         .filter(|params| params.rows > 0)

@@ -3,8 +3,9 @@
 //! The first candidate of each list is the table's: what was measured to be best, on such an adapter, over the networks' shapes. The
 //! others are what was best somewhere; the tuner (`Recorder::choose`) times them where it is asked to.
 
+use super::core;
 use super::geometry::Geometry;
-use super::{core, winograd};
+use super::winograd::{self, Suits};
 use crate::gpu::{Gpu, Loads, Tiling};
 use std::fmt;
 
@@ -43,7 +44,7 @@ pub(super) struct Tile {
 pub(super) enum Variant {
     /// The sums as they are defined.
     Direct(Tile),
-    /// Winograd's F(4x4, 3x3), with this tile for its products.
+    /// Winograd's algorithm, with this tile for its products.
     Winograd(Tile),
 }
 
@@ -70,17 +71,6 @@ pub(super) struct Problem {
     pub(super) backward_params: bool,
 }
 
-/// How an algorithm suits a pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-pub(super) enum Suits {
-    /// It cannot compute it.
-    Not,
-    /// It can, at sizes where nobody expects it to win.
-    Small,
-    /// It may win.
-    Well,
-}
-
 /// Taps of a window's line that share loaded pixels: all of them where the horizontal step is 1 and the line short enough to unroll,
 /// else 1.
 pub(super) fn span(shared: bool, step: usize, taps: usize) -> usize {
@@ -105,7 +95,7 @@ impl Problem {
     /// backward_params, whose rows are taps and channels.
     pub(super) fn backward_params(g: &Geometry) -> Self {
         let shares = span(true, g.w.stride, g.w.window) > 1;
-        Self { rows: g.weight_rows(), columns: g.c_out, shares, winograd: Suits::Not, backward_params: true }
+        Self { rows: g.weight_rows(), columns: g.c_out, shares, winograd: winograd::suits(g), backward_params: true }
     }
 
     /// A tile no larger than the problem.
@@ -135,7 +125,9 @@ impl Problem {
         let suits = self.winograd == Suits::Well || (small && self.winograd == Suits::Small);
         let winograd: Option<Variant> = match gpu.tiling {
             _ if !suits => None,
-            Tiling::Subgroup { loads: Loads::Slow, .. } => Some(products(128, 2)),
+            Tiling::Subgroup { loads: Loads::Slow, .. } => {
+                Some(products(if self.backward_params { 64 } else { 128 }, 2))
+            }
             Tiling::Subgroup { .. } => Some(products(32, 2)),
             // Its transforms spill registers on RDNA 3, and its 36 products are small dispatches.
             Tiling::Workgroup => None,
