@@ -25,7 +25,13 @@ pub const SHADERS: u64 = {
 };
 
 /// The most candidates that a pass has.
-pub const CANDIDATES: usize = 6;
+pub fn most_candidates(tiling: Tiling) -> usize {
+    match tiling {
+        Tiling::Subgroup { loads: Loads::Slow, .. } => 4,
+        Tiling::Subgroup { .. } => 5,
+        Tiling::Workgroup => 3,
+    }
+}
 
 /// Outputs that one workgroup owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +95,13 @@ impl Problem {
     pub(super) fn backward_input(g: &Geometry) -> Self {
         let rows = g.n * g.h.input.div_ceil(g.h.stride) * g.w.input.div_ceil(g.w.stride);
         let shares = span(true, 1, g.w.window.div_ceil(g.w.stride)) > 1;
-        Self { rows, columns: g.c_in, shares, winograd: winograd::suits(g), backward_params: false }
+        Self {
+            rows,
+            columns: g.c_in,
+            shares,
+            winograd: winograd::suits(&winograd::Output::reversed(g)),
+            backward_params: false,
+        }
     }
 
     /// backward_params, whose rows are taps and channels.
@@ -119,7 +131,7 @@ impl Problem {
 
     /// Candidates, the table's first, no two the same; with `small` also what can win at no such size, for tests.
     pub(super) fn candidates(&self, gpu: &Gpu, small: bool) -> Vec<Variant> {
-        let mut list: Vec<Variant> = Vec::with_capacity(CANDIDATES);
+        let mut list: Vec<Variant> = Vec::new();
         let direct = |rows, quads, shared| Variant::Direct(self.tile(gpu, rows, quads, shared));
         let products = |rows, quads| Variant::Winograd(self.tile(gpu, rows, quads, false));
         let suits = self.winograd == Suits::Well || (small && self.winograd == Suits::Small);
@@ -155,7 +167,7 @@ impl Problem {
                 list.push(variant);
             }
         }
-        debug_assert!(list.len() <= CANDIDATES);
+        debug_assert!(list.len() <= most_candidates(gpu.tiling));
         list
     }
 
@@ -169,7 +181,8 @@ impl Problem {
         let mut list = Vec::new();
         for (rows, quads) in rows.iter().flat_map(|r| [1, 2].map(|q| (*r, q))) {
             let direct = sharing.iter().map(|shared| Variant::Direct(self.tile(gpu, rows, quads, *shared)));
-            let products = (self.winograd > Suits::Not).then(|| Variant::Winograd(self.tile(gpu, rows, quads, false)));
+            let products = (self.winograd > Suits::Not && gpu.tiling != Tiling::Workgroup)
+                .then(|| Variant::Winograd(self.tile(gpu, rows, quads, false)));
             for variant in direct.chain(products) {
                 if !list.contains(&variant) {
                     list.push(variant);

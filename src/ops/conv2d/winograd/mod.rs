@@ -55,18 +55,20 @@ pub(super) enum Suits {
     Well,
 }
 
-/// How the algorithm suits a convolution, all of whose passes it can compute or none. It wins from 64 channels on both sides on, measured
-/// on Mesa 22.3 and 25.0.
+/// How the algorithm suits a pass that is a forward convolution, or its weight gradient. It wins from 32 channels on both sides and half
+/// the multiplications on, measured on Mesa 22.3 and 25.0.
 pub(super) fn suits(g: &Geometry) -> Suits {
-    let window = g.h.window == g.w.window && [2, 3].contains(&g.h.window) && [g.h, g.w].iter().all(|a| a.stride == 1);
+    let window = g.h.window;
+    let square = window == g.w.window && [2, 3].contains(&window) && g.h.stride == 1 && g.w.stride == 1;
     let channels = g.c_in.is_multiple_of(4) && g.c_out.is_multiple_of(4);
-    // A weight gradient's products add up the tiles of a sample and more in one invocation.
     let tiles = [g.h, g.w].iter().map(|a| a.output.div_ceil(SIDE)).product::<usize>();
-    let large = g.c_in.min(g.c_out) >= 64 && g.h.output.min(g.w.output) >= 2 * SIDE;
-    match (window && channels && tiles <= MAX_TRIPS / 2, large) {
-        (false, _) => Suits::Not,
-        (true, false) => Suits::Small,
-        (true, true) => Suits::Well,
+    let points = window + SIDE - 1;
+    let (direct, products) = (g.h.output * g.w.output * window * window, tiles * points * points);
+    // A weight gradient adds up the tiles of a sample and more in one invocation.
+    match square && channels && tiles <= MAX_TRIPS / 2 {
+        false => Suits::Not,
+        true if g.c_in.min(g.c_out) >= 32 && direct >= 2 * products => Suits::Well,
+        true => Suits::Small,
     }
 }
 
