@@ -1,5 +1,5 @@
 //! Winograd's F(4x4, 3x3) and F(4x4, 2x2) for windows of stride 1 (shaders/common/winograd.wgsl): a quarter of the multiplications (two
-//! fifths for windows of 2), for passes around them that mostly load and store, and an error about ten times that of the direct sum.
+//! fifths for windows of 2), for passes around them that mostly load and store, and an error about twice that of the direct sum.
 
 mod gradient;
 mod output;
