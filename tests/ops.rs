@@ -62,7 +62,7 @@ fn every_variant_agrees_with_reference() {
     let tiled = |case: &ops::Case| !case.bench && ["conv2d/", "dense/"].iter().any(|op| case.name.starts_with(op));
     for tiling in [gpu().tiling, Tiling::Workgroup] {
         for number in 0..most_candidates(tiling) {
-            check_within(4.0, |gpu| (gpu.tuner.pick, gpu.tiling) = (Pick::Nth(number), tiling), tiled);
+            check_within(2.0, |gpu| (gpu.tuner.pick, gpu.tiling) = (Pick::Nth(number), tiling), tiled);
         }
     }
 }

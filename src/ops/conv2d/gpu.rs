@@ -43,7 +43,7 @@ pub(crate) fn record_forward(
     g: &Geometry,
     io: &GpuForward<'_>,
 ) -> Result<()> {
-    record(rec, (op, "forward"), g, &Problem::forward(g), |rec, variant| forward(rec, op, g, io, variant))
+    record(rec, (op, "forward"), g, &Problem::forward(rec.gpu, g), |rec, variant| forward(rec, op, g, io, variant))
 }
 
 fn forward(
@@ -84,7 +84,7 @@ pub(crate) fn record_backward_input(
     io: &GpuBackward<'_>,
 ) -> Result<()> {
     let Some(dx) = &io.dx[0] else { return Ok(()) };
-    let problem = Problem::backward_input(g);
+    let problem = Problem::backward_input(rec.gpu, g);
     record(rec, (op, "backward_input"), g, &problem, |rec, variant| backward_input(rec, op, g, (io, dx), variant))
 }
 
@@ -149,7 +149,7 @@ pub(crate) fn record_backward_params(
 ) -> Result<()> {
     let Some(dw) = &io.dparams[0] else { return Ok(()) };
     let db = io.dparams.get(1).and_then(Option::as_ref);
-    let variants = Problem::backward_params(g);
+    let variants = Problem::backward_params(rec.gpu, g);
     record(rec, (op, "backward_params"), g, &variants, |rec, variant| match variant {
         Variant::Direct(tile) => backward_params::record(rec, op, g, (io, dw, db), tile),
         Variant::Winograd(tile) => {

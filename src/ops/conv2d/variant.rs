@@ -85,29 +85,35 @@ pub(super) fn span(shared: bool, step: usize, taps: usize) -> usize {
 
 impl Problem {
     /// forward.
-    pub(super) fn forward(g: &Geometry) -> Self {
+    pub(super) fn forward(gpu: &Gpu, g: &Geometry) -> Self {
         let rows = g.n * g.h.output * g.w.output;
         let shares = span(true, g.w.stride, g.w.window) > 1;
-        Self { rows, columns: g.c_out, shares, winograd: winograd::suits(g), backward_params: false }
+        Self { rows, columns: g.c_out, shares, winograd: winograd::suits(gpu, g, false), backward_params: false }
     }
 
     /// backward_input: the phases of the strides, each of them dense.
-    pub(super) fn backward_input(g: &Geometry) -> Self {
+    pub(super) fn backward_input(gpu: &Gpu, g: &Geometry) -> Self {
         let rows = g.n * g.h.input.div_ceil(g.h.stride) * g.w.input.div_ceil(g.w.stride);
         let shares = span(true, 1, g.w.window.div_ceil(g.w.stride)) > 1;
         Self {
             rows,
             columns: g.c_in,
             shares,
-            winograd: winograd::suits(&winograd::Output::reversed(g)),
+            winograd: winograd::suits(gpu, &winograd::Output::reversed(g), false),
             backward_params: false,
         }
     }
 
     /// backward_params, whose rows are taps and channels.
-    pub(super) fn backward_params(g: &Geometry) -> Self {
+    pub(super) fn backward_params(gpu: &Gpu, g: &Geometry) -> Self {
         let shares = span(true, g.w.stride, g.w.window) > 1;
-        Self { rows: g.weight_rows(), columns: g.c_out, shares, winograd: winograd::suits(g), backward_params: true }
+        Self {
+            rows: g.weight_rows(),
+            columns: g.c_out,
+            shares,
+            winograd: winograd::suits(gpu, g, true),
+            backward_params: true,
+        }
     }
 
     /// A tile no larger than the problem.

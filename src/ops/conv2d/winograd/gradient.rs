@@ -27,7 +27,7 @@ impl Gradient<'_> {
         let g = &self.geometry;
         let scheme = Scheme { op: self.op, geometry: *g };
         let matrices = scheme.matrices();
-        let batches = scheme.slices(rec, LINE, [self.x, self.dy])?;
+        let batches = scheme.slices(rec.gpu, LINE)?;
         let rows = g.c_in + usize::from(self.db.is_some());
         let partial = checked_scratch(rec, self.op, [batches.len() * matrices, rows, g.c_out])?;
         for (number, s) in batches.iter().enumerate() {

@@ -11,7 +11,7 @@ use super::core::Epilogue;
 use super::geometry::Geometry;
 use crate::error::{Error, Result};
 use crate::gpu::grid::{MAX_TRIPS, batch_slices};
-use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
+use crate::gpu::{Gpu, GpuTensor, Kernel, Lanes, Recorder};
 use crate::ops::elementwise::text_of;
 use minijinja::{Environment, context};
 use std::ops::Range;
@@ -23,6 +23,9 @@ const SIDE: usize = 4;
 
 /// Bytes of a transformed map at most, where a few samples need no more: they should not outgrow the activations, nor caches by much.
 const SCRATCH: u64 = 16 << 20;
+
+/// Rows of the largest tile.
+const MOST_ROWS: usize = 128;
 
 /// Scratch slots of the transformed input, weights, and output or its gradient, apart from those of the direct kernels.
 const INPUT: usize = 3;
@@ -57,19 +60,22 @@ pub(super) enum Suits {
 
 /// How the algorithm suits a pass that is a forward convolution, or its weight gradient. It wins from 32 channels on both sides and half
 /// the multiplications on, measured on Mesa 22.3 and 25.0.
-pub(super) fn suits(g: &Geometry) -> Suits {
+pub(super) fn suits(gpu: &Gpu, g: &Geometry, weight_gradient: bool) -> Suits {
     let window = g.h.window;
     let square = window == g.w.window && [2, 3].contains(&window) && g.h.stride == 1 && g.w.stride == 1;
-    let channels = g.c_in.is_multiple_of(4) && g.c_out.is_multiple_of(4);
-    let tiles = [g.h, g.w].iter().map(|a| a.output.div_ceil(SIDE)).product::<usize>();
-    let points = window + SIDE - 1;
-    let (direct, products) = (g.h.output * g.w.output * window * window, tiles * points * points);
-    // A weight gradient adds up the tiles of a sample and more in one invocation.
-    match square && channels && tiles <= MAX_TRIPS / 2 {
-        false => Suits::Not,
-        true if g.c_in.min(g.c_out) >= 32 && direct >= 2 * products => Suits::Well,
-        true => Suits::Small,
+    if !square || !g.c_in.is_multiple_of(4) || !g.c_out.is_multiple_of(4) {
+        return Suits::Not;
     }
+    let scheme = Scheme { op: "conv2d", geometry: *g };
+    // Weights, or a weight gradient's partial sums, are bound whole.
+    let weights = (scheme.matrices() * (g.c_in + 1) * g.c_out * 4) as u64;
+    let fits = |slices: Vec<_>| weights * if weight_gradient { slices.len() as u64 } else { 1 } <= gpu.max_binding();
+    if !scheme.slices(gpu, MOST_ROWS).is_ok_and(fits) {
+        return Suits::Not;
+    }
+    let direct = g.h.output * g.w.output * window * window;
+    let products = scheme.tiles().iter().product::<usize>() * scheme.matrices();
+    if g.c_in.min(g.c_out) >= 32 && direct >= 2 * products { Suits::Well } else { Suits::Small }
 }
 
 /// What the passes of a convolution have in common.
@@ -106,18 +112,18 @@ impl Scheme {
 
     /// Ranges of samples whose transforms stay within [`SCRATCH`], or, if that holds not even a few, within a binding; `round` tiles more
     /// round a matrix up.
-    fn slices(&self, rec: &Recorder<'_>, round: usize, maps: [&GpuTensor; 2]) -> Result<Vec<Range<usize>>> {
+    fn slices(&self, gpu: &Gpu, round: usize) -> Result<Vec<Range<usize>>> {
         let g = &self.geometry;
         let tiles = self.tiles().iter().product::<usize>();
         let transformed = |tiles: usize, c: usize| (self.matrices() * tiles * c * 4) as u64;
         let transforms = [g.c_in, g.c_out].map(|c| transformed(tiles, c));
-        let maps = maps.map(|t| t.bytes() / g.n.max(1) as u64);
+        let maps = [g.h.input * g.w.input * g.c_in, g.h.output * g.w.output * g.c_out].map(|size| (size * 4) as u64);
         let within = |most: u64| {
             // Nor more tiles than an invocation may add up.
             let trips = most / (MAX_TRIPS as u64 / 2) * tiles as u64;
-            batch_slices(g.n, &[&transforms[..], &maps, &[trips]].concat(), most, rec.gpu.alignment())
+            batch_slices(g.n, &[&transforms[..], &maps, &[trips]].concat(), most, gpu.alignment())
         };
-        let most = rec.gpu.max_binding().saturating_sub(transformed(round, g.c_in.max(g.c_out)));
+        let most = gpu.max_binding().saturating_sub(transformed(round, g.c_in.max(g.c_out)));
         within(most.min(SCRATCH)).or_else(|_| within(most))
     }
 

@@ -32,7 +32,7 @@ impl Output<'_> {
         let g = &self.geometry;
         let scheme = Scheme { op: self.op, geometry: *g };
         let u = self.transform_weights(rec, &scheme)?;
-        for s in scheme.slices(rec, tile.rows, [self.x, self.y])? {
+        for s in scheme.slices(rec.gpu, tile.rows)? {
             let (x, y) = (self.x.samples(&s), self.y.samples(&s));
             let tiles = s.len() * scheme.tiles().iter().product::<usize>();
             // A tile of the products lies within one matrix.
