@@ -98,6 +98,10 @@ fn every_flipped_sign_is_seen_in_winograds_algorithm() {
         outcome.faults.is_empty() && outcome.worst_ratio <= 4.0
     };
     let mut gpu = gpu(None);
+    if gpu.tiling == Tiling::Workgroup {
+        // GPUs have no such variant.
+        return;
+    }
     gpu.tuner.thorough = true;
     let met = Arc::new(AtomicBool::new(false));
     let noted = Arc::clone(&met);
