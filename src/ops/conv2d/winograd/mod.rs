@@ -22,7 +22,7 @@ pub(super) const TEMPLATE: &str = include_str!("../../../../shaders/common/winog
 const SIDE: usize = 4;
 
 /// Bytes of a transformed map at most, where a few samples need no more: they should not outgrow the activations, nor caches by much.
-const SCRATCH: u64 = 16 << 20;
+const SCRATCH: u64 = 8 << 20;
 
 /// Rows of the largest tile.
 const MOST_ROWS: usize = 128;
