@@ -62,7 +62,7 @@ impl Preprocess {
             Self::Tf => same(1.0 / 127.5, -1.0),
             Self::None => same(1.0, 0.0),
             Self::Caffe => reversed([-103.939, -116.779, -123.68]),
-            // Of the 2.6 million photographs that Parkhi et al. 2015 trained on.
+            // Of the 2.6 million photographs that Parkhi et al. 2015 trained on; as in keras-vggface 0.6, `preprocess_input`, version 1.
             Self::VggFace => reversed([-93.594, -104.7624, -129.1863]),
             Self::Torch => Affine {
                 reversed: false,
@@ -212,7 +212,7 @@ impl Split for Preprocessed {
 mod tests {
     use super::*;
 
-    /// What Keras 3.15's `preprocess_input` gives for one pixel of red 10, green 128, blue 255; `vggface` is by its definition.
+    /// What Keras 3.15's `preprocess_input` gives for one pixel of red 10, green 128, blue 255, and that of keras-vggface 0.6.
     #[test]
     fn keras_values() {
         let pixel = [10.0, 128.0, 255.0f32];
