@@ -181,15 +181,22 @@ def in_training(model, x, before):
     return sizes
 
 
+def statistics(size):
+    """Shift and scale of a mean and of a variance where the mean of the squares is about `size`."""
+    size = max(rounded(size, 2), 1e-6)
+    return (0.0, single(0.1 * np.sqrt(size))), (single(size), single(0.1 * size))
+
+
 def in_inference(model, x):
     """The same in inference mode, where each batch norm before has the statistics that it is to have."""
     sizes = {}
+    place = {variable.path: p for p, (_, variable) in enumerate(named(model))}
 
     def scaled(layer, call):
         def run(inputs, *args, **kwargs):
             size = sizes[layer.moving_variance.path] = np.mean(np.square(inputs))
-            layer.moving_mean.assign(keras.ops.zeros_like(layer.moving_mean))
-            layer.moving_variance.assign(keras.ops.full_like(layer.moving_variance, size))
+            for variable, (shift, scale) in zip((layer.moving_mean, layer.moving_variance), statistics(size)):
+                variable.assign(shift + scale * fill(100 + place[variable.path], variable.shape[0]))
             return call(inputs, *args, **kwargs)
 
         return run
@@ -210,9 +217,7 @@ def calibrated(name):
     sizes = in_inference(model, x) if name in IN_INFERENCE else in_training(model, x, before)
     for p, (_, variable) in enumerate(named(model)):
         if variable.name == "moving_variance":
-            size = max(rounded(sizes[variable.path], 2), 1e-6)
-            each[p - 1] = 0.0, single(0.1 * np.sqrt(size))
-            each[p] = single(size), single(0.1 * size)
+            each[p - 1], each[p] = statistics(sizes[variable.path])
     return each
 
 
