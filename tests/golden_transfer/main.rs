@@ -284,24 +284,22 @@ macro_rules! networks {
     };
 }
 
-// Where the tolerance of an adapter is 1e-2, gradients are nearer than 2e-3 of their norms, but two steps of Adam, which divides by
-// gradients, move the first layers' weights by 2e-3 to 6e-3 of their norms apart. The deepest networks' tolerances are guesses from how far
-// Keras's own float32 is from its float64: 1.3e-3 in a gradient of fer8-resnet101v2, 4.6e-3 (fer4-resnet101), 1.5e-2
-// (fer8-resnet152v2) and 2.2e-2 (fer8-inceptionresnetv2).
+// Where the tolerance of an adapter is above 2e-3, rounding is enlarged on the way through a hundred layers and, in what two steps move,
+// by Adam, which divides by gradients: `tests/golden/README.md` has the figures, and how far Keras's own float32 is from its float64.
 networks! {
     fer4_cnn3 "fer4-cnn3" quick 1e-5 quick 2e-3;
     fer4_cnn4_bn "fer4-cnn4-bn" long 1e-5 long 2e-3;
-    fer4_cnn5_bn "fer4-cnn5-bn" long 1e-5 long 1e-2;
+    fer4_cnn5_bn "fer4-cnn5-bn" long 1e-5 long 5e-3;
     fer4_vgg16 "fer4-vgg16" long 1e-5 long 2e-3;
-    fer4_resnet101 "fer4-resnet101" long 1e-5 long 2e-2;
+    fer4_resnet101 "fer4-resnet101" long 1e-5 long 5e-2;
     fer7_cnn3_bn "fer7-cnn3-bn" long 1e-5 quick 2e-3;
     fer7_cnn4_bn "fer7-cnn4-bn" quick 1e-5 quick 2e-3;
     fer7_resnet50 "fer7-resnet50" long 1e-5 long 2e-3;
-    fer7_efficientnetv2l "fer7-efficientnetv2l" long 1e-5 long 2e-3;
+    fer7_efficientnetv2l "fer7-efficientnetv2l" long 1e-5 long 1e-2;
     fer3_cnn6 "fer3-cnn6" long 1e-5 long 2e-3;
     fer3_cnn6_bn "fer3-cnn6-bn" long 1e-5 long 2e-3;
     fer3_cnn6_tuned "fer3-cnn6-tuned" long 1e-5 long 2e-3;
-    fer3_vgg16 "fer3-vgg16" long 1e-5 long 1e-2;
+    fer3_vgg16 "fer3-vgg16" long 1e-5 long 2e-3;
     fer3_vggface "fer3-vggface" long 1e-5 long 2e-3;
     fer3_resnet50 "fer3-resnet50" long 1e-5 long 2e-3;
     fer8_cnn5 "fer8-cnn5" long 1e-5 long 2e-3;
@@ -314,7 +312,7 @@ networks! {
     fer8_vgg16 "fer8-vgg16" long 1e-5 long 2e-3;
     fer8_vgg19 "fer8-vgg19" long 1e-5 long 2e-3;
     fer8_resnet50v2 "fer8-resnet50v2" long 1e-5 quick 2e-3;
-    fer8_resnet101v2 "fer8-resnet101v2" long 1e-5 long 5e-3;
+    fer8_resnet101v2 "fer8-resnet101v2" long 1e-5 long 5e-2;
     fer8_resnet152v2 "fer8-resnet152v2" long 1e-5 long 5e-2;
     mini_xception "mini-xception" quick 1e-5 quick 2e-3;
 }

@@ -61,15 +61,13 @@ impl Variable {
             let error = (distance(moved, wanted) - rounding).max(0.0) / norm_of(wanted).max(1e-9);
             worst.hold(error <= tolerance, || format!("{name}: moved by {moved:?} rates, Keras {wanted:?}"));
             worst.moves = worst.moves.max(error);
+            return;
         }
         // Adam divides by the gradient: a small one moves its weight as far as a large one, and may be rounding.
         worst.far(moved, rounding, name);
-        let weighed = moved
-            .iter()
-            .zip(wanted)
-            .zip(entries)
-            .map(|((ours, keras), g)| ((ours - keras).abs() - rounding).max(0.0) * g.abs().min(1.0));
-        let error = if entries.is_empty() { 0.0 } else { crate::common::norm(weighed) / norm_of(wanted).max(1e-9) };
+        let each = moved.iter().zip(wanted).zip(entries);
+        let weighed = each.map(|((ours, keras), g)| ((ours - keras).abs() - rounding).max(0.0) * g.abs().min(1.0));
+        let error = crate::common::norm(weighed) / norm_of(wanted).max(1e-9);
         worst.hold(error <= tolerance, || {
             format!("{name}: moved by {moved:?} rates, Keras {wanted:?}, gradients {entries:?}")
         });
