@@ -295,7 +295,7 @@ networks! {
     fer7_cnn3_bn "fer7-cnn3-bn" long 1e-5 quick 2e-3;
     fer7_cnn4_bn "fer7-cnn4-bn" quick 1e-5 quick 2e-3;
     fer7_resnet50 "fer7-resnet50" long 1e-5 long 2e-3;
-    fer7_efficientnetv2l "fer7-efficientnetv2l" long 1e-5 long 1e-2;
+    fer7_efficientnetv2l "fer7-efficientnetv2l" long 1e-5 long 5e-1;
     fer3_cnn6 "fer3-cnn6" long 1e-5 long 2e-3;
     fer3_cnn6_bn "fer3-cnn6-bn" long 1e-5 long 2e-3;
     fer3_cnn6_tuned "fer3-cnn6-tuned" long 1e-5 long 2e-3;
@@ -305,8 +305,8 @@ networks! {
     fer8_cnn5 "fer8-cnn5" long 1e-5 long 2e-3;
     fer8_efficientnetb0 "fer8-efficientnetb0" long 1e-5 quick 2e-3;
     fer8_efficientnetb3 "fer8-efficientnetb3" long 1e-5 long 2e-3;
-    fer8_efficientnetb5 "fer8-efficientnetb5" long 1e-5 long 2e-3;
-    fer8_efficientnetb7 "fer8-efficientnetb7" long 1e-5 long 2e-3;
+    fer8_efficientnetb5 "fer8-efficientnetb5" long 1e-5 long 1e-2;
+    fer8_efficientnetb7 "fer8-efficientnetb7" long 1e-5 long 1e-2;
     fer8_inceptionv3 "fer8-inceptionv3" long 1e-5 long 1e-2;
     fer8_inceptionresnetv2 "fer8-inceptionresnetv2" long 1e-5 long 5e-2;
     fer8_vgg16 "fer8-vgg16" long 1e-5 long 2e-3;
