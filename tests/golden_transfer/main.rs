@@ -306,7 +306,7 @@ networks! {
     fer8_efficientnetb0 "fer8-efficientnetb0" long 1e-5 quick 2e-3;
     fer8_efficientnetb3 "fer8-efficientnetb3" long 1e-5 long 2e-3;
     fer8_efficientnetb5 "fer8-efficientnetb5" long 1e-5 long 1e-2;
-    fer8_efficientnetb7 "fer8-efficientnetb7" long 1e-5 long 1e-2;
+    fer8_efficientnetb7 "fer8-efficientnetb7" long 1e-5 long 2e-2;
     fer8_inceptionv3 "fer8-inceptionv3" long 1e-5 long 1e-2;
     fer8_inceptionresnetv2 "fer8-inceptionresnetv2" long 1e-5 long 5e-2;
     fer8_vgg16 "fer8-vgg16" long 1e-5 long 2e-3;
