@@ -97,19 +97,20 @@ const MUTATIONS: &[Mutation] = &[
     ("tanh", "backward", "dx[i] = load(", "dx[i] = -load("),
     ("tanh", "backward", "(1.0 - y) * (1.0 + y)", "(1.0 + y) * (1.0 + y)"),
     ("zero_pad2d", "backward", "dx[i] = dy[", "dx[i] = -dy["),
-    ("graph", "accumulate", "+ quad(other[i])", "- quad(other[i])"),
-    ("graph", "accumulate", "params.keep == 1u", "params.keep == 0u"),
+    ("accumulate", "accumulate", "+ share * quad", "- share * quad"),
+    ("accumulate", "accumulate", "params.how == 1u", "params.how == 0u"),
+    ("accumulate", "accumulate", "step.keep == 1u", "step.keep == 0u"),
+    ("accumulate", "accumulate", "select(1.0, step.share", "select(1.0, -step.share"),
     ("adam", "update", "(g - m_old)", "(g + m_old)"),
     ("adam", "update", "(g * g - v_old)", "(g * g + v_old)"),
     ("adam", "update", "- step.step_size * m_new", "+ step.step_size * m_new"),
-    ("adam", "update", "p - step.decay * p", "p + step.decay * p"),
+    ("adam", "update", "p - decay * p", "p + decay * p"),
+    ("adam", "update", "i < params.decayed", "i >= params.decayed"),
     ("adam", "update", "g *= factor[0]", "g *= -factor[0]"),
     ("adam", "update", "clamp(g,", "clamp(-g,"),
     ("gradient_norm", "squares", "sum += dot(g, g)", "sum -= dot(g, g)"),
     ("gradient_norm", "scale", "sum += partials[i]", "sum -= partials[i]"),
     ("gradient_norm", "scale", "params.limit / norm", "-params.limit / norm"),
-    ("gradient_sum", "add", "+ step.share * quad", "- step.share * quad"),
-    ("gradient_sum", "add", "step.keep == 1u", "step.keep == 0u"),
 ];
 
 /// Signs of which one tiling has its own: the first of many accumulators, and the bias's row where taps share a tile.
@@ -165,8 +166,10 @@ const FORWARD: &[(&str, &str)] = &[
 fn passes(gpu: &Arc<Gpu>, op: &str) -> bool {
     match op {
         "adam" | "gradient_norm" => common::adam::gpu_failures(gpu).is_empty(),
-        "gradient_sum" => common::adam::accumulation_failures(gpu).is_empty(),
-        "graph" => common::fan_out::gpu_failures(Arc::clone(gpu)).is_empty(),
+        "accumulate" => {
+            common::adam::accumulation_failures(gpu).is_empty()
+                && common::fan_out::gpu_failures(Arc::clone(gpu)).is_empty()
+        }
         _ => cases_of(op).iter().all(|case| verify::run(gpu, case).expect(&case.name).passed()),
     }
 }
@@ -239,7 +242,7 @@ fn every_backward_has_a_mutation() {
         None
     });
     let gpu = Arc::new(gpu);
-    for op in ops::TABLE.iter().map(|row| row.name).chain(["adam", "gradient_sum", "graph"]) {
+    for op in ops::TABLE.iter().map(|row| row.name).chain(["accumulate", "adam"]) {
         assert!(passes(&gpu, op), "{op} fails without a mutation");
     }
     let known: BTreeSet<_> =
