@@ -38,8 +38,8 @@ struct Params {
     w_step_w: u32,
     c_x: u32,
     c_y: u32,
-    padding0: u32,
-    padding1: u32,
+    matrix_rows: u32,       // rows that meet the same weights: those after them meet the next tap's (Winograd's products)
+    padding: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 {% set YT = "vec4<f32>" if y4 else "f32" %}
@@ -134,7 +134,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let taps_h = params.taps_h;
     let taps_w = params.taps_w;
     let view = view_of_input();
-    let w_first = params.w_first;
+    let w_first = params.w_first + first_row / params.matrix_rows;
     let w_step_h = params.w_step_h;
     let w_step_w = params.w_step_w;
     {% for p in range(pixels) %}
@@ -226,7 +226,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let taps_h = params.taps_h;
     let taps_w = params.taps_w;
     let view = view_of_input();
-    let w_first = params.w_first;
+    let w_first = params.w_first + first_row / params.matrix_rows;
     let w_step_h = params.w_step_h;
     let w_step_w = params.w_step_w;
     // Loading: rows local / 2 of every 32, channels (local % 2) * 4 .. + 3; weight channel local / 8, columns (local % 8) * 4 .. + 3

@@ -1,23 +1,58 @@
-// Winograd's F(4x4, 3x3) (Lavin and Gray 2016): a 3 x 3 convolution of stride 1 by tiles of 4 x 4 outputs, in 36 products a tile and
-// channel pair instead of 144. Three passes around 36 matrix products: V = B^T d B of every 6 x 6 tile of the input, U = G w G^T of
-// every window, M[k] = V[k] U[k] (the convolution's core), Y = A^T M A.
-// Template (minijinja). Settings: bias; slope: whether the result is multiplied by the slope of an activation at `extra`. activate and
-// slope stand in front, as do F and S.
+// Winograd's F(4x4, 3x3) and F(4x4, 2x2) (Lavin and Gray 2016): a convolution of stride 1 by tiles of 4 x 4 outputs, in 36 (25) products
+// a tile and channel pair instead of 144 (64). With matrices A, B and G, d a tile of the input and g a window:
+// Y = A^T [(G g G^T) * (B^T d B)] A. Small passes transform every tile (V = B^T d B), window (U) and result; between them are 36 matrix
+// products M[k] = V[k] U[k], conv2d's kernel. As Y is linear in U, the weight gradient is G^T [V * (A dy A^T)] G, summed over tiles: the
+// products that conv2d.backward_params computes.
+// Template (minijinja). Settings: window, 3 or 2; bias; slope: whether the result is multiplied by the slope of an activation at
+// `extra`. activate and slope stand in front, as do F and S.
 
 struct Params {
     count: u32,             // invocations
-    groups: u32,            // c / LANES; the weights' pass: c_x
-    stride: u32,            // tiles from one of the 36 matrices to the next; the weights' pass: c_y
+    groups: u32,            // c / LANES; the weights' pass: c_x; the weight gradient's: c_y / LANES
+    stride: u32,            // tiles from one matrix to the next; the weights' pass: c_y; the weight gradient's: rows of a matrix
     reversed: u32,          // the weights' pass: 1 for backward_input, whose windows are reversed and transposed
     tiles: vec2<u32>,       // tiles of a map, height and width from here on
     size: vec2<u32>,        // the map that a pass reads or writes
     pad: vec2<u32>,         // before the first input
-    padding: vec2<u32>,
+    samples: u32,           // of the maps; tiles after theirs are zeros
+    slices: u32,            // the weight gradient's pass: partial sums to add, in order
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-struct Six { v0: F, v1: F, v2: F, v3: F, v4: F, v5: F }
-struct Four { v0: F, v1: F, v2: F, v3: F }
+{# The points at which polynomials are multiplied are 0, 1, -1, 1/2, -2 (for windows of 2: 0, 1, -1/2, -2) and infinity: of those with small
+   numbers these round least (after Barabasz, Anderson, Soodhalter and Gregg 2020). Rows of B and G are scaled so that B's are whole. #}
+{% if window == 3 %}
+{% set a = [[1, 0, 0, 0], [1, 1, 1, 1], [1, -1, 1, -1], [1, 1/2, 1/4, 1/8], [1, -2, 4, -8], [0, 0, 0, 1]] %}
+{% set b = [[2, -3, -4, 3, 2, 0], [0, -2, 1, 5, 2, 0], [0, 2, -5, 1, 2, 0], [0, -2, -1, 2, 1, 0], [0, 1, -2, -1, 2, 0], [0, 2, -3, -4, 3, 2]] %}
+{% set g = [[1/2, 0, 0], [1/6, 1/6, 1/6], [-1/6, 1/6, -1/6], [-16/15, -8/15, -4/15], [1/30, -1/15, 2/15], [0, 0, 1/2]] %}
+{% else %}
+{% set a = [[1, 0, 0, 0], [1, 1, 1, 1], [1, -1/2, 1/4, -1/8], [1, -2, 4, -8], [0, 0, 0, 1]] %}
+{% set b = [[-2, -3, 3, 2, 0], [0, 2, 5, 2, 0], [0, -2, 1, 1, 0], [0, -1, -1, 2, 0], [0, -2, -3, 3, 2]] %}
+{% set g = [[-1/2, 0], [1/9, 1/9], [8/9, -4/9], [-1/18, 1/9], [0, 1/2]] %}
+{% endif %}
+{% set points = window + 3 %}
+
+// A line of a tile's input or of its products; of its outputs; of a window.
+{% for name, size, type in [("Points", points, "F"), ("Outputs", 4, "F"), ("Factors", points, "f32"), ("Window", window, "f32"), ("Gradients", window, "F")] %}
+struct {{ name }} { {% for i in range(size) %}v{{ i }}: {{ type }}, {% endfor %} }
+{% endfor %}
+{% macro term(factor, value) %}{% if factor == 1 %}{{ value }}{% elif factor == -1 %}-{{ value }}{% else %}{{ factor | float }} * {{ value }}{% endif %}{% endmacro %}
+{% macro product(name, matrix, transposed, from, to) %}
+fn {{ name }}(x: {{ from }}) -> {{ to }} {
+    return {{ to }}(
+    {%- for i in range((matrix[0] if transposed else matrix) | length) %}
+        {% for j in range((matrix if transposed else matrix[0]) | length) if (matrix[j][i] if transposed else matrix[i][j]) != 0 -%}
+        {{ " + " if not loop.first }}{{ term(matrix[j][i] if transposed else matrix[i][j], "x.v" ~ j) }}
+        {%- endfor %},
+    {%- endfor %}
+    );
+}
+{% endmacro %}
+{{ product("b_times", b, false, "Points", "Points") }}
+{{ product("g_times", g, false, "Window", "Factors") }}
+{{ product("a_transposed_times", a, true, "Points", "Outputs") }}
+{{ product("a_times", a, false, "Outputs", "Points") }}
+{{ product("g_transposed_times", g, true, "Points", "Gradients") }}
 
 // A tile's sample, and its place in the map.
 struct Tile { n: u32, h: u32, w: u32 }
@@ -26,27 +61,22 @@ fn tile_at(i: u32) -> Tile {
     return Tile(line / params.tiles.x, line % params.tiles.x, i % params.tiles.y);
 }
 
-// ---- input: V [36, stride, c] of x; one invocation LANES channels of a tile
-
-@group(0) @binding(1) var<storage, read> x: array<S>;               // [n, h, w, c]
-@group(0) @binding(2) var<storage, read_write> v: array<F>;         // [36, stride, c]
-
-// A pixel, 0 in the padding. Unsigned: what lies before the map wraps to over its size.
-fn pixel(t: Tile, g: u32, r: u32, c: u32) -> F {
-    let h = t.h * 4u + r - params.pad.x;
-    let w = t.w * 4u + c - params.pad.y;
-    let there = h < params.size.x && w < params.size.y;
-    let at = ((t.n * params.size.x + h) * params.size.y + w) * params.groups + g;
-    return select(F(), load(x[select(0u, at, there)]), there);
+// A pixel's place in a map of `params.size`, and whether it is on it. Unsigned: what lies before the map wraps to over its size.
+struct Place { at: u32, there: bool }
+fn place(t: Tile, g: u32, h: u32, w: u32) -> Place {
+    let there = h < params.size.x && w < params.size.y && t.n < params.samples;
+    return Place(select(0u, ((t.n * params.size.x + h) * params.size.y + w) * params.groups + g, there), there);
 }
 
-fn b_transposed(d: Six) -> Six {
-    return Six(4.0 * d.v0 - 5.0 * d.v2 + d.v4,
-               (d.v3 + d.v4) - 4.0 * (d.v1 + d.v2),
-               (d.v4 - d.v3) + 4.0 * (d.v1 - d.v2),
-               (d.v4 - d.v2) + 2.0 * (d.v3 - d.v1),
-               (d.v4 - d.v2) + 2.0 * (d.v1 - d.v3),
-               4.0 * d.v1 - 5.0 * d.v3 + d.v5);
+// ---- input: V [matrices, stride, c] of x; one invocation LANES channels of a tile
+
+@group(0) @binding(1) var<storage, read> x: array<S>;               // [n, h, w, c]
+@group(0) @binding(2) var<storage, read_write> v: array<F>;         // [matrices, stride, c]
+
+// 0 in the padding.
+fn pixel(t: Tile, g: u32, r: u32, c: u32) -> F {
+    let p = place(t, g, t.h * 4u + r - params.pad.x, t.w * 4u + c - params.pad.y);
+    return select(F(), load(x[p.at]), p.there);
 }
 
 @compute @workgroup_size(64)
@@ -56,34 +86,23 @@ fn transform_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     if i < params.count {
         let g = i % params.groups;
         let t = tile_at(i / params.groups);
-        {% for r in range(6) %}
-        let row{{ r }} = b_transposed(Six(pixel(t, g, {{ r }}u, 0u), pixel(t, g, {{ r }}u, 1u), pixel(t, g, {{ r }}u, 2u),
-                                  pixel(t, g, {{ r }}u, 3u), pixel(t, g, {{ r }}u, 4u), pixel(t, g, {{ r }}u, 5u)));
+        {% for r in range(points) %}
+        let row{{ r }} = b_times(Points({% for c in range(points) %}pixel(t, g, {{ r }}u, {{ c }}u), {% endfor %}));
         {% endfor %}
         let step = params.stride * params.groups;
-        {% for c in range(6) %}
-        let column{{ c }} = b_transposed(Six(row0.v{{ c }}, row1.v{{ c }}, row2.v{{ c }}, row3.v{{ c }}, row4.v{{ c }}, row5.v{{ c }}));
-        {% for r in range(6) %}
-        v[i + {{ r * 6 + c }}u * step] = column{{ c }}.v{{ r }};
+        {% for c in range(points) %}
+        let column{{ c }} = b_times(Points({% for r in range(points) %}row{{ r }}.v{{ c }}, {% endfor %}));
+        {% for r in range(points) %}
+        v[i + {{ r * points + c }}u * step] = column{{ c }}.v{{ r }};
         {% endfor %}
         {% endfor %}
     }
 }
 
-// ---- weights: U [36, c_x, c_y] of w; one invocation a window
+// ---- weights: U [matrices, c_x, c_y] of w; one invocation a window
 
-@group(0) @binding(1) var<storage, read> w: array<f32>;             // [9, c_x, c_y], or [9, c_y, c_x] if reversed
-@group(0) @binding(2) var<storage, read_write> u: array<f32>;       // [36, c_x, c_y]
-
-struct Three { v0: f32, v1: f32, v2: f32 }
-struct Factors { v0: f32, v1: f32, v2: f32, v3: f32, v4: f32, v5: f32 }
-
-fn g_times(w: Three) -> Factors {
-    let even = w.v0 + w.v2;
-    let wide = w.v0 + 4.0 * w.v2;
-    return Factors(0.25 * w.v0, (-1.0 / 6.0) * (even + w.v1), (-1.0 / 6.0) * (even - w.v1),
-                   (1.0 / 24.0) * (wide + 2.0 * w.v1), (1.0 / 24.0) * (wide - 2.0 * w.v1), w.v2);
-}
+@group(0) @binding(1) var<storage, read> w: array<f32>;             // [taps, c_x, c_y], or [taps, c_y, c_x] if reversed
+@group(0) @binding(2) var<storage, read_write> u: array<f32>;       // [matrices, c_x, c_y]
 
 @compute @workgroup_size(64)
 fn transform_weights(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -96,47 +115,36 @@ fn transform_weights(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workg
         let y_channel = i % c_y;
         let flipped = params.reversed == 1u;
         let first = select(i, y_channel * c_x + x_channel, flipped);
-        {% for t in range(9) %}
-        let w{{ t }} = w[first + select({{ t }}u, {{ 8 - t }}u, flipped) * params.count];
+        {% for t in range(window * window) %}
+        let w{{ t }} = w[first + select({{ t }}u, {{ window * window - 1 - t }}u, flipped) * params.count];
         {% endfor %}
-        {% for r in range(3) %}
-        let row{{ r }} = g_times(Three(w{{ r * 3 }}, w{{ r * 3 + 1 }}, w{{ r * 3 + 2 }}));
+        {% for r in range(window) %}
+        let row{{ r }} = g_times(Window({% for c in range(window) %}w{{ r * window + c }}, {% endfor %}));
         {% endfor %}
-        {% for c in range(6) %}
-        let column{{ c }} = g_times(Three(row0.v{{ c }}, row1.v{{ c }}, row2.v{{ c }}));
-        {% for r in range(6) %}
-        u[i + {{ r * 6 + c }}u * params.count] = column{{ c }}.v{{ r }};
+        {% for c in range(points) %}
+        let column{{ c }} = g_times(Window({% for r in range(window) %}row{{ r }}.v{{ c }}, {% endfor %}));
+        {% for r in range(points) %}
+        u[i + {{ r * points + c }}u * params.count] = column{{ c }}.v{{ r }};
         {% endfor %}
         {% endfor %}
     }
 }
 
-// ---- output: y of M [36, stride, c]; one invocation LANES channels of a tile
+// ---- output: y of M [matrices, stride, c]; one invocation LANES channels of a tile
 
-@group(0) @binding(1) var<storage, read> m: array<S>;               // [36, stride, c]
+@group(0) @binding(1) var<storage, read> m: array<S>;               // [matrices, stride, c]
 {% if bias or slope %}
 @group(0) @binding(2) var<storage, read> extra: array<S>;           // the bias [c], or what the slope is taken at: y's shape
 {% endif %}
 @group(0) @binding({{ 3 if bias or slope else 2 }}) var<storage, read_write> y: array<F>;   // [n, h, w, c]
 
-fn a_transposed(m: Six) -> Four {
-    let sum1 = m.v1 + m.v2;
-    let sum3 = m.v3 + m.v4;
-    let difference1 = m.v1 - m.v2;
-    let difference3 = m.v3 - m.v4;
-    return Four((m.v0 + sum1) + sum3, difference1 + 2.0 * difference3, sum1 + 4.0 * sum3,
-                (difference1 + 8.0 * difference3) + m.v5);
-}
-
 fn finish(t: Tile, g: u32, r: u32, c: u32, value: F) {
-    let h = t.h * 4u + r;
-    let w = t.w * 4u + c;
-    if h < params.size.x && w < params.size.y {
-        let at = ((t.n * params.size.x + h) * params.size.y + w) * params.groups + g;
+    let p = place(t, g, t.h * 4u + r, t.w * 4u + c);
+    if p.there {
         {% if slope %}
-        y[at] = value * slope(load(extra[at]));
+        y[p.at] = value * slope(load(extra[p.at]));
         {% else %}
-        y[at] = activate(value);
+        y[p.at] = activate(value);
         {% endif %}
     }
 }
@@ -149,10 +157,8 @@ fn transform_output(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
         let g = i % params.groups;
         let t = tile_at(i / params.groups);
         let step = params.stride * params.groups;
-        {% for r in range(6) %}
-        let row{{ r }} = a_transposed(Six(load(m[i + {{ r * 6 }}u * step]), load(m[i + {{ r * 6 + 1 }}u * step]),
-                                  load(m[i + {{ r * 6 + 2 }}u * step]), load(m[i + {{ r * 6 + 3 }}u * step]),
-                                  load(m[i + {{ r * 6 + 4 }}u * step]), load(m[i + {{ r * 6 + 5 }}u * step])));
+        {% for r in range(points) %}
+        let row{{ r }} = a_transposed_times(Points({% for c in range(points) %}load(m[i + {{ r * points + c }}u * step]), {% endfor %}));
         {% endfor %}
         {% if bias %}
         let bias = load(extra[g]);
@@ -160,10 +166,79 @@ fn transform_output(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
         let bias = F();
         {% endif %}
         {% for c in range(4) %}
-        let column{{ c }} = a_transposed(Six(row0.v{{ c }}, row1.v{{ c }}, row2.v{{ c }}, row3.v{{ c }}, row4.v{{ c }}, row5.v{{ c }}));
+        let column{{ c }} = a_transposed_times(Points({% for r in range(points) %}row{{ r }}.v{{ c }}, {% endfor %}));
         {% for r in range(4) %}
         finish(t, g, {{ r }}u, {{ c }}u, column{{ c }}.v{{ r }} + bias);
         {% endfor %}
         {% endfor %}
+    }
+}
+
+// ---- output's gradient: Z [matrices, stride, c] of dy; one invocation LANES channels of a tile
+
+@group(0) @binding(1) var<storage, read> dy: array<S>;              // [n, h, w, c]
+@group(0) @binding(2) var<storage, read_write> z: array<F>;         // [matrices, stride, c]
+
+// 0 beside the map.
+fn gradient(t: Tile, g: u32, r: u32, c: u32) -> F {
+    let p = place(t, g, t.h * 4u + r, t.w * 4u + c);
+    return select(F(), load(dy[p.at]), p.there);
+}
+
+@compute @workgroup_size(64)
+fn transform_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                      @builtin(local_invocation_index) local: u32) {
+    let i = (group.y * groups.x + group.x) * 64u + local;
+    if i < params.count {
+        let g = i % params.groups;
+        let t = tile_at(i / params.groups);
+        {% for r in range(4) %}
+        let row{{ r }} = a_times(Outputs({% for c in range(4) %}gradient(t, g, {{ r }}u, {{ c }}u), {% endfor %}));
+        {% endfor %}
+        let step = params.stride * params.groups;
+        {% for c in range(points) %}
+        let column{{ c }} = a_times(Outputs({% for r in range(4) %}row{{ r }}.v{{ c }}, {% endfor %}));
+        {% for r in range(points) %}
+        z[i + {{ r * points + c }}u * step] = column{{ c }}.v{{ r }};
+        {% endfor %}
+        {% endfor %}
+    }
+}
+
+// ---- weight gradient: dw, and db, of the products' partial sums; one invocation LANES columns of a row
+
+@group(0) @binding(1) var<storage, read> partial: array<S>;         // [slices, matrices, rows, c_y], the row behind the weights' is the bias's
+@group(0) @binding(2) var<storage, read_write> dw: array<F>;        // [taps, c_x, c_y]
+{% if bias %}
+@group(0) @binding(3) var<storage, read_write> db: array<F>;        // [c_y]
+{% endif %}
+
+fn sum(i: u32, k: u32) -> F {
+    let matrix = params.stride * params.groups;
+    var total = F();
+    for (var s = 0u; s < params.slices; s++) {
+        total += load(partial[(s * {{ points * points }}u + k) * matrix + i]);
+    }
+    return total;
+}
+
+@compute @workgroup_size(64)
+fn sum_products(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                @builtin(local_invocation_index) local: u32) {
+    let i = (group.y * groups.x + group.x) * 64u + local;
+    if i < params.count {
+        {% for r in range(points) %}
+        let row{{ r }} = g_transposed_times(Points({% for c in range(points) %}sum(i, {{ r * points + c }}u), {% endfor %}));
+        {% endfor %}
+        {% for c in range(window) %}
+        let column{{ c }} = g_transposed_times(Points({% for r in range(points) %}row{{ r }}.v{{ c }}, {% endfor %}));
+        {% for r in range(window) %}
+        dw[i + {{ r * window + c }}u * params.count] = column{{ c }}.v{{ r }};
+        {% endfor %}
+        {% endfor %}
+        {% if bias %}
+        // The point 1 adds up a tile's gradients, so that its matrix has their sum in the bias's row.
+        if i < params.groups { db[i] = sum(params.count + i, {{ points + 1 }}u); }
+        {% endif %}
     }
 }

@@ -59,7 +59,8 @@ pub(super) struct Params {
     w_step: [u32; 2],
     pub(super) c_x: u32,
     pub(super) c_y: u32,
-    padding: [u32; 2],
+    matrix_rows: u32,
+    padding: u32,
 }
 
 impl Params {
@@ -93,8 +94,14 @@ pub(super) fn forward(g: &Geometry) -> Params {
         w_step: [g.w.window as u32, 1],
         c_x: g.c_in as u32,
         c_y: g.c_out as u32,
-        padding: [0; 2],
+        matrix_rows: u32::MAX,
+        padding: 0,
     }
+}
+
+/// `count` products of matrices at once: `rows` of x each, with weights of their own, which lie as taps do.
+pub(super) fn products(count: usize, rows: usize, (c_in, c_out): (usize, usize)) -> Params {
+    Params { matrix_rows: rows as u32, ..forward(&Geometry::dense(count * rows, c_in, c_out)) }
 }
 
 /// One axis of one phase of the backward pass: the inputs that the taps `first, first + stride, ...` meet.
@@ -146,7 +153,8 @@ pub(super) fn backward_input(g: &Geometry) -> Vec<Params> {
                 w_step: [((g.h.stride * g.w.window) as u32).wrapping_neg(), (g.w.stride as u32).wrapping_neg()],
                 c_x: g.c_out as u32,
                 c_y: g.c_in as u32,
-                padding: [0; 2],
+                matrix_rows: u32::MAX,
+                padding: 0,
             }
         })
         .filter(|params| params.rows > 0)

@@ -6,6 +6,7 @@
 //! padding as [`Axis`]. Backward: `dx` gathers over the windows that cover a pixel, `dw` sums over output pixels, `db` sums
 //! `dy`. Nothing is saved: backward reads `x`. Errors: inputs that are not images, no filters, windows that do not fit.
 
+mod backward_params;
 mod core;
 mod geometry;
 mod gpu;
@@ -141,6 +142,8 @@ pub(super) fn cases() -> Vec<Case> {
         case("3x3_valid_1to3", [2, 7, 9, 1], Conv2d::new(3, 3, Valid)),
         case("3x3_same_5to7", [2, 9, 7, 5], Conv2d::new(7, 3, Same)),
         // What Winograd's algorithm takes: whole and cut tiles of 4 x 4.
+        case("2x2_same_4to16", [2, 9, 6, 4], Conv2d::new(16, 2, Same)),
+        case("2x2_valid_8to4_no_bias", [1, 5, 12, 8], Conv2d { bias: false, ..Conv2d::new(4, 2, Valid) }),
         case("3x3_same_8to8", [2, 9, 7, 8], Conv2d::new(8, 3, Same)),
         case("3x3_valid_4to16", [3, 10, 14, 4], Conv2d::new(16, 3, Valid)),
         case("3x3_valid_8to24_no_bias", [2, 3, 3, 8], Conv2d { bias: false, ..Conv2d::new(24, 3, Valid) }),

@@ -3,8 +3,9 @@
 //! The first candidate of each list is the table's: what was measured to be best, on such an adapter, over the networks' shapes. The
 //! others are what was best somewhere; the tuner (`Recorder::choose`) times them where it is asked to.
 
+use super::core;
 use super::geometry::Geometry;
-use super::{core, winograd};
+use super::winograd::{self, Suits};
 use crate::gpu::{Gpu, Loads, Tiling};
 use std::fmt;
 
@@ -24,7 +25,13 @@ pub const SHADERS: u64 = {
 };
 
 /// The most candidates that a pass has.
-pub const CANDIDATES: usize = 6;
+pub fn most_candidates(tiling: Tiling) -> usize {
+    match tiling {
+        Tiling::Subgroup { loads: Loads::Slow, .. } => 4,
+        Tiling::Subgroup { .. } => 5,
+        Tiling::Workgroup => 3,
+    }
+}
 
 /// Outputs that one workgroup owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +50,7 @@ pub(super) struct Tile {
 pub(super) enum Variant {
     /// The sums as they are defined.
     Direct(Tile),
-    /// Winograd's F(4x4, 3x3), with this tile for its products.
+    /// Winograd's algorithm, with this tile for its products.
     Winograd(Tile),
 }
 
@@ -70,17 +77,6 @@ pub(super) struct Problem {
     pub(super) backward_params: bool,
 }
 
-/// How an algorithm suits a pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-pub(super) enum Suits {
-    /// It cannot compute it.
-    Not,
-    /// It can, at sizes where nobody expects it to win.
-    Small,
-    /// It may win.
-    Well,
-}
-
 /// Taps of a window's line that share loaded pixels: all of them where the horizontal step is 1 and the line short enough to unroll,
 /// else 1.
 pub(super) fn span(shared: bool, step: usize, taps: usize) -> usize {
@@ -89,23 +85,35 @@ pub(super) fn span(shared: bool, step: usize, taps: usize) -> usize {
 
 impl Problem {
     /// forward.
-    pub(super) fn forward(g: &Geometry) -> Self {
+    pub(super) fn forward(gpu: &Gpu, g: &Geometry) -> Self {
         let rows = g.n * g.h.output * g.w.output;
         let shares = span(true, g.w.stride, g.w.window) > 1;
-        Self { rows, columns: g.c_out, shares, winograd: winograd::suits(g), backward_params: false }
+        Self { rows, columns: g.c_out, shares, winograd: winograd::suits(gpu, g, false), backward_params: false }
     }
 
     /// backward_input: the phases of the strides, each of them dense.
-    pub(super) fn backward_input(g: &Geometry) -> Self {
+    pub(super) fn backward_input(gpu: &Gpu, g: &Geometry) -> Self {
         let rows = g.n * g.h.input.div_ceil(g.h.stride) * g.w.input.div_ceil(g.w.stride);
         let shares = span(true, 1, g.w.window.div_ceil(g.w.stride)) > 1;
-        Self { rows, columns: g.c_in, shares, winograd: winograd::suits(g), backward_params: false }
+        Self {
+            rows,
+            columns: g.c_in,
+            shares,
+            winograd: winograd::suits(gpu, &winograd::Output::reversed(g), false),
+            backward_params: false,
+        }
     }
 
     /// backward_params, whose rows are taps and channels.
-    pub(super) fn backward_params(g: &Geometry) -> Self {
+    pub(super) fn backward_params(gpu: &Gpu, g: &Geometry) -> Self {
         let shares = span(true, g.w.stride, g.w.window) > 1;
-        Self { rows: g.weight_rows(), columns: g.c_out, shares, winograd: Suits::Not, backward_params: true }
+        Self {
+            rows: g.weight_rows(),
+            columns: g.c_out,
+            shares,
+            winograd: winograd::suits(gpu, g, true),
+            backward_params: true,
+        }
     }
 
     /// A tile no larger than the problem.
@@ -129,13 +137,15 @@ impl Problem {
 
     /// Candidates, the table's first, no two the same; with `small` also what can win at no such size, for tests.
     pub(super) fn candidates(&self, gpu: &Gpu, small: bool) -> Vec<Variant> {
-        let mut list: Vec<Variant> = Vec::with_capacity(CANDIDATES);
+        let mut list: Vec<Variant> = Vec::new();
         let direct = |rows, quads, shared| Variant::Direct(self.tile(gpu, rows, quads, shared));
         let products = |rows, quads| Variant::Winograd(self.tile(gpu, rows, quads, false));
         let suits = self.winograd == Suits::Well || (small && self.winograd == Suits::Small);
         let winograd: Option<Variant> = match gpu.tiling {
             _ if !suits => None,
-            Tiling::Subgroup { loads: Loads::Slow, .. } => Some(products(128, 2)),
+            Tiling::Subgroup { loads: Loads::Slow, .. } => {
+                Some(products(if self.backward_params { 64 } else { 128 }, 2))
+            }
             Tiling::Subgroup { .. } => Some(products(32, 2)),
             // Its transforms spill registers on RDNA 3, and its 36 products are small dispatches.
             Tiling::Workgroup => None,
@@ -163,7 +173,7 @@ impl Problem {
                 list.push(variant);
             }
         }
-        debug_assert!(list.len() <= CANDIDATES);
+        debug_assert!(list.len() <= most_candidates(gpu.tiling));
         list
     }
 
@@ -177,7 +187,8 @@ impl Problem {
         let mut list = Vec::new();
         for (rows, quads) in rows.iter().flat_map(|r| [1, 2].map(|q| (*r, q))) {
             let direct = sharing.iter().map(|shared| Variant::Direct(self.tile(gpu, rows, quads, *shared)));
-            let products = (self.winograd > Suits::Not).then(|| Variant::Winograd(self.tile(gpu, rows, quads, false)));
+            let products = (self.winograd > Suits::Not && gpu.tiling != Tiling::Workgroup)
+                .then(|| Variant::Winograd(self.tile(gpu, rows, quads, false)));
             for variant in direct.chain(products) {
                 if !list.contains(&variant) {
                     list.push(variant);
