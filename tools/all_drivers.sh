@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs `fer-gpu verify` and the tests on every driver of this machine, one after the other, and prints a table: each Vulkan driver
-# by its description file, and OpenGL where it offers compute shaders. `tools/test.sh --all-drivers` calls it; arguments go to
-# cargo test (such as `--test ops`). Exit code 1 if anything failed.
+# by its description file, llvmpipe also as on a CPU with AVX-512 (subgroups of 16), and OpenGL where it offers compute shaders.
+# `tools/test.sh --all-drivers` calls it; arguments go to cargo test (such as `--test ops`). Exit code 1 if anything failed.
 #
 # SwiftShader is found where Debian's chromium-common puts it; other descriptions: FER_GPU_ICDS=FILE.json:FILE.json.
 set -euo pipefail
@@ -20,17 +20,18 @@ table="" failed=0
 
 row() { table+=$(printf '%-22s %-44s %-22s %-26s %7s' "$@")$'\n'; }
 
-# A row for the adapter that the environment leaves: NAME BACKEND [argument of cargo test]...
+# A row for the adapter that the environment and `with` leave: NAME BACKEND [argument of cargo test]...
+with=(env)
 run_on() {
     local name=$1 backend=$2 log="$logs/$1.log" start=$SECONDS adapter verify tests passed lost
     shift 2
-    if ! adapter=$($program devices --backend "$backend" --json 2>"$log" | grep -m1 '"name"' | cut -d'"' -f4); then
+    if ! adapter=$("${with[@]}" $program devices --backend "$backend" --json 2>"$log" | grep -m1 '"name"' | cut -d'"' -f4); then
         row "$name" "no adapter" - - -
         return
     fi
     echo "$name: $adapter; log in $log" >&2
-    verify=$($program verify --backend "$backend" 2>>"$log" | tee -a "$log" | tail -1 | sed 's/ on .*//') || failed=1
-    cargo test --release --all-features --no-fail-fast "$@" -- --test-threads 1 >>"$log" 2>&1 || failed=1
+    verify=$("${with[@]}" $program verify --backend "$backend" 2>>"$log" | tee -a "$log" | tail -1 | sed 's/ on .*//') || failed=1
+    "${with[@]}" cargo test --release --all-features --no-fail-fast "$@" -- --test-threads 1 >>"$log" 2>&1 || failed=1
     tests=$(grep -a '^test result:' "$log" | sed 's/.*: [a-zA-Z]*\. \([0-9]*\) passed; \([0-9]*\) failed.*/\1 \2/')
     passed=$(awk '{ n += $1 } END { print n + 0 }' <<<"$tests")
     lost=$(awk '{ n += $2 } END { print n + 0 }' <<<"$tests")
@@ -46,6 +47,12 @@ for icd in /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json \
     # Without OpenGL, so that the driver in question is the only one.
     export VK_DRIVER_FILES=$icd VK_ICD_FILENAMES=$icd __EGL_VENDOR_LIBRARY_FILENAMES=/nonexistent
     run_on "$(basename "$icd" .json)" vulkan "$@"
+    if [[ $icd == *lvp_icd* ]]; then
+        # A cache of its own: Mesa's does not tell widths apart.
+        with=(env LP_NATIVE_VECTOR_WIDTH=512 MESA_SHADER_CACHE_DIR="$PWD/$logs/cache-512")
+        run_on "$(basename "$icd" .json)-512" vulkan "$@"
+        with=(env)
+    fi
 done
 unset __EGL_VENDOR_LIBRARY_FILENAMES
 export VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent
