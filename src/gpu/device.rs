@@ -199,7 +199,14 @@ impl Gpu {
     /// test, which breaks one kernel at a time; nothing else has a use for it.
     #[doc(hidden)]
     pub fn rewrite_shaders(&mut self, rewrite: impl Fn(&Kernel) -> Option<String> + Send + Sync + 'static) {
-        self.pipelines = PipelineCache::rewriting(rewrite);
+        self.pipelines.rewrite(rewrite);
+    }
+
+    /// Buffers that the driver holds for this device, wgpu's own included, and their bytes; none where wgpu keeps no account of them
+    /// (it does on Vulkan and DX12).
+    pub fn held(&self) -> Option<(usize, u64)> {
+        let report = self.device.generate_allocator_report()?;
+        Some((report.allocations.len(), report.total_allocated_bytes))
     }
 
     /// Alignment of a storage binding's first byte.

@@ -28,11 +28,11 @@ const OTHERS: [(&str, &str, &str); 4] = [
 /// A kernel that cannot be rendered, or whatever the driver reports.
 pub fn kernels(mut gpu: Gpu, picks: &[Pick], networks: bool) -> Result<Vec<Kernel>> {
     let tiling = gpu.tiling;
-    let found = Arc::new(Mutex::new(Vec::<Kernel>::new()));
+    let found = Arc::new(Mutex::new(HashSet::<Kernel>::new()));
     let note = Arc::clone(&found);
     gpu.rewrite_shaders(move |kernel| {
         if let Ok(mut found) = note.lock() {
-            found.push(kernel.clone());
+            found.insert(kernel.clone());
         }
         // What is compiled matters not: an empty kernel is quick.
         Some(format!("@compute @workgroup_size(1) fn {}() {{}}", kernel.entry))
@@ -68,8 +68,8 @@ pub fn kernels(mut gpu: Gpu, picks: &[Pick], networks: bool) -> Result<Vec<Kerne
 }
 
 /// What was found and what nothing reaches, in order, each text and entry point once.
-fn without_doubles(found: &Mutex<Vec<Kernel>>, tiling: Tiling) -> Vec<Kernel> {
-    let mut kernels = found.lock().map(|found| found.clone()).unwrap_or_default();
+fn without_doubles(found: &Mutex<HashSet<Kernel>>, tiling: Tiling) -> Vec<Kernel> {
+    let mut kernels: Vec<Kernel> = found.lock().map(|found| found.iter().cloned().collect()).unwrap_or_default();
     kernels.extend(OTHERS.map(|(op, entry, source)| Kernel::new(op, entry, source).with_loads(tiling)));
     kernels.push(Sum::kernel().with_loads(tiling));
     kernels.sort_by(|a, b| (a.op, a.pass, &a.source).cmp(&(b.op, b.pass, &b.source)));
