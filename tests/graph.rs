@@ -58,6 +58,12 @@ fn the_gpu_adds_gradients_up() {
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
+#[test]
+fn values_on_the_gpu_are_the_references() {
+    let failures = fan_out::values_failures(&Arc::new(common::gpu()));
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
 /// Trains `steps` steps on batches of noise and returns everything that moved.
 fn trained(executor: &mut dyn Executor, graph: &Graph, batch: usize, steps: u64) -> Snapshot {
     for s in 0..steps {
@@ -187,30 +193,37 @@ fn arenas_are_near_the_bound() {
                 mib(bytes),
                 mib(plan.lower_bound)
             );
-            // At inference few tensors live at once, and those of a gate are in the way of larger ones.
-            let most = if mode == Mode::Train { 1.15 } else { 1.25 };
-            assert!((1.0..=most).contains(&ratio), "{}, {mode:?}: {ratio}", model.name);
+            assert!((1.0..=1.15).contains(&ratio), "{}, {mode:?}: {ratio}", model.name);
         }
     }
 }
 
-/// Nothing is built after the first steps.
+/// Nothing is made after the first steps, by us or behind our back: what the driver holds for the device is the same buffers and bytes
+/// at steps 3 and 300, as are our own figure and the programs.
 #[test]
 fn memory_and_programs_do_not_grow() {
-    let graph = small();
+    let graph = Arc::new(fan_out::graph(false));
     let mut executor = GpuExecutor::new(Arc::new(common::gpu()), Arc::clone(&graph), 4, 3, true).expect("fits");
-    let held = |executor: &GpuExecutor| (executor.bytes(), executor.programs());
-    let mut after_three = (0, 0);
-    for s in 0..60 {
+    let mut held = Vec::new();
+    for s in 1..=300 {
         let n = if s % 3 == 2 { 3 } else { 4 };
-        let samples = noise(s, n, graph.input().elements(), 7);
+        let samples = noise(s, n, IMAGE, CLASSES);
         executor.train(&samples.batch(), At::step(s.into(), 0.001)).expect("trains");
         executor.evaluate(&samples.batch()).expect("evaluates");
         executor.arrived().expect("metrics");
-        if s == 2 {
-            after_three = held(&executor);
+        if [3, 300].contains(&s) {
+            executor.flush().expect("metrics");
+            held.push((executor.bytes(), executor.gpu().held(), executor.programs()));
         }
     }
-    assert_eq!(held(&executor), after_three);
-    assert_eq!(after_three.1, 4, "training and evaluation, of 4 and of 3");
+    assert_eq!(held[0], held[1]);
+    let (bytes, driver, programs) = held[0];
+    assert_eq!(programs, 4, "training and evaluation, of 4 and of 3");
+    // What staging, the settings of dispatches and the driver's own alignment add is little and fixed.
+    if let Some((buffers, allocated)) = driver {
+        assert!(
+            buffers > 10 && (bytes..bytes + (1 << 20)).contains(&allocated),
+            "{buffers}: {allocated}, {bytes} ours"
+        );
+    }
 }

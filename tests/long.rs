@@ -67,6 +67,46 @@ fn vgg16_at_224_in_batches_of_32() {
     println!("largest tensor {largest} bytes, bindings of {}", executor.gpu().max_binding());
 }
 
+/// Matrix products and a 3 x 3 convolution in the variants that the tuner chooses, against the arithmetic peak that is measured in the
+/// same run, by the FLOPs of their definition.
+#[test]
+#[ignore = "times kernels, which needs an idle machine; FER_GPU_LONG=1 tools/test.sh"]
+fn shares_of_the_arithmetic_peak() {
+    use fer_gpu::gpu::{Pick, Tune};
+    use fer_gpu::ops::conv2d::Conv2d;
+    use fer_gpu::ops::dense::Dense;
+    use fer_gpu::ops::window::Padding;
+    use fer_gpu::ops::{Case, Input, Tolerance};
+    use fer_gpu::verify;
+    let gemm = |n: usize| Case::new(&format!("{n}^3"), Dense::new(n), vec![Input::new([n, n], 1)], Tolerance::EXACT);
+    let conv = vec![Input::new([32, 24, 24, 64], 1)];
+    let conv = Case::new("3x3 64 to 64 at 24x24, batch 32", Conv2d::new(64, 3, Padding::Same), conv, Tolerance::EXACT);
+    // Percent: forward, backward_input, backward_params. The matrix product is forward.
+    let least = [(gemm(512), [28.0, 0.0, 0.0]), (gemm(1024), [28.0, 0.0, 0.0]), (conv, [22.0, 20.0, 15.0])];
+    let mut gpu = common::gpu();
+    (gpu.tuner.pick, gpu.tuner.budget) = (Pick::Best(Tune::Full), std::time::Duration::from_secs(600));
+    let peak = || gpu.peaks().expect("measures").flops_per_s;
+    let before = peak();
+    let timed = least.map(|(case, least)| (verify::time_passes(&gpu, &case, 5).expect("runs"), case.name, least));
+    // A machine that was busy for one of the two has no higher peak.
+    let peak = peak().max(before);
+    println!("{}: peak {:.1} GFLOP/s", gpu.description, peak * 1e-9);
+    println!("| case | pass | ms | GFLOP/s | % of the peak | least |\n|---|---|---|---|---|---|");
+    let mut below = Vec::new();
+    for (times, name, least) in timed {
+        for (time, least) in times.into_iter().zip(least) {
+            let (rate, ms) = (time.flops as f64 / time.seconds, time.seconds * 1e3);
+            let share = rate / peak * 100.0;
+            println!("| {name} | {} | {ms:.2} | {:.1} | {share:.1} | {least} |", time.pass, rate * 1e-9);
+            if share < least {
+                below.push(format!("{name} {}: {share:.1} % of {least}", time.pass));
+            }
+        }
+    }
+    println!("{:#?}", gpu.tuner.choices());
+    assert!(below.is_empty(), "{below:#?}");
+}
+
 /// The tuner's handful of candidates against every variant that can be rendered, on the benches' shapes: the choice must reach 0.95 of
 /// the best one's speed. Best of five runs each, in turns.
 #[test]

@@ -143,9 +143,11 @@ impl Memory {
             let mib = |b: &Budget| format!("{:.2}", bytes(b) as f64 / f64::from(1 << 20));
             vec![what.to_owned(), mib(&self.training), mib(&self.inference)]
         };
+        let ratio = |b: &Budget| format!("{:.3}", b.tensors as f64 / b.tensors_lower_bound.max(1) as f64);
         let rows = [
             row("activations and their gradients, in shared bytes", |b| b.tensors),
             row("  the least that sharing could make of them", |b| b.tensors_lower_bound),
+            vec!["  so many times that least".to_owned(), ratio(&self.training), ratio(&self.inference)],
             row("trained parameters", |b| b.weights),
             row("fixed parameters and statistics", |b| b.statistics),
             row("gradients of parameters", |b| b.gradients),

@@ -3,7 +3,8 @@
 //!
 //! The names are Keras's (`keras.applications.imagenet_utils.preprocess_input`), but for `unit`, `vggface` and `none`.
 
-use super::{Dataset, InputSpec, Origin, Split};
+use super::within::Within;
+use super::{Dataset, Split};
 use crate::error::{Error, Result, nearest};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -168,37 +169,9 @@ struct Preprocessed {
     preprocess: Preprocess,
 }
 
-impl Split for Preprocessed {
-    fn len(&self) -> usize {
-        self.whole.len()
-    }
-
-    fn input(&self) -> InputSpec {
-        self.whole.input()
-    }
-
-    fn outputs(&self) -> usize {
-        self.whole.outputs()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.whole.label(index)
-    }
-
-    fn target(&self, index: usize, out: &mut [f32]) {
-        self.whole.target(index, out);
-    }
-
-    fn weight(&self, index: usize) -> f32 {
-        self.whole.weight(index)
-    }
-
-    fn name(&self, index: usize) -> String {
-        self.whole.name(index)
-    }
-
-    fn origin(&self, index: usize) -> Origin<'_> {
-        self.whole.origin(index)
+impl Within for Preprocessed {
+    fn whole(&self) -> &dyn Split {
+        self.whole.as_ref()
     }
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {

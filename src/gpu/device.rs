@@ -181,8 +181,13 @@ impl Gpu {
     /// Bytes that buffers may have in all, where that is known: a software adapter's memory is what the system has left. Other
     /// adapters say no until a buffer is asked for.
     pub fn memory(&self) -> Option<u64> {
+        self.memory_beside(0)
+    }
+
+    /// Bytes that more buffers may have, beside `used` ones that are there; as [`Gpu::memory`].
+    pub fn memory_beside(&self, used: u64) -> Option<u64> {
         let system = || if self.description.kind == "software" { available_memory() } else { None };
-        self.memory_limit.or_else(system)
+        self.memory_limit.map(|limit| limit.saturating_sub(used)).or_else(system)
     }
 
     /// Acts as an adapter with `bytes` of memory: for tests of what does not fit.
@@ -194,7 +199,14 @@ impl Gpu {
     /// test, which breaks one kernel at a time; nothing else has a use for it.
     #[doc(hidden)]
     pub fn rewrite_shaders(&mut self, rewrite: impl Fn(&Kernel) -> Option<String> + Send + Sync + 'static) {
-        self.pipelines = PipelineCache::rewriting(rewrite);
+        self.pipelines.rewrite(rewrite);
+    }
+
+    /// Buffers that the driver holds for this device, wgpu's own included, and their bytes; none where wgpu keeps no account of them
+    /// (it does on Vulkan and DX12).
+    pub fn held(&self) -> Option<(usize, u64)> {
+        let report = self.device.generate_allocator_report()?;
+        Some((report.allocations.len(), report.total_allocated_bytes))
     }
 
     /// Alignment of a storage binding's first byte.

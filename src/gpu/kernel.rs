@@ -135,19 +135,23 @@ pub(crate) struct PipelineCache {
 }
 
 impl PipelineCache {
-    /// An empty cache that compiles what `rewrite` makes of a kernel: see [`Gpu::rewrite_shaders`].
-    pub(super) fn rewriting(rewrite: impl Fn(&Kernel) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self { made: Mutex::default(), rewrite: Some(Box::new(rewrite)) }
+    /// From here on compiles what `rewrite` makes of a kernel: see [`Gpu::rewrite_shaders`].
+    ///
+    /// [`Gpu::rewrite_shaders`]: super::Gpu::rewrite_shaders
+    pub(super) fn rewrite(&mut self, rewrite: impl Fn(&Kernel) -> Option<String> + Send + Sync + 'static) {
+        self.rewrite = Some(Box::new(rewrite));
     }
 
     pub(super) fn get(&self, device: &wgpu::Device, kernel: &Kernel, access: &[Access]) -> Result<Pipeline> {
-        let key = (kernel.clone(), access.to_vec());
+        let mut kernel = kernel.clone();
+        if let Some(source) = self.rewrite.as_ref().and_then(|rewrite| rewrite(&kernel)) {
+            kernel.source = source.into();
+        }
+        let key = (kernel, access.to_vec());
         if let Some(found) = self.made.lock().ok().and_then(|map| map.get(&key).cloned()) {
             return Ok(found);
         }
-        let rewritten = self.rewrite.as_ref().and_then(|rewrite| rewrite(kernel));
-        let source = rewritten.as_deref().unwrap_or(&kernel.source);
-        let made = compile(device, kernel, source, access)?;
+        let made = compile(device, &key.0, access)?;
         if let Ok(mut map) = self.made.lock() {
             map.insert(key, made.clone());
         }
@@ -190,10 +194,10 @@ pub(super) fn step_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
     })
 }
 
-fn compile(device: &wgpu::Device, kernel: &Kernel, source: &str, access: &[Access]) -> Result<Pipeline> {
+fn compile(device: &wgpu::Device, kernel: &Kernel, access: &[Access]) -> Result<Pipeline> {
     let label = kernel.label();
     let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let module = module(device, &label, source);
+    let module = module(device, &label, &kernel.source);
     let layout = layout(device, access);
     let step = step_layout(device);
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {

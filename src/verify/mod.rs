@@ -5,9 +5,11 @@ mod finite;
 mod host;
 mod kernels;
 mod on_gpu;
+mod passes;
 
 pub use adam::{AdamState, adam, prepare_adam};
 pub use finite::{Slope, slope};
 pub use host::{Outputs, reference};
 pub use kernels::kernels;
 pub use on_gpu::{GpuRun, Outcome, Prepared, outputs, prepare, run};
+pub use passes::{PassTime, time_passes};

@@ -6,9 +6,10 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuTensor, Program, Recorder, StepParams};
 use crate::ops::augment::{self, Augment, GpuAugment, Row};
 use crate::ops::mean_squared_error::{self, GpuRegression};
-use crate::ops::softmax_cross_entropy::{self, GpuLoss};
+use crate::ops::softmax_cross_entropy::{self, GpuLoss, METRICS};
 use crate::ops::{Case, GpuBackward, GpuForward, Input, Op, Pass, Subject};
 use crate::tensor::{HostTensor, Shape};
+use std::cell::LazyCell;
 
 /// What a case came to on an adapter.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -38,42 +39,53 @@ const GUARD_WORD: u32 = 0xdead_beef;
 /// A quiet NaN: an output that a kernel does not write stays visible.
 const POISON: u32 = 0x7fc0_0bad;
 
+/// Words that are made when they are first needed: who only wants a case's kernels never needs them.
+type Words = LazyCell<Vec<u32>, Box<dyn FnOnce() -> Vec<u32>>>;
+
 /// A tensor between two guards.
 struct Guarded {
     name: String,
     tensor: GpuTensor,
     whole: GpuTensor,
-    start: Vec<u32>,
+    start: Words,
 }
 
 impl Guarded {
-    fn new(gpu: &Gpu, name: &str, shape: &Shape, content: impl Fn(usize) -> u32) -> Result<Self> {
-        let words = (shape.elements() * 4).next_multiple_of(16) / 4;
-        let guard = GUARD / 4;
-        let start: Vec<u32> = (0..words + 2 * guard)
-            .map(|i| match i.checked_sub(guard) {
-                Some(i) if i < shape.elements() => content(i),
-                // The padding to a whole vec4 may be written.
-                Some(i) if i < words => 0,
-                _ => GUARD_WORD,
-            })
-            .collect();
-        let buffer = gpu.buffer(name, start.len() as u64 * 4)?;
+    /// `content` makes as many words as the shape has elements.
+    fn new(gpu: &Gpu, name: &str, shape: &Shape, content: impl FnOnce() -> Vec<u32> + 'static) -> Result<Self> {
+        let (elements, guard) = (shape.elements(), GUARD / 4);
+        let words = (elements * 4).next_multiple_of(16) / 4;
+        let all = words + 2 * guard;
+        let start = move || {
+            let mut start = vec![GUARD_WORD; all];
+            // The padding to a whole vec4 may be written.
+            start[guard..guard + words].fill(0);
+            start[guard..guard + elements].copy_from_slice(&content());
+            start
+        };
+        let buffer = gpu.buffer(name, all as u64 * 4)?;
         Ok(Self {
             name: name.to_owned(),
             tensor: GpuTensor::new(&buffer, GUARD as u64, shape.clone()),
-            whole: GpuTensor::new(&buffer, 0, [start.len()]),
-            start,
+            whole: GpuTensor::new(&buffer, 0, [all]),
+            start: LazyCell::new(Box::new(start)),
         })
     }
 
     fn poisoned(gpu: &Gpu, name: &str, shape: &Shape) -> Result<Self> {
-        Self::new(gpu, name, shape, |_| POISON)
+        let elements = shape.elements();
+        Self::new(gpu, name, shape, move || vec![POISON; elements])
     }
 
     fn input(gpu: &Gpu, name: &str, input: &Input) -> Result<Self> {
-        let values = input.values();
-        Self::new(gpu, name, &input.shape, |i| values[i].to_bits())
+        let made = input.clone();
+        Self::new(gpu, name, &input.shape, move || made.values().into_iter().map(f32::to_bits).collect())
+    }
+
+    /// Of these values.
+    fn values(gpu: &Gpu, name: &str, shape: &Shape, values: &[f32]) -> Result<Self> {
+        let words: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
+        Self::new(gpu, name, shape, move || words)
     }
 
     fn reset(&self, gpu: &Gpu) {
@@ -217,7 +229,7 @@ impl Prepared {
     }
 }
 
-fn finish(gpu: &Gpu, rec: Recorder<'_>, pass: Pass) -> Result<Program> {
+pub(super) fn finish(gpu: &Gpu, rec: Recorder<'_>, pass: Pass) -> Result<Program> {
     let step = gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
     let split = |v: u64| [v as u32, (v >> 32) as u32];
     let params = StepParams { seed: split(pass.seed), step: split(pass.step), ..StepParams::default() };
@@ -288,11 +300,11 @@ fn prepare_loss(gpu: &Gpu, logits: &Input, (targets, weights, smoothing): (&[f32
     if shape.elements() != targets.len() {
         return Err(Error::shape("softmax_cross_entropy", format!("{} targets for {shape}", targets.len())));
     }
-    let targets = Guarded::new(gpu, "targets", &shape, |i| targets[i].to_bits())?;
-    let weights = Guarded::new(gpu, "weights", &[weights.len()].into(), |i| weights[i].to_bits())?;
+    let targets = Guarded::values(gpu, "targets", &shape, targets)?;
+    let weights = Guarded::values(gpu, "weights", &[weights.len()].into(), weights)?;
     let probabilities = Guarded::poisoned(gpu, "probabilities", &shape)?;
     let dlogits = Guarded::poisoned(gpu, "dlogits", &shape)?;
-    let metrics = Guarded::new(gpu, "metrics", &[softmax_cross_entropy::METRICS].into(), |_| 0)?;
+    let metrics = Guarded::values(gpu, "metrics", &[METRICS].into(), &[0.0; METRICS])?;
     let mut rec = Recorder::new(gpu);
     let io = GpuLoss {
         logits: &logits.tensor,
@@ -311,9 +323,9 @@ fn prepare_loss(gpu: &Gpu, logits: &Input, (targets, weights, smoothing): (&[f32
 fn prepare_regression(gpu: &Gpu, predictions: &Input, targets: &Input, weights: &[f32]) -> Result<Prepared> {
     let predictions = Guarded::input(gpu, "predictions", predictions)?;
     let targets = Guarded::input(gpu, "targets", targets)?;
-    let weights = Guarded::new(gpu, "weights", &[weights.len()].into(), |i| weights[i].to_bits())?;
+    let weights = Guarded::values(gpu, "weights", &[weights.len()].into(), weights)?;
     let dpredictions = Guarded::poisoned(gpu, "dpredictions", &predictions.tensor.shape)?;
-    let metrics = Guarded::new(gpu, "metrics", &[softmax_cross_entropy::METRICS].into(), |_| 0)?;
+    let metrics = Guarded::values(gpu, "metrics", &[METRICS].into(), &[0.0; METRICS])?;
     let mut rec = Recorder::new(gpu);
     let io = GpuRegression {
         predictions: &predictions.tensor,
@@ -328,9 +340,9 @@ fn prepare_regression(gpu: &Gpu, predictions: &Input, targets: &Input, weights: 
 }
 
 fn prepare_augment(gpu: &Gpu, op: &Augment, x: &Input, rows: &[Row]) -> Result<Prepared> {
-    let words: &[u32] = bytemuck::cast_slice(rows);
+    let words: Vec<u32> = bytemuck::cast_slice(rows).to_vec();
     let x = Guarded::input(gpu, "x", x)?;
-    let rows = Guarded::new(gpu, "rows", &[rows.len(), Row::LEN].into(), |i| words[i])?;
+    let rows = Guarded::new(gpu, "rows", &[rows.len(), Row::LEN].into(), move || words)?;
     let y = Guarded::poisoned(gpu, "y", &x.tensor.shape)?;
     let mut rec = Recorder::new(gpu);
     augment::record(&mut rec, op, &GpuAugment { x: &x.tensor, rows: &rows.tensor, y: &y.tensor })?;

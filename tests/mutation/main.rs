@@ -1,0 +1,244 @@
+//! The test of the tests: with one sign flipped in one kernel, on an adapter or in the reference, the suite's own checks must fail.
+//! Every pass of every shader is in the table, and a text that is no longer in its shader is a failure too.
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod table;
+
+use fer_gpu::error::Result;
+use fer_gpu::gpu::{Gpu, Pick, Recorder, Tiling};
+use fer_gpu::ops::flatten::Flatten;
+use fer_gpu::ops::reshape::Reshape;
+use fer_gpu::ops::{
+    self, Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op,
+    ParamSpec, Subject, Tolerance,
+};
+use fer_gpu::tensor::Shape;
+use fer_gpu::verify::{self, Slope};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use table::{IN_SUBGROUP_TILING, IN_WORKGROUP_TILING, MUTATIONS, Mutation, OF_WINOGRAD, STORE, STORE_PARTIAL};
+
+/// Whether the suite's check of an op passes on an adapter.
+fn passes(gpu: &Arc<Gpu>, op: &str) -> bool {
+    match op {
+        "adam" | "gradient_norm" => common::adam::gpu_failures(gpu).is_empty(),
+        "accumulate" => {
+            common::adam::accumulation_failures(gpu).is_empty()
+                && common::fan_out::gpu_failures(Arc::clone(gpu)).is_empty()
+        }
+        _ => cases_of(op).iter().all(|case| verify::run(gpu, case).expect(&case.name).passed()),
+    }
+}
+
+/// The cases that `cargo test` runs everywhere; the benches' shapes add nothing.
+fn cases_of(op: &str) -> Vec<Case> {
+    ops::cases(Some(op)).expect("an op of the table").into_iter().filter(|case| !case.bench).collect()
+}
+
+fn gpu(tiling: Option<Tiling>) -> Gpu {
+    let mut gpu = common::gpu();
+    gpu.tiling = tiling.unwrap_or(gpu.tiling);
+    gpu
+}
+
+/// What of the mutations an adapter's checks let pass, and what is stale.
+fn survivors(gpu: Gpu, mutations: &[Mutation], passes: impl Fn(&Arc<Gpu>, &str) -> bool) -> Vec<String> {
+    let (mut gpu, mut bad) = (Arc::new(gpu), Vec::new());
+    for mutation @ (op, pass, from, to) in mutations.iter().copied() {
+        // For every text that was met of this pass: whether the mutation's is in it. Variants may differ, one must have it.
+        let met = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&met);
+        Arc::get_mut(&mut gpu).expect("no executor outlives its check").rewrite_shaders(move |kernel| {
+            if (kernel.op, kernel.pass) != (op, pass) {
+                return None;
+            }
+            noted.lock().expect("no thread panics with it").push(kernel.source.contains(from));
+            Some(kernel.source.replace(from, to))
+        });
+        let survived = passes(&gpu, op);
+        let met = met.lock().expect("no thread panics with it");
+        if !met.contains(&true) {
+            bad.push(format!("stale: {mutation:?} is not in its shader"));
+        } else if survived {
+            bad.push(format!("survives: {mutation:?}"));
+        }
+    }
+    bad
+}
+
+#[test]
+fn every_flipped_sign_is_seen_on_the_gpu() {
+    let gpu = gpu(None);
+    let own = match gpu.tiling {
+        Tiling::Subgroup { .. } => IN_SUBGROUP_TILING,
+        Tiling::Workgroup => IN_WORKGROUP_TILING,
+    };
+    let bad = survivors(gpu, &[MUTATIONS, own].concat(), passes);
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+/// The GPUs' variant of the register-tiled kernels, which a software driver does not choose by itself.
+#[test]
+fn every_flipped_sign_is_seen_in_the_workgroup_tiling() {
+    let tiled: Vec<Mutation> = MUTATIONS.iter().copied().filter(|m| m.2 == STORE || m.2 == STORE_PARTIAL).collect();
+    assert_eq!(tiled.len(), 6);
+    let bad = survivors(gpu(Some(Tiling::Workgroup)), &[&tiled, IN_WORKGROUP_TILING].concat(), passes);
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+/// Winograd's algorithm, which no tuner chooses at the cases' sizes, on whole and cut tiles with a bias.
+#[test]
+fn every_flipped_sign_is_seen_in_winograds_algorithm() {
+    let cases = cases_of("conv2d");
+    let case = cases.iter().find(|case| case.name == "conv2d/3x3_valid_4to16").expect("a case that it suits");
+    // Its error is larger than the direct sum's: tests/ops.rs allows as much.
+    let passes = |gpu: &Arc<Gpu>, _: &str| {
+        let outcome = verify::run(gpu, case).expect(&case.name);
+        outcome.faults.is_empty() && outcome.worst_ratio <= 4.0
+    };
+    let mut gpu = gpu(None);
+    if gpu.tiling == Tiling::Workgroup {
+        // GPUs have no such variant.
+        return;
+    }
+    gpu.tuner.thorough = true;
+    let met = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&met);
+    gpu.rewrite_shaders(move |kernel| {
+        noted.fetch_or(kernel.pass == "transform_input", Ordering::Relaxed);
+        None
+    });
+    let number = (0..16).find(|number| {
+        gpu.tuner.pick = Pick::Nth(*number);
+        verify::prepare(&gpu, case).expect("prepares");
+        met.load(Ordering::Relaxed)
+    });
+    assert!(number.is_some(), "no variant is Winograd's");
+    let gpu = Arc::new(gpu);
+    assert!(passes(&gpu, ""), "fails without a mutation");
+    let gpu = Arc::into_inner(gpu).expect("no executor outlives its check");
+    let bad = survivors(gpu, OF_WINOGRAD, passes);
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+/// Notes every kernel that the suite compiles, and looks it up: a new pass needs its mutations. No mutation, no failure: the checks
+/// of this file pass on sound shaders.
+#[test]
+fn every_pass_has_a_mutation() {
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    let noted = Arc::clone(&seen);
+    let mut gpu = gpu(None);
+    gpu.rewrite_shaders(move |kernel| {
+        noted.lock().expect("no thread panics with it").insert((kernel.op, kernel.pass));
+        None
+    });
+    let gpu = Arc::new(gpu);
+    for op in ops::TABLE.iter().map(|row| row.name).chain(["accumulate", "adam"]) {
+        assert!(passes(&gpu, op), "{op} fails without a mutation");
+    }
+    let known: BTreeSet<_> = MUTATIONS.iter().map(|(op, pass, ..)| (*op, *pass)).collect();
+    assert_eq!(*seen.lock().expect("no thread panics with it"), known, "left: compiled, right: in the table");
+}
+
+/// An op whose reference returns one of its gradients with the other sign.
+#[derive(Debug)]
+struct Flipped {
+    op: Arc<dyn Op>,
+    /// Counted over inputs, then trained parameters.
+    which: usize,
+}
+
+impl Op for Flipped {
+    fn name(&self) -> &'static str {
+        self.op.name()
+    }
+
+    fn keras_name(&self) -> &'static str {
+        self.op.keras_name()
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        self.op.infer(inputs)
+    }
+
+    fn params(&self, inputs: &[&Shape]) -> Vec<ParamSpec> {
+        self.op.params(inputs)
+    }
+
+    fn needs(&self) -> Needs {
+        self.op.needs()
+    }
+
+    fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
+        self.op.forward_reference(io)
+    }
+
+    fn backward_reference(&self, io: &HostBackward<'_>) -> HostGradients {
+        let mut out = self.op.backward_reference(io);
+        let mut gradients = out.dx.iter_mut().chain(out.dparams.iter_mut().flatten());
+        let gradient = gradients.nth(self.which).expect("counted before");
+        gradient.data.iter_mut().for_each(|v| *v = -*v);
+        out
+    }
+
+    fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
+        self.op.forward(rec, io)
+    }
+
+    fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
+        self.op.backward(rec, io)
+    }
+}
+
+/// What tests/ops.rs allows.
+fn agrees(slope: Slope) -> bool {
+    slope.error() <= 1e-6
+}
+
+/// Gradients of a case: one of the loss; of an op one for each input and each trained parameter.
+fn gradients(case: &Case) -> usize {
+    let Subject::Op { op, inputs, .. } = &case.subject else { return 1 };
+    let samples: Vec<Shape> = inputs.iter().map(|i| Shape::new(&i.shape.dims()[1..])).collect();
+    let params = op.params(&samples.iter().collect::<Vec<_>>());
+    inputs.len() + params.iter().filter(|p| p.trainable).count()
+}
+
+/// Whether finite differences see that gradient `which` has the other sign.
+fn sees(case: &Case, which: usize) -> bool {
+    let mut case = case.clone();
+    if let Subject::Op { op, .. } = &mut case.subject {
+        *op = Arc::new(Flipped { op: Arc::clone(op), which });
+        return !agrees(verify::slope(&case).expect(&case.name));
+    }
+    let slope = verify::slope(&case).expect(&case.name);
+    !agrees(Slope { analytic: -slope.analytic, ..slope })
+}
+
+#[test]
+fn every_flipped_sign_is_seen_in_the_reference() {
+    let mut survivors = Vec::new();
+    // No gradient passes through an augmentation.
+    for name in ops::TABLE.iter().map(|row| row.name).filter(|name| *name != "augment") {
+        let mut cases: Vec<Case> = cases_of(name).into_iter().filter(|case| case.smooth).collect();
+        // A view has no cases of its own.
+        let view = vec![Input::new([2, 3, 2, 2], 1)];
+        match name {
+            "flatten" => cases.push(Case::new("view", Flatten, view, Tolerance::EXACT)),
+            "reshape" => {
+                cases.push(Case::new("view", Reshape { target: [2, 6].into() }, view, Tolerance::EXACT));
+            }
+            _ => {}
+        }
+        assert!(!cases.is_empty(), "{name} has no smooth case");
+        for which in 0..cases.iter().map(gradients).max().unwrap_or(0) {
+            // A case without a bias has a gradient less.
+            if !cases.iter().filter(|case| which < gradients(case)).any(|case| sees(case, which)) {
+                survivors.push(format!("{name}: gradient {which}"));
+            }
+        }
+    }
+    assert!(survivors.is_empty(), "{survivors:#?}");
+}
