@@ -9,6 +9,7 @@ struct Params {
     epsilon: f32,
     clip: u32,          // 0 nothing, 1 by the factor, 2 by value
     limit: f32,         // of values
+    decayed: u32,       // the first so many vec4s decay
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> gradients: array<Quad>;
@@ -36,6 +37,7 @@ fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
         m[i] = m_new;
         v[i] = v_new;
         let p = weights[i];
-        weights[i] = p - step.decay * p - step.step_size * m_new / (sqrt(v_new) + params.epsilon);
+        let decay = select(0.0, step.decay, i < params.decayed);
+        weights[i] = p - decay * p - step.step_size * m_new / (sqrt(v_new) + params.epsilon);
     }
 }

@@ -7,7 +7,9 @@ mod common;
 
 use common::adam::File;
 use fer_gpu::gpu::Gpu;
-use fer_gpu::optim::{Adam, Clip, Length, Schedule};
+use fer_gpu::graph::{At, CpuExecutor, Executor, NamedTensor};
+use fer_gpu::models::Stack;
+use fer_gpu::optim::{Adam, Clip, Decayed, Length, Optimizer, Schedule};
 
 /// Keras in f64 from the same f32 inputs; the file keeps nine digits. The absolute part is for moments that cancel.
 #[test]
@@ -75,6 +77,37 @@ fn batches_that_accumulate_are_one_on_the_reference() {
 fn batches_that_accumulate_are_one_on_the_gpu() {
     let failures = common::adam::accumulation_failures(&std::sync::Arc::new(common::gpu()));
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// With `kernels`, biases and batch norm's parameters move as without a decay, and kernels as with one of all.
+#[test]
+fn what_does_not_decay_moves_as_without_a_decay() {
+    let graph =
+        Stack::new("small", [6, 6, 1]).conv_same(4, 3).batch_norm().relu().flatten().dense(3).finish().expect("fits");
+    let graph = std::sync::Arc::new(graph);
+    let moved = |weight_decay, decayed| {
+        let adam = Adam { weight_decay, decayed, ..Adam::default() };
+        let executor = CpuExecutor::new(std::sync::Arc::clone(&graph), 2, 1);
+        let mut executor = executor.optimizer(Optimizer { adam, accumulate: 1 });
+        executor.train(&common::noise(0, 2, 36, 3).batch(), At::step(0, 0.01)).expect("trains");
+        executor.snapshot().expect("reads").parameters
+    };
+    let [none, all, kernels] =
+        [(0.0, Decayed::All), (0.5, Decayed::All), (0.5, Decayed::Kernels)].map(|(decay, on)| moved(decay, on));
+    for (i, tensor) in kernels.iter().enumerate() {
+        let same = |other: &[NamedTensor]| other[i].values == tensor.values;
+        assert_eq!(
+            (same(&all), same(&none)),
+            match tensor.name.rsplit('/').next() {
+                Some("kernel") => (true, false),
+                Some("gamma") => (false, true),
+                // What starts at 0 does not decay in the first step, and statistics never do.
+                _ => (true, true),
+            },
+            "{}",
+            tensor.name
+        );
+    }
 }
 
 #[derive(serde::Deserialize)]

@@ -6,6 +6,8 @@ mod cli_support;
 mod figures;
 #[path = "cli/pages.rs"]
 mod pages;
+#[path = "cli/readme.rs"]
+mod readme;
 
 use cli_support::{CLASSES, command, faces, fer, finished_run, small_run, text};
 use std::fs;

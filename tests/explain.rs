@@ -348,7 +348,10 @@ fn videos_come_through_ffmpeg() {
     let play = |bytes: &[u8], end: &str| {
         fs::write(&frames, bytes).unwrap();
         let asked = bin.join("asked");
-        let script = format!("#!/bin/sh\necho \"$@\" > '{}'\n/bin/cat '{}'\n{end}\n", text(&asked), text(&frames));
+        // Asked to write, it writes what it is given.
+        let write = "case \"$*\" in *pipe:0*) for last; do :; done; exec /bin/cat > \"${last#file:}\";; esac";
+        let (asked, frames) = (text(&asked), text(&frames));
+        let script = format!("#!/bin/sh\n{write}\necho \"$@\" > '{asked}'\n/bin/cat '{frames}'\n{end}\n");
         let ffmpeg = bin.join("ffmpeg");
         fs::write(&ffmpeg, script).unwrap();
         fs::set_permissions(&ffmpeg, fs::Permissions::from_mode(0o755)).unwrap();
@@ -368,8 +371,15 @@ fn videos_come_through_ffmpeg() {
     play(&[frame(0), big].concat(), "exit 0");
     predict(&[]).expect(0, &["no face found in", "at 0.50 s"]);
     let drawn = folder.path().join("drawn");
-    predict(&["--annotate", text(&drawn)]).expect(0, &["nothing is drawn for videos"]);
-    assert_eq!(fs::read_dir(&drawn).unwrap().count(), 0);
+    play(&[frame(0), frame(99), frame(0)].concat(), "exit 0");
+    predict(&["--annotate", text(&drawn), "--batch", "2"]).expect(0, &[]);
+    assert_eq!(fs::read_dir(&drawn).unwrap().count(), 1, "no partial file is left");
+    let copy = fs::read(drawn.join("clip.mp4")).unwrap();
+    let copies: Vec<&[u8]> = copy.chunks_exact(frame(0).len()).collect();
+    assert!(copies.len() == 3 && copies[0] == copies[2] && copies[0] != copies[1] && copies[0] != frame(0));
+    assert_eq!(copies[1][frame(0).len() / 2], 99, "the middle of a frame is as it was");
+    fs::create_dir_all(drawn.join(".partial-clip.mp4")).unwrap();
+    predict(&["--annotate", text(&drawn)]).expect(3, &["clip.mp4", "ffmpeg cannot write it"]);
     play(b"", "echo 'moov atom not found' >&2; exit 1");
     predict(&[]).expect(3, &["clip.mp4", "moov atom not found"]);
     predict(&["--on-bad-file", "skip"]).expect(3, &["skipped", "moov atom not found", "none of the 1"]);

@@ -58,6 +58,12 @@ fn the_gpu_adds_gradients_up() {
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
+#[test]
+fn values_on_the_gpu_are_the_references() {
+    let failures = fan_out::values_failures(&Arc::new(common::gpu()));
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
 /// Trains `steps` steps on batches of noise and returns everything that moved.
 fn trained(executor: &mut dyn Executor, graph: &Graph, batch: usize, steps: u64) -> Snapshot {
     for s in 0..steps {

@@ -20,7 +20,7 @@ fn stem(path: &Path) -> String {
 }
 
 /// Shaders that belong to no row of the op table: the second kernel of convolution, and what the graph and the optimizer run.
-const OTHER_SHADERS: [&str; 5] = ["accumulate", "adam", "conv2d_backward_params", "gradient_norm", "gradient_sum"];
+const OTHER_SHADERS: [&str; 4] = ["accumulate", "adam", "conv2d_backward_params", "gradient_norm"];
 
 #[test]
 fn an_op_is_a_folder_a_shader_and_a_row() {

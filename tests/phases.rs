@@ -218,6 +218,35 @@ fn a_frozen_body_has_no_backward() {
     }
 }
 
+/// Multiplications and additions of a training step, by its plan: forward, and as many again for each gradient that backward makes.
+fn work(graph: &Graph, batch: usize) -> u64 {
+    let plan = Plan::new(graph, batch, Mode::Train).expect("plans");
+    let forward = |node: usize| {
+        let node = &graph.nodes[node];
+        node.op.flops(&node.inputs.iter().map(|v| &graph.shapes[*v]).collect::<Vec<_>>())
+    };
+    let of = |step: &Step| match step {
+        Step::Forward { node, .. } => forward(*node),
+        Step::Backward { node, dx, .. } => {
+            let params = u64::from(graph.nodes[*node].params.iter().any(|p| p.trainable));
+            forward(*node) * (params + dx.iter().flatten().count() as u64)
+        }
+        Step::Loss { .. } | Step::Accumulate { .. } => 0,
+    };
+    batch as u64 * plan.steps.iter().map(of).sum::<u64>()
+}
+
+/// What a step computes, on any device: with the body frozen, a forward pass, and the head's backward.
+#[test]
+fn a_frozen_vgg16_takes_less_than_two_fifths_of_the_work() {
+    for name in ["fer4-vgg16", "fer3-vgg16"] {
+        let (frozen, trained) = (network(name, &Freeze::Body), network(name, &Freeze::Nothing));
+        let ratio = work(&trained, 32) as f64 / work(&frozen, 32) as f64;
+        println!("{name}: a step of all of it is {ratio:.2} times the work of one with the body frozen");
+        assert!((2.5..3.01).contains(&ratio), "{name}: {ratio}");
+    }
+}
+
 /// On the device: no moments of the body, its statistics as they were, and as many bytes as was said.
 #[test]
 fn a_frozen_body_stays_as_it_was() {

@@ -3,9 +3,14 @@
 
 mod common;
 
-use fer_gpu::graph::{At, Budget, Executor, GpuExecutor, Graph, Options};
+use fer_gpu::data::augment::{Augmenter, Preset, Settings};
+use fer_gpu::data::{InputSpec, Preprocess, open};
+use fer_gpu::gpu::{Pick, Tune};
+use fer_gpu::graph::{At, Augmentation, Budget, Executor, GpuExecutor, Graph, Options};
 use fer_gpu::models;
+use fer_gpu::train::{AUTO, Config, Device, Start};
 use std::sync::Arc;
+use std::time::Duration;
 
 fn graph(name: &str) -> Arc<Graph> {
     let model = models::find(name).expect("listed");
@@ -67,4 +72,43 @@ fn bytes_are_what_was_predicted() {
         );
         assert!(predicted.tensors >= predicted.tensors_lower_bound && executor.bytes() > predicted.total, "{name}");
     }
+}
+
+/// What is made later is looked for as well: buffers of augmentation and of explanations.
+#[test]
+fn later_buffers_count() {
+    let graph = graph("fer7-small");
+    let budget = Budget::new(&graph, 4, true, Options::default()).expect("plans").total;
+    let executor = |more: u64| {
+        let mut gpu = common::gpu();
+        gpu.limit_memory(budget + more);
+        GpuExecutor::new(Arc::new(gpu), Arc::clone(&graph), 4, 1, true).expect("fits")
+    };
+    let input = InputSpec { height: 48, width: 48, channels: 1 };
+    let light = || -> Arc<dyn Augmentation> {
+        Arc::new(Augmenter::new(&Settings::from(Preset::Light), 1, input, Preprocess::Unit).expect("it changes images"))
+    };
+    let error = executor(1000).augment(light()).expect_err("no room").to_string();
+    assert!(
+        error.contains("augmentation of batches of 4 needs 1 MiB more") && error.contains("--augment none"),
+        "{error}"
+    );
+    executor(1 << 20).augment(light()).expect("room");
+    let error = executor(1000).explain(&[0.5; 48 * 48], &[1.0; 7], 0).expect_err("no room").to_string();
+    assert!(error.contains("an explanation needs") && error.contains("fewer images"), "{error}");
+}
+
+/// `--batch auto` asks the driver without timing kernels at the batches on its way.
+#[test]
+fn no_kernel_is_timed_to_find_a_batch() {
+    let mut gpu = common::gpu();
+    (gpu.tuner.pick, gpu.tuner.budget) = (Pick::Best(Tune::Full), Duration::from_secs(60));
+    gpu.limit_memory(Budget::new(&graph("fer7-small"), 9, true, Options::default()).expect("plans").total);
+    let gpu = Arc::new(gpu);
+    let config = Config { data: "synth:70".into(), batch: AUTO, ..Config::default() };
+    let start = Start::read(&config).expect("a network");
+    let data = open(&config.data, start.input, &config.data_options(start.preprocess)).expect("faces");
+    let device = Device::Gpu(Arc::clone(&gpu));
+    assert_eq!(device.largest_batch(&config, &start, &data, &mut |_| {}).expect("fits"), 8);
+    assert!(gpu.tuner.spent().is_zero() && gpu.tuner.choices().is_empty(), "{:?}", gpu.tuner.choices());
 }

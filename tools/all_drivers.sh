@@ -14,7 +14,7 @@ if [ -z "${XDG_RUNTIME_DIR:-}" ]; then
 fi
 logs=target/drivers
 mkdir -p "$logs"
-cargo build --release --quiet
+cargo build --release --all-features --quiet
 program=target/release/fer-gpu
 table="" failed=0
 
@@ -31,7 +31,7 @@ run_on() {
     fi
     echo "$name: $adapter; log in $log" >&2
     verify=$("${with[@]}" $program verify --backend "$backend" 2>>"$log" | tee -a "$log" | tail -1 | sed 's/ on .*//') || failed=1
-    "${with[@]}" cargo test --release --no-fail-fast "$@" -- --test-threads 1 >>"$log" 2>&1 || failed=1
+    "${with[@]}" cargo test --release --all-features --no-fail-fast "$@" -- --test-threads 1 >>"$log" 2>&1 || failed=1
     tests=$(grep -a '^test result:' "$log" | sed 's/.*: [a-zA-Z]*\. \([0-9]*\) passed; \([0-9]*\) failed.*/\1 \2/')
     passed=$(awk '{ n += $1 } END { print n + 0 }' <<<"$tests")
     lost=$(awk '{ n += $2 } END { print n + 0 }' <<<"$tests")

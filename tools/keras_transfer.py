@@ -7,7 +7,8 @@ Writes `tests/golden/transfer/NETWORK.json`; the README beside that folder says 
 behind each mean of a body's batch norm. Weights, statistics and images come from `keras_common.fill`.
 
 The starting statistics are scaled to what each batch norm meets in the training batch: otherwise a deep network's
-activations vanish or explode in inference mode.
+activations vanish or explode in inference mode. In the deepest (`IN_INFERENCE`) they explode even so, because what each batch norm leaves
+uneven adds up over a hundred layers; there they are scaled to what it meets in inference mode, one after the other.
 """
 
 import gc
@@ -31,6 +32,9 @@ UNIT, BYTES = (0.5, 0.5), (127.5, 127.5)
 
 BRANCH_ENDS = ("_3_conv", "_3_bn", "project_bn")
 """The last layers with weights of the residual branches of the ResNets and the EfficientNets."""
+
+IN_INFERENCE = ("fer7-efficientnetv2l", "fer8-efficientnetb5", "fer8-efficientnetb7")
+"""Networks whose statistics are those of inference mode."""
 
 
 def means(x, classes):
@@ -163,23 +167,57 @@ def batch(name, dtype):
     return tf.constant(x.reshape(shape).astype(dtype)), tf.constant(labels)
 
 
+def in_training(model, x, before):
+    """The mean of the squares that each batch norm meets in training mode, by the path of its moving variance."""
+    model(x, training=True)
+    sizes = {}
+    for p, (layer, variable) in enumerate(named(model)):
+        if variable.name == "moving_variance":
+            mean, variance = [
+                (np.asarray(v) - layer.momentum * b) / (1 - layer.momentum)
+                for v, b in ((layer.moving_mean, before[p - 1]), (variable, before[p]))
+            ]
+            sizes[variable.path] = np.mean(mean**2 + variance)
+    return sizes
+
+
+def statistics(size):
+    """Shift and scale of a mean and of a variance where the mean of the squares is about `size`."""
+    size = max(rounded(size, 2), 1e-6)
+    return (0.0, single(0.1 * np.sqrt(size))), (single(size), single(0.1 * size))
+
+
+def in_inference(model, x):
+    """The same in inference mode, where each batch norm before has the statistics that it is to have."""
+    sizes = {}
+    place = {variable.path: p for p, (_, variable) in enumerate(named(model))}
+
+    def scaled(layer, call):
+        def run(inputs, *args, **kwargs):
+            size = sizes[layer.moving_variance.path] = np.mean(np.square(inputs))
+            for variable, (shift, scale) in zip((layer.moving_mean, layer.moving_variance), statistics(size)):
+                variable.assign(shift + scale * fill(100 + place[variable.path], variable.shape[0]))
+            return call(inputs, *args, **kwargs)
+
+        return run
+
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.call = scaled(layer, layer.call)
+    model(x, training=False)
+    return sizes
+
+
 def calibrated(name):
     """Shift and scale of each variable: a batch norm's statistics as far from 0 as its input in the training batch."""
     model = build(name, "float32")
     each = [spread(*pair) for pair in named(model)]
     before = start(model, each)
-    model(batch(name, "float32")[0], training=True)
-    for p, (layer, variable) in enumerate(named(model)):
-        if variable.name != "moving_variance":
-            continue
-        of_batch = [
-            (np.asarray(v) - layer.momentum * b) / (1 - layer.momentum)
-            for v, b in ((layer.moving_mean, before[p - 1]), (variable, before[p]))
-        ]
-        size = np.mean(of_batch[0] ** 2 + of_batch[1])
-        size = max(rounded(size, 2), 1e-6)
-        each[p - 1] = 0.0, single(0.1 * np.sqrt(size))
-        each[p] = single(size), single(0.1 * size)
+    x = batch(name, "float32")[0]
+    sizes = in_inference(model, x) if name in IN_INFERENCE else in_training(model, x, before)
+    for p, (_, variable) in enumerate(named(model)):
+        if variable.name == "moving_variance":
+            each[p - 1], each[p] = statistics(sizes[variable.path])
     return each
 
 

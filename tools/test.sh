@@ -10,7 +10,7 @@ if [ "${1:-}" = --all-drivers ]; then
 fi
 
 # OpenGL alone does not count: its kernels run, at a crawl on a software driver.
-has_adapter() { cargo run --release --quiet -- devices 2>/dev/null | grep -qE " (vulkan|metal|dx12) "; }
+has_adapter() { cargo run --release --all-features --quiet -- devices 2>/dev/null | grep -qE " (vulkan|metal|dx12) "; }
 
 install_driver() {
     local sudo=""
@@ -33,13 +33,14 @@ if [ -z "${XDG_RUNTIME_DIR:-}" ]; then
     trap 'rm -rf "$XDG_RUNTIME_DIR"' EXIT
 fi
 
-cargo build --release --quiet
+# With all features everywhere: one build serves all of this.
+cargo build --release --all-features --quiet
 if ! has_adapter; then
     echo "no GPU adapter here: installing Mesa's software Vulkan driver" >&2
     install_driver >&2 || { echo "could not install one; see README.md, Drivers" >&2; exit 4; }
     has_adapter || { echo "still no adapter after the installation" >&2; exit 4; }
 fi
-cargo run --release --quiet -- devices >&2
+cargo run --release --all-features --quiet -- devices >&2
 if [ "${1:-}" = --prepare ]; then exit 0; fi
 
 # Tests that need FER2013 are ignored as well, and not asked for by this.
@@ -49,9 +50,9 @@ if [ "${FER_GPU_LONG:-}" = 1 ]; then
     long=(--include-ignored --skip needs_fer2013)
 fi
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo test --release --doc --quiet
+    cargo test --release --all-features --doc --quiet
     # One test at a time: a software driver uses every core for each, and a GPU's memory is shared.
-    cargo nextest run --release --no-fail-fast --test-threads 1 ${long_nextest[@]+"${long_nextest[@]}"} "$@"
+    cargo nextest run --release --all-features --no-fail-fast --test-threads 1 ${long_nextest[@]+"${long_nextest[@]}"} "$@"
 else
-    cargo test --release --no-fail-fast "$@" -- --test-threads 1 ${long[@]+"${long[@]}"}
+    cargo test --release --all-features --no-fail-fast "$@" -- --test-threads 1 ${long[@]+"${long[@]}"}
 fi

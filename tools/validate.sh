@@ -32,7 +32,7 @@ khronos_validation.enables = VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDA
 khronos_validation.message_id_filter = VUID-StandaloneSpirv-None-10684,WARNING-cache-file-error,VALIDATION-SETTINGS
 END
 if [ $# = 0 ]; then
-    cargo build --release --quiet
+    cargo build --release --all-features --quiet
     set -- target/release/fer-gpu bench --backend vulkan --model fer7-small --batch 8 --steps 1
 fi
 export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-$folder}

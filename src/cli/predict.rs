@@ -6,12 +6,12 @@ use super::labels::{Form, Place, Prediction, Printer};
 use super::out::say;
 use crate::data::{decode, find_images};
 use crate::error::{Error, Result};
-use crate::faces::video::is_video;
-use crate::faces::{Detector, FaceBox, annotate};
+use crate::faces::video::{Frames, is_video};
+use crate::faces::{Detector, FaceBox, Recording, annotate};
 use crate::formats::atomic::write_atomically;
 use crate::train::{Loaded, Saved};
 use clap::Args;
-use image::ImageFormat;
+use image::{ImageFormat, RgbImage};
 use std::collections::HashSet;
 use std::io::{BufRead, Cursor};
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub(super) struct PredictArgs {
     /// Share of a face's size that is added on each side before it is cut out
     #[arg(long, value_name = "SHARE", default_value_t = 0.2, allow_hyphen_values = true)]
     margin: f32,
-    /// Write copies of the images (not of videos) with faces and labels drawn to a folder
+    /// Write copies of images and videos (of these the frames that are looked at) with faces and labels drawn to a folder
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
     /// Frames a second of videos
@@ -74,9 +74,6 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     let files = find_images(&named(args)?)?;
     let finder = Detector::new()?;
     let device = args.device.open()?;
-    if args.annotate.is_some() && files.iter().any(|file| is_video(file)) {
-        say!("note: --annotate draws on copies of images; nothing is drawn for videos");
-    }
     // A few faces a photograph: no room is asked for what will not come. Nobody knows a video's.
     let most = if files.iter().any(|file| is_video(file)) { usize::MAX } else { 4 * files.len() };
     let batch = usize::from(args.batch).min(most);
@@ -92,7 +89,8 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     let classes = network.meta.classes.clone();
     let mut printer = Printer::new(form, (network.meta.task, &classes), &files, is_video);
     let how = Look { input: network.input(), choice: args.face, margin: args.margin, finder: &finder };
-    let (mut count, mut read_on, mut copies) = (Count::default(), true, Copies::new(args.annotate.as_deref())?);
+    let (mut count, mut read_on, mut copies) =
+        (Count::default(), true, Copies::new(args.annotate.as_deref(), args.fps)?);
     look(&how, &files, (batch, args.fps), args.on_bad_file, |sights| {
         let predictions = label(&mut network, &args.network, &sights, batch)?;
         count.places += sights.len();
@@ -182,27 +180,29 @@ fn label(network: &mut Loaded, from: &Path, sights: &[Sight], batch: usize) -> R
     each.collect()
 }
 
-/// Copies of images with faces drawn. A file's faces may come in two lots; it is drawn when the next file begins.
+/// Copies of images and videos with faces drawn. A file's faces may come in lots; it is drawn when the next file begins.
 struct Copies<'a> {
     folder: Option<&'a Path>,
+    /// Frames a second of videos.
+    fps: f64,
     names: HashSet<String>,
     file: Option<PathBuf>,
     drawn: Vec<(Place, String)>,
 }
 
 impl<'a> Copies<'a> {
-    fn new(folder: Option<&'a Path>) -> Result<Self> {
+    fn new(folder: Option<&'a Path>, fps: f64) -> Result<Self> {
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         }
-        Ok(Self { folder, names: HashSet::new(), file: None, drawn: Vec::new() })
+        Ok(Self { folder, fps, names: HashSet::new(), file: None, drawn: Vec::new() })
     }
 
     fn draw(&mut self, sights: &[Sight], predictions: &[Prediction]) -> Result<()> {
         if self.folder.is_none() {
             return Ok(());
         }
-        for (sight, prediction) in sights.iter().zip(predictions).filter(|(sight, _)| sight.place.time.is_none()) {
+        for (sight, prediction) in sights.iter().zip(predictions) {
             if self.file.as_ref() != Some(&sight.place.file) {
                 self.finish()?;
                 self.file = Some(sight.place.file.clone());
@@ -221,17 +221,38 @@ impl<'a> Copies<'a> {
         if drawn.is_empty() {
             return Ok(());
         }
-        let mut picture = decode(&file)?.to_rgb8();
-        for (place, caption) in drawn {
-            let (width, height) = picture.dimensions();
-            let whole = FaceBox { x: 0, y: 0, width, height };
-            annotate(&mut picture, place.face.unwrap_or(whole), &caption);
+        let name = unique(&file, &mut self.names);
+        if is_video(&file) {
+            return film(&file, &folder.join(format!("{name}.mp4")), self.fps, &drawn);
         }
-        let path = folder.join(format!("{}.png", unique(&file, &mut self.names)));
+        let mut picture = decode(&file)?.to_rgb8();
+        drawn.iter().for_each(|(place, caption)| mark(&mut picture, place, caption));
+        let path = folder.join(format!("{name}.png"));
         let mut bytes = Cursor::new(Vec::new());
         picture
             .write_to(&mut bytes, ImageFormat::Png)
             .map_err(|e| Error::data(&file, format!("its copy cannot be written ({e})"), "a smaller image"))?;
         write_atomically(&path, |out| out.write_all(bytes.get_ref()))
     }
+}
+
+/// Draws what was said of a place: around the face, or the whole picture.
+fn mark(picture: &mut RgbImage, place: &Place, caption: &str) {
+    let (width, height) = picture.dimensions();
+    annotate(picture, place.face.unwrap_or(FaceBox { x: 0, y: 0, width, height }), caption);
+}
+
+/// Writes the frames of a video, which were looked at before, with what was said of each.
+fn film(video: &Path, copy: &Path, fps: f64, drawn: &[(Place, String)]) -> Result<()> {
+    let mut copy = Recording::create(copy, fps)?;
+    let mut drawn = drawn.iter().peekable();
+    // Damage was reported when the video was looked at: the copy ends there.
+    for (time, frame) in Frames::open(video, fps)?.map_while(Result::ok) {
+        let mut frame = frame.to_rgb8();
+        while let Some((place, caption)) = drawn.next_if(|(place, _)| place.time == Some(time)) {
+            mark(&mut frame, place, caption);
+        }
+        copy.push(&frame)?;
+    }
+    copy.finish()
 }

@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
   fer-gpu train --lr 0.0003 --print-config > settings.toml
   fer-gpu train --config settings.toml     ([[phase]] tables: epochs, batch, lr, freeze, unfreeze-last)")]
 pub(super) struct TrainArgs {
-    /// synth, synth:N, FILE.csv, FILE.csv.gz (FER2013's, or `path` and columns of numbers), or a folder of class folders
+    /// synth, synth:N, FILE.csv, FILE.csv.gz (FER2013's, or `path` and columns of numbers), FILE.parquet, or a folder of class folders or parquet files
     /// [default: synth]
     #[arg(long)]
     data: Option<String>,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, InputSpec, Origin, Split, names};
+use super::within::Within;
+use super::{Dataset, Split, names};
 use crate::error::{Error, Result};
 
 const EXPECTED: &str = "a csv of `class,weight` rows, or a TOML file of `class = weight` lines";
@@ -162,41 +163,13 @@ struct Weighted {
     weights: Vec<f32>,
 }
 
-impl Split for Weighted {
-    fn len(&self) -> usize {
-        self.whole.len()
-    }
-
-    fn input(&self) -> InputSpec {
-        self.whole.input()
-    }
-
-    fn outputs(&self) -> usize {
-        self.whole.outputs()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.whole.label(index)
-    }
-
-    fn target(&self, index: usize, out: &mut [f32]) {
-        self.whole.target(index, out);
+impl Within for Weighted {
+    fn whole(&self) -> &dyn Split {
+        self.whole.as_ref()
     }
 
     fn weight(&self, index: usize) -> f32 {
         self.weights[self.whole.label(index) as usize] * self.whole.weight(index)
-    }
-
-    fn name(&self, index: usize) -> String {
-        self.whole.name(index)
-    }
-
-    fn origin(&self, index: usize) -> Origin<'_> {
-        self.whole.origin(index)
-    }
-
-    fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
-        self.whole.read(index, out)
     }
 }
 
@@ -204,7 +177,7 @@ impl Split for Weighted {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::data::{Options, open};
+    use crate::data::{InputSpec, Options, open};
 
     const INPUT: InputSpec = InputSpec { height: 8, width: 8, channels: 1 };
 

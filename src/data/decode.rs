@@ -4,7 +4,7 @@
 //! with the triangle filter, without keeping the aspect ratio (as Keras's image loader does by default).
 
 use std::fs::File;
-use std::io::{BufReader, Cursor};
+use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -31,11 +31,7 @@ const EXPECTED: &str = "a PNG, JPEG or BMP image";
 pub fn read_image(path: &Path, input: InputSpec, out: &mut [f32]) -> Result<()> {
     input.check()?;
     check_length(input, out)?;
-    let image = decode(path)?;
-    guarded(path, || {
-        write_floats(&image, input, out);
-        Ok(())
-    })
+    write_decoded(&decode(path)?, Place::file(path), input, out)
 }
 
 /// Decodes a file, whatever its extension says, and turns it upright as its EXIF data ask for.
@@ -45,8 +41,30 @@ pub fn read_image(path: &Path, input: InputSpec, out: &mut [f32]) -> Result<()> 
 pub fn decode(path: &Path) -> Result<DynamicImage> {
     check_header(path)?;
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    guarded(path, || {
-        let mut reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?;
+    decode_bytes(&bytes, Place::file(path))
+}
+
+/// Where an image's bytes come from: a file, or a row of one.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub path: &'a Path,
+    pub row: Option<u64>,
+}
+
+impl<'a> Place<'a> {
+    fn file(path: &'a Path) -> Self {
+        Self { path, row: None }
+    }
+
+    fn error(self, what: impl Into<String>, expected: impl Into<String>) -> Error {
+        Error::Data { path: self.path.to_path_buf(), row: self.row, what: what.into(), expected: expected.into() }
+    }
+}
+
+/// [`decode`] for an image in memory; its header is not yet checked in any way.
+pub(super) fn decode_bytes(bytes: &[u8], place: Place<'_>) -> Result<DynamicImage> {
+    guarded(place, || {
+        let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
         let mut limits = Limits::default();
         limits.max_image_width = Some(MAX_SIDE);
         limits.max_image_height = Some(MAX_SIDE);
@@ -73,26 +91,39 @@ pub(super) fn check_header(path: &Path) -> Result<()> {
     if found.len() == 0 {
         return Err(Error::data(path, "an empty file", EXPECTED));
     }
-    let reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(Error::io("read", path))?;
+    check_start(BufReader::new(file), Place::file(path))
+}
+
+/// [`check_header`] for what a file or a part of it holds.
+pub(super) fn check_start(bytes: impl BufRead + Seek, place: Place<'_>) -> Result<()> {
+    let reader = ImageReader::new(bytes).with_guessed_format().map_err(Error::io("read", place.path))?;
     if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Pnm)) {
-        return Err(Error::data(path, "its content is no known image format", EXPECTED));
+        return Err(place.error("its content is no known image format", EXPECTED));
     }
-    let (width, height) = guarded(path, || reader.into_dimensions())?;
+    let (width, height) = guarded(place, || reader.into_dimensions())?;
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
         let expected = format!("1 to {MAX_SIDE} pixels a side");
-        return Err(Error::data(path, format!("an image of {width} x {height} pixels"), expected));
+        return Err(place.error(format!("an image of {width} x {height} pixels"), expected));
     }
     Ok(())
 }
 
 /// Runs a decoder; its error or panic becomes ours.
-fn guarded<T>(path: &Path, decoder: impl FnOnce() -> image::ImageResult<T>) -> Result<T> {
+fn guarded<T>(place: Place<'_>, decoder: impl FnOnce() -> image::ImageResult<T>) -> Result<T> {
     // Nothing that a panic could leave half done outlives the closure but `out`, which the caller then drops.
     match catch_unwind(AssertUnwindSafe(decoder)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Error::data(path, format!("cannot be decoded ({error})"), EXPECTED)),
-        Err(_) => Err(Error::data(path, "cannot be decoded (the decoder gave up on it)", EXPECTED)),
+        Ok(Err(error)) => Err(place.error(format!("cannot be decoded ({error})"), EXPECTED)),
+        Err(_) => Err(place.error("cannot be decoded (the decoder gave up on it)", EXPECTED)),
     }
+}
+
+/// [`write_floats`] for an image that a file or a row holds.
+pub(super) fn write_decoded(image: &DynamicImage, place: Place<'_>, input: InputSpec, out: &mut [f32]) -> Result<()> {
+    guarded(place, || {
+        write_floats(image, input, out);
+        Ok(())
+    })
 }
 
 /// Writes an image as floats, resized and in the channels that the network takes. `out` has the right length.

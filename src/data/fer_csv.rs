@@ -13,8 +13,9 @@ use std::sync::Arc;
 use csv::ByteRecord;
 use flate2::read::MultiGzDecoder;
 
-use super::select::{choose_classes, held_back_note, hold_back, unused_split_note};
-use super::store::{Names, PIXELS, Part, Stored};
+use super::select::{check_classes, choose_classes, with_validation};
+use super::store::{Names, PIXELS, SIDE, Stored};
+use super::survey::{Faults, Survey};
 use super::{Dataset, InputSpec, Options, Split, Task, synth::EMOTIONS};
 use crate::error::{Error, Result};
 
@@ -46,75 +47,52 @@ pub(super) fn open(source: &str, path: &Path, input: InputSpec, options: &Option
     let known = EMOTIONS.map(str::to_string);
     let classes = choose_classes(&known, options)?;
     let labels = known.map(|name| classes.iter().position(|c| *c == name).map(|label| label as u32));
-    let (splits, left_out) = read(path, &labels)?;
+    let (splits, left_out) = read(path, &labels, &mut Faults::Fail)?;
     let mut notes = Vec::new();
     if left_out > 0 {
         notes.push(format!("{left_out} rows of other classes than {} are left out", classes.join(", ")));
     }
-    for (split, rows) in splits.iter().enumerate() {
-        check_classes(path, split, rows, &classes)?;
+    for ((rows, split), usage) in splits.iter().zip(SPLITS).zip(USAGES).filter(|((rows, _), _)| !rows.labels.is_empty())
+    {
+        check_classes(path, &format!("{split} split (Usage `{usage}`)"), &rows.labels, &classes)?;
     }
-    let file = path.file_name().map_or_else(|| source.to_string(), |name| name.to_string_lossy().into_owned());
-    let [train, validation, test] = splits.map(|rows| {
-        (!rows.labels.is_empty()).then(|| -> Arc<dyn Split> {
-            let (Rows { pixels, labels, lines }, classes) = (rows, classes.len());
-            let names = Names::Rows(file.clone(), lines);
-            Arc::new(Stored { pixels, labels, classes, names, input })
-        })
-    });
+    let [train, validation, test] = store(path, splits, classes.len(), input);
     let train = train.ok_or_else(|| {
         Error::data(path, "no row of Usage `Training`", "training images of every class that is asked for")
     })?;
-    let (train, validation) = match validation {
-        Some(validation) => {
-            notes.extend(unused_split_note(options));
-            (train, validation)
-        }
-        None => part(path, &train, &classes, options, &mut notes)?,
-    };
-    Ok(Dataset { source: source.to_string(), task: Task::Classes, classes, train, validation, test, notes })
-}
-
-/// Holds back a part of the training images for validation.
-fn part(
-    path: &Path,
-    whole: &Arc<dyn Split>,
-    classes: &[String],
-    options: &Options,
-    notes: &mut Vec<String>,
-) -> Result<(Arc<dyn Split>, Arc<dyn Split>)> {
-    let labels: Vec<u32> = (0..whole.len()).map(|i| whole.label(i)).collect();
-    let (train, validation) = hold_back(&labels, classes, options).map_err(|class| {
+    let lonely = |class: String| {
         Error::data(
             path,
             format!("no row of Usage `PublicTest`, and class `{class}` has fewer than two training images to part"),
             "validation images, or at least two training images of each class",
         )
-    })?;
-    notes.push(held_back_note(validation.len(), options));
-    let side = |members| -> Arc<dyn Split> { Arc::new(Part { whole: Arc::clone(whole), members }) };
-    Ok((side(train), side(validation)))
+    };
+    let [train, validation] = with_validation(train, validation, &classes, options, &mut notes, lonely)?;
+    Ok(Dataset { source: source.to_string(), task: Task::Classes, classes, train, validation, test, notes })
 }
 
-/// Refuses a split that has images, but none of some class.
-fn check_classes(path: &Path, split: usize, rows: &Rows, classes: &[String]) -> Result<()> {
-    if rows.labels.is_empty() {
-        return Ok(());
-    }
-    for (label, class) in classes.iter().enumerate() {
-        if !rows.labels.contains(&(label as u32)) {
-            return Err(Error::data(
-                path,
-                format!("class `{class}` has no image in the {} split (Usage `{}`)", SPLITS[split], USAGES[split]),
-                "an image of every class in every split, or --classes with the classes that are there",
-            ));
-        }
-    }
-    Ok(())
+/// Every row that can be read, without a demand on the whole, in the size in which rows hold images.
+///
+/// # Errors
+/// A file that is no such table.
+pub(super) fn survey(path: &Path, faults: &mut Faults) -> Result<Survey> {
+    let (splits, _) = read(path, &[0, 1, 2, 3, 4, 5, 6].map(Some), faults)?;
+    let input = InputSpec { height: SIDE, width: SIDE, channels: 1 };
+    let splits = store(path, splits, EMOTIONS.len(), input);
+    Ok(Survey { classes: EMOTIONS.map(str::to_string).to_vec(), splits, notes: Vec::new() })
+}
+
+/// The splits that have rows.
+fn store(path: &Path, splits: [Rows; 3], classes: usize, input: InputSpec) -> [Option<Arc<dyn Split>>; 3] {
+    let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    splits.map(|Rows { pixels, labels, lines }| {
+        let names = Names::Rows(file.to_string(), lines);
+        (!labels.is_empty()).then(|| -> Arc<dyn Split> { Arc::new(Stored { pixels, labels, classes, names, input }) })
+    })
 }
 
 /// Reads the whole table; `labels[emotion]` is the label to give, `None` to leave the row out. Also counts those.
-fn read(path: &Path, labels: &[Option<u32>; 7]) -> Result<([Rows; 3], usize)> {
+fn read(path: &Path, labels: &[Option<u32>; 7], faults: &mut Faults) -> Result<([Rows; 3], usize)> {
     let (stream, gzip) = unpack(path)?;
     // Rows of another length are our error, not the reader's: ours says more.
     let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(stream);
@@ -129,23 +107,19 @@ fn read(path: &Path, labels: &[Option<u32>; 7]) -> Result<([Rows; 3], usize)> {
     let columns = Columns::find(path, &record)?;
     let mut splits: [Rows; 3] = Default::default();
     let (mut row, mut left_out, mut any) = (1, 0, false);
-    while reader.read_byte_record(&mut record).map_err(|e| broken(row + 1, e))? {
+    loop {
+        match reader.read_byte_record(&mut record) {
+            Ok(true) => any = true,
+            Ok(false) => break,
+            Err(error) => {
+                faults.take(broken(row + 1, error))?;
+                break;
+            }
+        }
         row = record.position().map_or(row + 1, csv::Position::line);
-        any = true;
-        let fail = |(what, expected): (String, &str)| Error::row(path, row, what, expected);
-        let (emotion, split) = columns.judge(&record).map_err(fail)?;
-        let rows: &mut Rows = &mut splits[split];
-        let before = rows.pixels.len();
-        parse_pixels(&record[columns.pixels], &mut rows.pixels).map_err(fail)?;
-        match labels[emotion] {
-            Some(label) => {
-                rows.labels.push(label);
-                rows.lines.push(u32::try_from(row).unwrap_or(u32::MAX));
-            }
-            None => {
-                rows.pixels.truncate(before);
-                left_out += 1;
-            }
+        match columns.take(&record, row, labels, &mut splits) {
+            Ok(kept) => left_out += usize::from(!kept),
+            Err((what, expected)) => faults.take(Error::row(path, row, what, expected))?,
         }
     }
     if !any {
@@ -215,6 +189,29 @@ impl Columns {
             })
         };
         Ok(Self { count: names.len(), emotion: column("emotion")?, pixels: column("pixels")?, usage: column("usage")? })
+    }
+
+    /// Adds a row to its split, unless `labels` has none for it; says whether it did.
+    fn take(
+        &self,
+        record: &ByteRecord,
+        row: u64,
+        labels: &[Option<u32>; 7],
+        splits: &mut [Rows; 3],
+    ) -> Result<bool, Fault> {
+        let (emotion, split) = self.judge(record)?;
+        let rows = &mut splits[split];
+        let before = rows.pixels.len();
+        let parsed = parse_pixels(&record[self.pixels], &mut rows.pixels);
+        let label = labels[emotion].filter(|_| parsed.is_ok());
+        match label {
+            Some(label) => {
+                rows.labels.push(label);
+                rows.lines.push(u32::try_from(row).unwrap_or(u32::MAX));
+            }
+            None => rows.pixels.truncate(before),
+        }
+        parsed.map(|()| label.is_some())
     }
 
     /// The emotion and the split of a row.

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use image::DynamicImage;
 use rayon::prelude::*;
 
 use super::decode::{check_header, decode, read_image};
-use super::select::{choose_classes, held_back_note, hold_back, unused_split_note};
-use super::store::Part;
+use super::select::{choose_classes, with_validation};
 use super::walk::{is_hidden, is_image};
 use super::{Dataset, InputSpec, OnBadFile, Options, Origin, Split, Task};
 use crate::error::{Error, Result};
@@ -55,6 +55,10 @@ impl Split for Files {
         Origin::File(&self.paths[index])
     }
 
+    fn picture(&self, index: usize) -> Result<DynamicImage> {
+        decode(&self.paths[index])
+    }
+
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
         read_image(&self.paths[index], self.input, out)
     }
@@ -84,26 +88,17 @@ pub(super) fn open(source: &str, root: &Path, input: InputSpec, options: &Option
     let all: Vec<&Scan> = [Some(&train), validation.as_ref(), test.as_ref()].into_iter().flatten().collect();
     let classes = agree(&all, options)?;
 
-    let mut gather = |scan: &Scan| scan.gather(&classes, input, options.on_bad_file, &mut notes);
-    let whole: Arc<dyn Split> = Arc::new(gather(&train)?);
-    let validation = validation.as_ref().map(&mut gather).transpose()?;
-    let test = test.as_ref().map(&mut gather).transpose()?.map(|files| -> Arc<dyn Split> { Arc::new(files) });
-    let (train, validation): (Arc<dyn Split>, Arc<dyn Split>) = match validation {
-        Some(files) => {
-            notes.extend(unused_split_note(options));
-            (whole, Arc::new(files))
-        }
-        None => {
-            let labels: Vec<u32> = (0..whole.len()).map(|i| whole.label(i)).collect();
-            let (kept, held) = hold_back(&labels, &classes, options).map_err(|class| {
-                let what = "a class of one image, and no validation split";
-                Error::data(layout.train.join(class), what, "two images or more: one to learn from, one to validate")
-            })?;
-            notes.push(held_back_note(held.len(), options));
-            let side = |members| Arc::new(Part { whole: Arc::clone(&whole), members });
-            (side(kept), side(held))
-        }
+    let mut gather = |scan: &Scan| -> Result<Arc<dyn Split>> {
+        Ok(Arc::new(scan.gather(&classes, input, options.on_bad_file, &mut notes)?))
     };
+    let train = gather(&train)?;
+    let validation = validation.as_ref().map(&mut gather).transpose()?;
+    let test = test.as_ref().map(&mut gather).transpose()?;
+    let lonely = |class: String| {
+        let what = "a class of one image, and no validation split";
+        Error::data(layout.train.join(class), what, "two images or more: one to learn from, one to validate")
+    };
+    let [train, validation] = with_validation(train, validation, &classes, options, &mut notes, lonely)?;
     Ok(Dataset { source: source.to_string(), task: Task::Classes, classes, train, validation, test, notes })
 }
 

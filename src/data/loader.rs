@@ -237,6 +237,9 @@ mod tests {
         fn name(&self, index: usize) -> String {
             format!("fake {index}")
         }
+        fn picture(&self, _index: usize) -> Result<image::DynamicImage> {
+            Err(Error::data("fake", "no picture", "numbers"))
+        }
         fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
             self.reads.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(self.delay);

@@ -7,6 +7,7 @@
 //! | `synth`, `synth:N` | faces that the program draws | [`synth`] |
 //! | `FILE.csv`, `FILE.csv.gz` | FER2013's table | `fer_csv` |
 //! | a folder | a tree of class folders | `folder` |
+//! | `FILE.parquet`, or a folder of such files | images and labels as Hugging Face stores them (feature `parquet`) | `parquet` |
 //! | `FILE.csv` with a column `path` | images with numbers | `values` |
 //!
 //! Classes may come with votes of several people ([`Options::soft_labels`], `votes`) and with weights ([`ClassWeight`]).
@@ -23,18 +24,26 @@ mod folder;
 pub mod loader;
 pub mod matching;
 pub mod names;
+#[cfg_attr(not(feature = "parquet"), path = "no_parquet.rs")]
+mod parquet;
 mod preprocess;
 mod relabel;
 mod select;
+mod shards;
 mod sheet;
+mod source;
 mod store;
+mod survey;
 pub mod synth;
 mod values;
 mod votes;
 mod walk;
+mod within;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use image::DynamicImage;
 
 pub use class_weight::ClassWeight;
 pub use decode::{MAX_SIDE, decode, read_image, write_floats};
@@ -45,6 +54,7 @@ pub use walk::find_images;
 
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
+use source::{Source, open_pixels};
 
 /// Share of the training images that becomes the validation split where the data has none and none is asked for.
 pub const DEFAULT_VALIDATION_SPLIT: f64 = 0.2;
@@ -183,8 +193,8 @@ pub enum Origin<'a> {
     Row(u32),
     /// A file.
     File(&'a Path),
-    /// Nowhere: the program drew it.
-    Drawn,
+    /// Neither: drawn by the program, or inside a file of many images.
+    Other,
 }
 
 /// The images of one split, in a fixed order.
@@ -208,8 +218,7 @@ pub trait Split: Send + Sync {
 
     /// Writes to `out`, `outputs` long, what the network should say of the image: by default 1 for its label and 0 elsewhere.
     fn target(&self, index: usize, out: &mut [f32]) {
-        out.fill(0.0);
-        out[self.label(index) as usize] = 1.0;
+        one_hot(self.label(index), out);
     }
 
     /// What the image's loss counts in training.
@@ -222,8 +231,14 @@ pub trait Split: Send + Sync {
 
     /// Where the image comes from.
     fn origin(&self, _index: usize) -> Origin<'_> {
-        Origin::Drawn
+        Origin::Other
     }
+
+    /// The image as it is stored, in its own size and colours.
+    ///
+    /// # Errors
+    /// A file that cannot be read or decoded.
+    fn picture(&self, index: usize) -> Result<DynamicImage>;
 
     /// Writes the image to `out`: height x width x channels floats from 0 to 1, rows first, channels last; of a dataset that was
     /// opened with another [`Preprocess`] than `unit`, what that makes of them.
@@ -233,8 +248,14 @@ pub trait Split: Send + Sync {
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()>;
 }
 
-/// Opens what the user named: `synth`, `synth:N`, a FER2013 csv file (plain or gzip), a csv of paths and numbers, or a folder of
-/// class folders.
+/// Writes 1 for a label and 0 elsewhere.
+fn one_hot(label: u32, out: &mut [f32]) {
+    out.fill(0.0);
+    out[label as usize] = 1.0;
+}
+
+/// Opens what the user named: `synth`, `synth:N`, a FER2013 csv file (plain or gzip), a csv of paths and numbers, a parquet file, or
+/// a folder of class folders or of parquet files.
 ///
 /// # Errors
 /// Names the file, row or folder and says what was expected there: see the module's table for the formats.
@@ -248,40 +269,6 @@ pub fn open(source: &str, input: InputSpec, options: &Options) -> Result<Dataset
     }
     options.class_weight.apply(&mut dataset)?;
     Ok(options.preprocess.of_dataset(dataset))
-}
-
-/// [`open`] without votes, weights and preprocessing.
-fn open_pixels(source: &str, input: InputSpec, options: &Options) -> Result<Dataset> {
-    if let Some(count) = synth::parse_source(source)? {
-        return synth::open(source, count, input, options);
-    }
-    let path = Path::new(source);
-    let kind = std::fs::metadata(path).map_err(|error| missing(path, error))?;
-    if kind.is_dir() {
-        return folder::open(source, path, input, options);
-    }
-    let name = source.to_lowercase();
-    if name.ends_with(".csv") || name.ends_with(".csv.gz") {
-        if values::is_values(path)? {
-            return values::open(source, path, input, options);
-        }
-        // Votes may say that an image is of another class than the table says, or of one that it does not have.
-        let every = Options { classes: None, ..options.clone() };
-        return fer_csv::open(source, path, input, if options.soft_labels.is_some() { &every } else { options });
-    }
-    Err(Error::data(path, "a file of no known kind", "`synth`, `synth:N`, a .csv or .csv.gz file, or a folder"))
-}
-
-/// A source that is not there.
-fn missing(path: &Path, error: std::io::Error) -> Error {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        return Error::data(
-            path,
-            "no such file or folder",
-            "`synth`, `synth:N`, a FER2013 .csv or .csv.gz file, or a folder of class folders",
-        );
-    }
-    Error::io("read", path)(error)
 }
 
 #[cfg(test)]
@@ -301,6 +288,13 @@ mod tests {
         assert!(text.contains("no/such/thing: no such file") && text.contains("synth:N"), "{text}");
         let text = refuse("Cargo.toml", INPUT, &Options::default());
         assert!(text.contains("no known kind") && text.contains(".csv.gz"), "{text}");
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    #[test]
+    fn parquet_without_its_reader() {
+        let text = refuse("tests/golden/parquet", INPUT, &Options::default());
+        assert!(text.contains("this build reads no parquet") && text.contains("--features parquet"), "{text}");
     }
 
     #[test]

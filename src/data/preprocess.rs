@@ -3,7 +3,8 @@
 //!
 //! The names are Keras's (`keras.applications.imagenet_utils.preprocess_input`), but for `unit`, `vggface` and `none`.
 
-use super::{Dataset, InputSpec, Origin, Split};
+use super::within::Within;
+use super::{Dataset, Split};
 use crate::error::{Error, Result, nearest};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -62,7 +63,7 @@ impl Preprocess {
             Self::Tf => same(1.0 / 127.5, -1.0),
             Self::None => same(1.0, 0.0),
             Self::Caffe => reversed([-103.939, -116.779, -123.68]),
-            // Of the 2.6 million photographs that Parkhi et al. 2015 trained on.
+            // Of the 2.6 million photographs that Parkhi et al. 2015 trained on; as in keras-vggface 0.6, `preprocess_input`, version 1.
             Self::VggFace => reversed([-93.594, -104.7624, -129.1863]),
             Self::Torch => Affine {
                 reversed: false,
@@ -168,37 +169,9 @@ struct Preprocessed {
     preprocess: Preprocess,
 }
 
-impl Split for Preprocessed {
-    fn len(&self) -> usize {
-        self.whole.len()
-    }
-
-    fn input(&self) -> InputSpec {
-        self.whole.input()
-    }
-
-    fn outputs(&self) -> usize {
-        self.whole.outputs()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.whole.label(index)
-    }
-
-    fn target(&self, index: usize, out: &mut [f32]) {
-        self.whole.target(index, out);
-    }
-
-    fn weight(&self, index: usize) -> f32 {
-        self.whole.weight(index)
-    }
-
-    fn name(&self, index: usize) -> String {
-        self.whole.name(index)
-    }
-
-    fn origin(&self, index: usize) -> Origin<'_> {
-        self.whole.origin(index)
+impl Within for Preprocessed {
+    fn whole(&self) -> &dyn Split {
+        self.whole.as_ref()
     }
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
@@ -212,7 +185,7 @@ impl Split for Preprocessed {
 mod tests {
     use super::*;
 
-    /// What Keras 3.15's `preprocess_input` gives for one pixel of red 10, green 128, blue 255; `vggface` is by its definition.
+    /// What Keras 3.15's `preprocess_input` gives for one pixel of red 10, green 128, blue 255, and that of keras-vggface 0.6.
     #[test]
     fn keras_values() {
         let pixel = [10.0, 128.0, 255.0f32];

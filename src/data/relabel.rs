@@ -1,7 +1,8 @@
 //! Data under a network's labels: the images of the classes that it knows, and all splits as one.
 
 use super::matching::Matching;
-use super::{Dataset, InputSpec, Origin, Split};
+use super::within::Within;
+use super::{Dataset, Split, one_hot};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,13 +42,17 @@ impl Relabelled {
     }
 }
 
-impl Split for Relabelled {
+impl Within for Relabelled {
+    fn whole(&self) -> &dyn Split {
+        self.whole.as_ref()
+    }
+
     fn len(&self) -> usize {
         self.members.len()
     }
 
-    fn input(&self) -> InputSpec {
-        self.whole.input()
+    fn place(&self, index: usize) -> (&dyn Split, usize) {
+        (self.whole(), self.members[index].0 as usize)
     }
 
     fn outputs(&self) -> usize {
@@ -58,24 +63,24 @@ impl Split for Relabelled {
         self.members[index].1
     }
 
-    fn name(&self, index: usize) -> String {
-        self.whole.name(self.members[index].0 as usize)
-    }
-
-    fn origin(&self, index: usize) -> Origin<'_> {
-        self.whole.origin(self.members[index].0 as usize)
-    }
-
-    fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
-        self.whole.read(self.members[index].0 as usize, out)
+    fn target(&self, index: usize, out: &mut [f32]) {
+        one_hot(self.members[index].1, out);
     }
 }
 
 /// Splits one after the other.
 struct Joined(Vec<Arc<dyn Split>>);
 
-impl Joined {
-    fn find(&self, mut index: usize) -> (&dyn Split, usize) {
+impl Within for Joined {
+    fn whole(&self) -> &dyn Split {
+        self.0[0].as_ref()
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(|part| part.len()).sum()
+    }
+
+    fn place(&self, mut index: usize) -> (&dyn Split, usize) {
         for part in &self.0 {
             if index < part.len() {
                 return (part.as_ref(), index);
@@ -83,50 +88,6 @@ impl Joined {
             index -= part.len();
         }
         panic!("index {index} past the end of all splits");
-    }
-}
-
-impl Split for Joined {
-    fn len(&self) -> usize {
-        self.0.iter().map(|part| part.len()).sum()
-    }
-
-    fn input(&self) -> InputSpec {
-        self.0[0].input()
-    }
-
-    fn outputs(&self) -> usize {
-        self.0[0].outputs()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        let (part, index) = self.find(index);
-        part.label(index)
-    }
-
-    fn target(&self, index: usize, out: &mut [f32]) {
-        let (part, index) = self.find(index);
-        part.target(index, out);
-    }
-
-    fn weight(&self, index: usize) -> f32 {
-        let (part, index) = self.find(index);
-        part.weight(index)
-    }
-
-    fn name(&self, index: usize) -> String {
-        let (part, index) = self.find(index);
-        part.name(index)
-    }
-
-    fn origin(&self, index: usize) -> Origin<'_> {
-        let (part, index) = self.find(index);
-        part.origin(index)
-    }
-
-    fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
-        let (part, index) = self.find(index);
-        part.read(index, out)
     }
 }
 
@@ -141,7 +102,7 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use super::super::{Options, open};
+    use super::super::{InputSpec, Options, open};
     use super::*;
 
     #[test]
@@ -153,7 +114,8 @@ mod tests {
         let all = data.all();
         assert_eq!(all.len(), 70);
         let chosen = Relabelled::new(Arc::clone(&all), &data.classes, &matching).unwrap();
-        assert_eq!((chosen.len(), chosen.left_out.len(), chosen.left_out["sad"]), (21, 5, 9));
+        assert_eq!((Split::len(&chosen), chosen.left_out.len(), chosen.left_out["sad"]), (21, 5, 9));
+        let chosen: &dyn Split = &chosen;
         let pixels = |split: &dyn Split, index: usize| {
             let mut out = vec![0.0; input.len()];
             split.read(index, &mut out).unwrap();
@@ -163,7 +125,7 @@ mod tests {
         assert_eq!((chosen.label(0), chosen.label(1)), (1, 0));
         let last = (0..70).rev().find(|&i| all.label(i) == 3).unwrap();
         let ours = (0..21).rev().find(|&i| chosen.label(i) == 0).unwrap();
-        assert_eq!((all.name(last), pixels(&*all, last)), (chosen.name(ours), pixels(&chosen, ours)));
+        assert_eq!((all.name(last), pixels(&*all, last)), (chosen.name(ours), pixels(chosen, ours)));
         let test = data.test.unwrap();
         assert_eq!(pixels(&*all, 60), pixels(&*test, 0), "the third split follows the second");
         let none = Matching::new(&data.classes, &["neutral".to_owned()], &[]).unwrap();

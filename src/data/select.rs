@@ -1,6 +1,10 @@
 //! Choosing: which classes to keep, and which training images to hold back for validation.
 
-use super::{DEFAULT_VALIDATION_SPLIT, Options};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::store::Part;
+use super::{DEFAULT_VALIDATION_SPLIT, Options, Split};
 use crate::error::{Error, Result, nearest};
 use crate::philox::Philox;
 
@@ -72,8 +76,40 @@ pub(super) fn hold_back(labels: &[u32], classes: &[String], options: &Options) -
     Ok((side(false), side(true)))
 }
 
+/// Training and validation images: where the data has no validation split, some of the training images. `lonely` makes the
+/// error about a class with fewer than two images.
+pub(super) fn with_validation(
+    train: Arc<dyn Split>,
+    validation: Option<Arc<dyn Split>>,
+    classes: &[String],
+    options: &Options,
+    notes: &mut Vec<String>,
+    lonely: impl FnOnce(String) -> Error,
+) -> Result<[Arc<dyn Split>; 2]> {
+    if let Some(validation) = validation {
+        notes.extend(unused_split_note(options));
+        return Ok([train, validation]);
+    }
+    let labels: Vec<u32> = (0..train.len()).map(|i| train.label(i)).collect();
+    let (kept, held) = hold_back(&labels, classes, options).map_err(lonely)?;
+    notes.push(held_back_note(held.len(), options));
+    Ok([kept, held].map(|members| -> Arc<dyn Split> { Arc::new(Part { whole: Arc::clone(&train), members }) }))
+}
+
+/// Refuses a split (as a person calls it) that has no image of some class.
+pub(super) fn check_classes(path: &Path, split: &str, labels: &[u32], classes: &[String]) -> Result<()> {
+    match (0..classes.len()).find(|label| !labels.contains(&(*label as u32))) {
+        None => Ok(()),
+        Some(label) => Err(Error::data(
+            path,
+            format!("class `{}` has no image in the {split}", classes[label]),
+            "an image of every class in every split, or --classes with the classes that are there",
+        )),
+    }
+}
+
 /// What to tell about a validation split that was made.
-pub(super) fn held_back_note(count: usize, options: &Options) -> String {
+fn held_back_note(count: usize, options: &Options) -> String {
     let share = options.validation_split.unwrap_or(DEFAULT_VALIDATION_SPLIT);
     let origin = if options.validation_split.is_some() { "" } else { ", the default of --validation-split" };
     format!("the data has no validation split: {count} training images ({share} of each class{origin}) are held back")

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use image::{DynamicImage, GrayImage};
 
 use super::decode::write_floats;
+use super::within::Within;
 use super::{InputSpec, Origin, Split};
 use crate::error::{Error, Result};
 
@@ -35,6 +36,13 @@ pub(super) struct Stored {
     pub input: InputSpec,
 }
 
+impl Stored {
+    /// The pixels of an image.
+    fn bytes(&self, index: usize) -> &[u8] {
+        &self.pixels[index * PIXELS..(index + 1) * PIXELS]
+    }
+}
+
 impl Split for Stored {
     fn len(&self) -> usize {
         self.labels.len()
@@ -62,22 +70,24 @@ impl Split for Stored {
     fn origin(&self, index: usize) -> Origin<'_> {
         match &self.names {
             Names::Rows(_, rows) => Origin::Row(rows[index]),
-            Names::Numbered(_) => Origin::Drawn,
+            Names::Numbered(_) => Origin::Other,
         }
+    }
+
+    fn picture(&self, index: usize) -> Result<DynamicImage> {
+        let image = GrayImage::from_raw(SIDE as u32, SIDE as u32, self.bytes(index).to_vec());
+        Ok(DynamicImage::ImageLuma8(image.expect("the slice has one byte for each pixel")))
     }
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
         check_length(self.input, out)?;
-        let bytes = &self.pixels[index * PIXELS..(index + 1) * PIXELS];
         if self.input == (InputSpec { height: SIDE, width: SIDE, channels: 1 }) {
-            for (to, from) in out.iter_mut().zip(bytes) {
+            for (to, from) in out.iter_mut().zip(self.bytes(index)) {
                 *to = f32::from(*from) / 255.0;
             }
             return Ok(());
         }
-        let image = GrayImage::from_raw(SIDE as u32, SIDE as u32, bytes.to_vec());
-        let image = image.expect("the slice has one byte for each pixel");
-        write_floats(&DynamicImage::ImageLuma8(image), self.input, out);
+        write_floats(&self.picture(index)?, self.input, out);
         Ok(())
     }
 }
@@ -90,41 +100,17 @@ pub(super) struct Part {
     pub members: Vec<u32>,
 }
 
-impl Split for Part {
+impl Within for Part {
+    fn whole(&self) -> &dyn Split {
+        self.whole.as_ref()
+    }
+
     fn len(&self) -> usize {
         self.members.len()
     }
 
-    fn input(&self) -> InputSpec {
-        self.whole.input()
-    }
-
-    fn outputs(&self) -> usize {
-        self.whole.outputs()
-    }
-
-    fn label(&self, index: usize) -> u32 {
-        self.whole.label(self.members[index] as usize)
-    }
-
-    fn target(&self, index: usize, out: &mut [f32]) {
-        self.whole.target(self.members[index] as usize, out);
-    }
-
-    fn weight(&self, index: usize) -> f32 {
-        self.whole.weight(self.members[index] as usize)
-    }
-
-    fn name(&self, index: usize) -> String {
-        self.whole.name(self.members[index] as usize)
-    }
-
-    fn origin(&self, index: usize) -> Origin<'_> {
-        self.whole.origin(self.members[index] as usize)
-    }
-
-    fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
-        self.whole.read(self.members[index] as usize, out)
+    fn place(&self, index: usize) -> (&dyn Split, usize) {
+        (self.whole(), self.members[index] as usize)
     }
 }
 

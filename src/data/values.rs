@@ -4,12 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use image::DynamicImage;
 use rayon::prelude::*;
 
 use super::decode::{check_header, decode, read_image};
 use super::fer_csv::unpack;
 use super::select::hold_back;
 use super::store::Part;
+use super::survey::{Faults, Survey};
 use super::{DEFAULT_VALIDATION_SPLIT, Dataset, InputSpec, OnBadFile, Options, Origin, Split, Task};
 use crate::error::{Error, Result};
 
@@ -65,6 +67,10 @@ impl Split for Valued {
         Origin::File(&self.files.paths[index])
     }
 
+    fn picture(&self, index: usize) -> Result<DynamicImage> {
+        decode(&self.files.paths[index])
+    }
+
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
         read_image(&self.files.paths[index], self.input, out)
     }
@@ -98,7 +104,7 @@ fn clean(name: &str) -> String {
 /// Opens a table; see [`super::open`].
 pub(super) fn open(source: &str, path: &Path, input: InputSpec, options: &Options) -> Result<Dataset> {
     refuse_class_options(path, options)?;
-    let (columns, [train, validation, test]) = read(path)?;
+    let (columns, [train, validation, test]) = read(path, &mut Faults::Fail)?;
     let mut notes = Vec::new();
     let outputs = columns.values.len();
     let mut split = |files: Files| -> Result<Option<Arc<dyn Split>>> {
@@ -126,6 +132,20 @@ pub(super) fn open(source: &str, path: &Path, input: InputSpec, options: &Option
     Ok(Dataset { source: source.to_string(), task: Task::Values, classes, train, validation, test, notes })
 }
 
+/// Every row that can be read, without a demand on the whole. The images are counted as one class.
+///
+/// # Errors
+/// A file that is no such table.
+pub(super) fn survey(path: &Path, input: InputSpec, faults: &mut Faults) -> Result<Survey> {
+    let (Columns { values, names, .. }, splits) = read(path, faults)?;
+    let outputs = values.len();
+    let notes = vec![format!("the data has values ({}), not classes: its images are counted as one", names.join(", "))];
+    let splits = splits.map(|files| -> Option<Arc<dyn Split>> {
+        (!files.paths.is_empty()).then(|| -> Arc<dyn Split> { Arc::new(Valued { files, outputs, input }) })
+    });
+    Ok(Survey { classes: vec!["images".to_owned()], splits, notes })
+}
+
 /// Refuses what only classes have.
 fn refuse_class_options(path: &Path, options: &Options) -> Result<()> {
     let flags = [
@@ -142,7 +162,7 @@ fn refuse_class_options(path: &Path, options: &Options) -> Result<()> {
 }
 
 /// Reads the table: the files of the three splits.
-fn read(path: &Path) -> Result<(Columns, [Files; 3])> {
+fn read(path: &Path, faults: &mut Faults) -> Result<(Columns, [Files; 3])> {
     let (stream, _) = unpack(path)?;
     let mut csv = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(stream);
     let mut record = csv::StringRecord::new();
@@ -152,9 +172,29 @@ fn read(path: &Path) -> Result<(Columns, [Files; 3])> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut splits: [Files; 3] = Default::default();
     let mut row = 1;
-    while csv.read_record(&mut record).map_err(|e| broken(row + 1, e))? {
+    loop {
+        match csv.read_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => break,
+            // A row that is not UTF-8 ends at its line's end like any other.
+            Err(error) => {
+                let end = error.is_io_error();
+                row = error.position().map_or(row + 1, csv::Position::line);
+                faults.take(broken(row, error))?;
+                if end {
+                    break;
+                }
+                continue;
+            }
+        }
         row = record.position().map_or(row + 1, csv::Position::line);
-        let (split, values) = columns.judge(&record).map_err(|(what, wanted)| Error::row(path, row, what, wanted))?;
+        let (split, values) = match columns.judge(&record) {
+            Ok(found) => found,
+            Err((what, wanted)) => {
+                faults.take(Error::row(path, row, what, wanted))?;
+                continue;
+            }
+        };
         let files = &mut splits[split];
         files.paths.push(folder.join(record[columns.path].trim()));
         files.rows.push(row);

@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Dataset, InputSpec, OnBadFile, Options, Origin, Split, names};
+use super::within::Within;
+use super::{Dataset, OnBadFile, Options, Origin, Split, names};
 use crate::error::{Error, Result};
 
 /// Columns that name an image, in lower case.
@@ -149,8 +150,9 @@ impl<'a> Votes<'a> {
     fn row(&self, split: &dyn Split, index: usize, usages: &[&str]) -> Result<Result<usize>> {
         let name = split.name(index);
         match split.origin(index) {
-            Origin::Drawn => {
-                Err(Error::usage("--soft-labels with drawn faces", "votes go with a csv or a folder of images"))
+            Origin::Other => {
+                let what = format!("--soft-labels: no votes can be said to be of {name}");
+                Err(Error::usage(what, "votes go with a csv or a folder of images"))
             }
             // Row 1 is the header in both files.
             Origin::Row(row) => {
@@ -229,13 +231,17 @@ struct Voted {
     outputs: usize,
 }
 
-impl Split for Voted {
+impl Within for Voted {
+    fn whole(&self) -> &dyn Split {
+        self.whole.as_ref()
+    }
+
     fn len(&self) -> usize {
         self.members.len()
     }
 
-    fn input(&self) -> InputSpec {
-        self.whole.input()
+    fn place(&self, index: usize) -> (&dyn Split, usize) {
+        (self.whole(), self.members[index] as usize)
     }
 
     fn outputs(&self) -> usize {
@@ -248,18 +254,6 @@ impl Split for Voted {
 
     fn target(&self, index: usize, out: &mut [f32]) {
         out.copy_from_slice(&self.targets[index * self.outputs..(index + 1) * self.outputs]);
-    }
-
-    fn name(&self, index: usize) -> String {
-        self.whole.name(self.members[index] as usize)
-    }
-
-    fn origin(&self, index: usize) -> Origin<'_> {
-        self.whole.origin(self.members[index] as usize)
-    }
-
-    fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
-        self.whole.read(self.members[index] as usize, out)
     }
 }
 

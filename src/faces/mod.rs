@@ -5,10 +5,12 @@
 
 mod annotate;
 mod find;
+mod recording;
 pub mod video;
 
 pub use annotate::annotate;
 pub use find::{Detector, Find};
+pub use recording::Recording;
 
 use image::{DynamicImage, GenericImageView, Rgb, RgbImage};
 use serde::Serialize;

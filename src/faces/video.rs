@@ -113,7 +113,7 @@ impl Frames {
     fn end(&mut self, cut: bool) -> Result<()> {
         let status = self.child.wait().map_err(Error::io("wait for ffmpeg on", &self.path))?;
         let words = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        let last = words.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no message");
+        let last = last_line(&words);
         if !status.success() {
             return Err(Error::data(&self.path, format!("ffmpeg cannot read it ({last})"), EXPECTED));
         }
@@ -158,8 +158,13 @@ fn not_started(path: &Path, error: std::io::Error) -> Error {
     }
 }
 
+/// The last line of what ffmpeg said.
+pub(super) fn last_line(words: &str) -> &str {
+    words.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("no message")
+}
+
 /// The end of what ffmpeg says; all is read, so that it never waits.
-fn last_words(mut errors: ChildStderr) -> String {
+pub(super) fn last_words(mut errors: ChildStderr) -> String {
     let (mut kept, mut part) = (Vec::new(), [0; 1024]);
     while let Ok(n @ 1..) = errors.read(&mut part) {
         kept.extend_from_slice(&part[..n]);

@@ -181,8 +181,13 @@ impl Gpu {
     /// Bytes that buffers may have in all, where that is known: a software adapter's memory is what the system has left. Other
     /// adapters say no until a buffer is asked for.
     pub fn memory(&self) -> Option<u64> {
+        self.memory_beside(0)
+    }
+
+    /// Bytes that more buffers may have, beside `used` ones that are there; as [`Gpu::memory`].
+    pub fn memory_beside(&self, used: u64) -> Option<u64> {
         let system = || if self.description.kind == "software" { available_memory() } else { None };
-        self.memory_limit.or_else(system)
+        self.memory_limit.map(|limit| limit.saturating_sub(used)).or_else(system)
     }
 
     /// Acts as an adapter with `bytes` of memory: for tests of what does not fit.

@@ -73,6 +73,8 @@ struct State {
     /// Every choice made, whoever made it.
     used: Choices,
     spent: Duration,
+    /// Nothing is timed, and no choice counts as one of the run.
+    paused: bool,
 }
 
 impl Tuner {
@@ -94,6 +96,14 @@ impl Tuner {
     /// Time spent on timing.
     pub fn spent(&self) -> Duration {
         self.with(|state| state.spent)
+    }
+
+    /// Runs `f` with nothing being timed in it: for programs that will not be run.
+    pub(crate) fn pause<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.with(|state| state.paused = true);
+        let value = f();
+        self.with(|state| state.paused = false);
+        value
     }
 
     /// Whether candidates are wanted that can win at no size such as theirs: only by tests, whose sizes are small.
@@ -126,11 +136,12 @@ impl Recorder<'_> {
             Pick::Best(tune) => tune,
         };
         let key = key();
-        let known = tuner.with(|state| state.known.get(&key).or(state.fresh.get(&key)).cloned());
+        let (paused, known) =
+            tuner.with(|state| (state.paused, state.known.get(&key).or(state.fresh.get(&key)).cloned()));
         let known = known.and_then(|text| candidates.iter().position(|c| c.to_string() == text));
         let chosen = match known {
             Some(chosen) => chosen,
-            None if tune == Tune::Full => {
+            None if tune == Tune::Full && !paused => {
                 let start = Instant::now();
                 let left = tuner.budget.saturating_sub(tuner.with(|state| state.spent));
                 let fastest = fastest(self.gpu, candidates, record, left)?;
@@ -144,7 +155,9 @@ impl Recorder<'_> {
             }
             None => 0,
         };
-        tuner.with(|state| state.used.insert(key, candidates[chosen].to_string()));
+        if !paused {
+            tuner.with(|state| state.used.insert(key, candidates[chosen].to_string()));
+        }
         Ok(chosen)
     }
 }

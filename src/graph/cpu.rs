@@ -236,8 +236,10 @@ impl CpuExecutor {
     fn update(&mut self, gradients: &HashMap<usize, HostTensor>, at: At, factor: f64) {
         let rounded = |v: f64| if self.exact { v } else { f64::from(v as f32) };
         let adam = self.optimizer.adam;
-        let how = (rounded(adam.exact_step_size(at.lr, at.step)), rounded(adam.decay(at.lr)), factor);
+        let (size, decay) = (rounded(adam.exact_step_size(at.lr, at.step)), rounded(adam.decay(at.lr)));
         for (slot, g) in gradients {
+            let decays = adam.decayed.has(&self.parameters.slots[*slot].spec.shape);
+            let how = (size, if decays { decay } else { 0.0 }, factor);
             let (p, m, v) = (&mut self.values[*slot], &mut self.m[*slot], &mut self.v[*slot]);
             adam.reference(how, &g.data, &mut p.data, &mut m.data, &mut v.data);
             [p, m, v].into_iter().for_each(|t| round(self.exact, t));

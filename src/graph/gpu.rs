@@ -11,13 +11,11 @@ use crate::gpu::{Gpu, GpuTensor, Program, Recorder, ScratchPool, StagingRing, St
 use crate::ops::mean_squared_error::{self, GpuRegression};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss, METRICS};
 use crate::ops::{GpuBackward, GpuForward, Pass};
-use crate::optim::{Optimizer, Sums};
-use accumulate::accumulate;
+use crate::optim::{Arenas, Optimizer, Sum};
 use augmented::Augmented;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-mod accumulate;
 mod arenas;
 mod augmented;
 mod explain;
@@ -189,16 +187,26 @@ impl GpuExecutor {
                     };
                     self.graph.nodes[*node].op.backward(&mut rec, &io)?;
                 }
-                Step::Accumulate { into, from, fresh } => accumulate(&mut rec, &tensor(*from), &tensor(*into), *fresh)?,
+                Step::Accumulate { into, from, fresh } => {
+                    let sum = if *fresh { Sum::Fresh } else { Sum::Added };
+                    sum.record(&mut rec, &tensor(*from), &tensor(*into))?;
+                }
             }
         }
         if let (true, Some([gradients, ..])) = (training, &memory.training) {
             match &memory.sums {
-                Some(sums) => Sums { gradients, sums }.record(&mut rec)?,
+                Some(sums) => Sum::OfTheStep.record(&mut rec, gradients, sums)?,
                 None => self.record_update(&mut rec, gradients)?,
             }
         }
         Ok(rec)
+    }
+
+    /// Records the optimizer's update by `gradients`; nothing where nothing is trained.
+    fn record_update(&self, rec: &mut Recorder<'_>, gradients: &GpuTensor) -> Result<()> {
+        let Some([_, m, v]) = &self.memory.training else { return Ok(()) };
+        let (metrics, weights, kernels) = (&self.memory.metrics, &self.memory.weights, self.parameters.kernels);
+        self.optimizer.adam.record(rec, &Arenas { gradients, metrics, weights, m, v, kernels })
     }
 
     fn record_loss(&self, rec: &mut Recorder<'_>, [y, probabilities, dy]: [GpuTensor; 3]) -> Result<()> {

@@ -4,6 +4,7 @@ use super::Graph;
 use super::executor::{NamedTensor, Snapshot};
 use crate::error::{Error, Result};
 use crate::ops::ParamSpec;
+use crate::optim::is_kernel;
 use crate::philox::Philox;
 
 /// Elements to which every tensor's start in an arena is rounded up: 256 bytes, any adapter's binding alignment.
@@ -31,6 +32,8 @@ pub struct Parameters {
     first: Vec<usize>,
     /// Elements of the arena of trained parameters.
     pub weights: usize,
+    /// Of these, from the first on, those of kernels.
+    pub kernels: usize,
     /// Elements of the arena of statistics.
     pub statistics: usize,
 }
@@ -38,11 +41,21 @@ pub struct Parameters {
 impl Parameters {
     /// Lays the parameters of a graph out.
     pub fn new(graph: &Graph) -> Self {
-        let mut layout = Self { slots: Vec::new(), first: Vec::new(), weights: 0, statistics: 0 };
+        let mut layout = Self { slots: Vec::new(), first: Vec::new(), weights: 0, kernels: 0, statistics: 0 };
+        // Kernels lie before the other trained parameters: an optimizer that treats them differently needs one boundary.
+        let trained = graph.nodes.iter().flat_map(|layer| &layer.params).filter(|spec| spec.trainable);
+        let kernels = trained.filter(|spec| is_kernel(&spec.shape));
+        layout.kernels = kernels.map(|spec| spec.shape.elements().next_multiple_of(ALIGN)).sum();
+        let mut next_kernel = 0;
+        layout.weights = layout.kernels;
         for (node, layer) in graph.nodes.iter().enumerate() {
             layout.first.push(layout.slots.len());
             for spec in &layer.params {
-                let end = if spec.trainable { &mut layout.weights } else { &mut layout.statistics };
+                let end = match (spec.trainable, is_kernel(&spec.shape)) {
+                    (true, true) => &mut next_kernel,
+                    (true, false) => &mut layout.weights,
+                    (false, _) => &mut layout.statistics,
+                };
                 let offset = *end;
                 *end = (offset + spec.shape.elements()).next_multiple_of(ALIGN);
                 let name = format!("{}/{}", layer.name, spec.name);

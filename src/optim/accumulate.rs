@@ -1,41 +1,54 @@
-//! Gradients of several batches, averaged in an arena of their own.
+//! Sums of gradients: of a value with several readers, and of several batches.
 
 use super::slices;
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Kernel, Recorder};
 
-const SHADER: &str = include_str!("../../shaders/gradient_sum.wgsl");
+const SHADER: &str = include_str!("../../shaders/accumulate.wgsl");
 
-/// The tensors of a sum, flat and of one length.
-#[derive(Debug)]
-pub struct Sums<'a> {
-    /// Read: a batch's gradients.
-    pub gradients: &'a GpuTensor,
-    /// Moved: their sum, each batch times its share.
-    pub sums: &'a GpuTensor,
+/// What becomes of what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sum {
+    /// It is overwritten.
+    Fresh,
+    /// It is added to.
+    Added,
+    /// It is overwritten or added to, by a share of the source, as the step says ([`crate::gpu::StepParams`]).
+    OfTheStep,
 }
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 struct Params {
     count: u32,
-    padding: [u32; 3],
+    how: u32,
+    padding: [u32; 2],
 }
 
-impl Sums<'_> {
-    /// Records `sums = share * gradients`, plus the sums that there are; share and whether to add are the step's
-    /// ([`crate::gpu::StepParams`]).
+impl Sum {
+    /// The kernel.
+    pub(crate) fn kernel() -> Kernel {
+        Kernel::new("accumulate", "accumulate", SHADER).with_step()
+    }
+
+    /// Records the sum of `from` into `sums`, tensors of as many elements.
     ///
     /// # Errors
     /// More elements than dispatches can cover.
-    pub fn record(&self, rec: &mut Recorder<'_>) -> Result<()> {
-        let kernel = Kernel::new("gradient_sum", "add", SHADER).with_step();
-        for range in slices(rec.gpu, self.sums.elements()) {
-            let (from, into) = (self.gradients.flat(range.clone()), self.sums.flat(range.clone()));
+    pub fn record(self, rec: &mut Recorder<'_>, from: &GpuTensor, sums: &GpuTensor) -> Result<()> {
+        let how = match self {
+            Self::Fresh => 0,
+            Self::Added => 1,
+            Self::OfTheStep => 2,
+        };
+        for range in slices(rec.gpu, sums.elements()) {
+            let (from, into) = (from.flat(range.clone()), sums.flat(range.clone()));
             let count = range.len().div_ceil(4);
-            let params = Params { count: count as u32, padding: [0; 3] };
-            rec.dispatch_items(&kernel, &params, &[&from], &[&into], (count, 64))?;
-            rec.updates();
+            let params = Params { count: count as u32, how, padding: [0; 2] };
+            rec.dispatch_items(&Self::kernel(), &params, &[&from], &[&into], (count, 64))?;
+            if self != Self::Fresh {
+                rec.updates();
+            }
         }
         Ok(())
     }

@@ -2,13 +2,39 @@
 //! `m += (g - m)(1 - beta1)`, `v += (g^2 - v)(1 - beta2)`, `p -= lr_t m / (sqrt(v) + epsilon)`.
 //!
 //! With a weight decay it is Keras's AdamW (Loshchilov and Hutter 2019): `p -= lr * weight_decay * p` goes before, for every trained
-//! parameter, biases and those of batch norm included, as Keras does unless it is told otherwise.
+//! parameter, biases and those of batch norm included, as Keras does unless it is told otherwise ([`Decayed`]).
 
 use super::{Clip, slices};
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Kernel, Recorder};
+use crate::tensor::Shape;
+use serde::{Deserialize, Serialize};
 
 const SHADER: &str = include_str!("../../shaders/adam.wgsl");
+
+/// Which parameters decay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decayed {
+    /// All, as Keras does unless told otherwise.
+    #[default]
+    All,
+    /// The kernels of convolutions and dense layers, but no biases and nothing of batch norm: what Keras's
+    /// `exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])` leaves, and what is usual in PyTorch.
+    Kernels,
+}
+
+/// Whether a parameter of this shape is a kernel: what is a number a channel is not.
+pub fn is_kernel(shape: &Shape) -> bool {
+    shape.dims().len() > 1
+}
+
+impl Decayed {
+    /// Whether a parameter of this shape decays.
+    pub fn has(self, shape: &Shape) -> bool {
+        self == Self::All || is_kernel(shape)
+    }
+}
 
 /// Adam's constants.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +47,8 @@ pub struct Adam {
     pub epsilon: f32,
     /// AdamW's decay of the parameters themselves; 0 is plain Adam.
     pub weight_decay: f32,
+    /// Which of them.
+    pub decayed: Decayed,
     /// What is done to gradients that are too large.
     pub clip: Clip,
 }
@@ -28,7 +56,7 @@ pub struct Adam {
 impl Default for Adam {
     /// Keras's 0.9, 0.999 and 1e-7, without decay and clipping.
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0, clip: Clip::Nothing }
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0, decayed: Decayed::All, clip: Clip::Nothing }
     }
 }
 
@@ -45,6 +73,8 @@ pub struct Arenas<'a> {
     pub m: &'a GpuTensor,
     /// Second moments.
     pub v: &'a GpuTensor,
+    /// Elements, from the first on, that belong to kernels ([`Decayed::Kernels`]): a multiple of 4.
+    pub kernels: usize,
 }
 
 #[repr(C)]
@@ -56,7 +86,8 @@ struct Params {
     epsilon: f32,
     clip: u32,
     limit: f32,
-    padding: [u32; 2],
+    decayed: u32,
+    padding: u32,
 }
 
 impl Adam {
@@ -86,11 +117,13 @@ impl Adam {
         let factor = factor.as_ref().unwrap_or(a.metrics);
         let kernel = Kernel::new("adam", "update", SHADER).with_step();
         let (clip, limit) = self.clip.params();
+        let decayed = if self.decayed == Decayed::All { a.weights.elements() } else { a.kernels };
         for range in slices(rec.gpu, a.weights.elements()) {
             let at = |t: &GpuTensor| t.flat(range.clone());
             let count = range.len().div_ceil(4);
+            let decayed = decayed.saturating_sub(range.start).min(range.len()).div_ceil(4) as u32;
             let &Self { beta1, beta2, epsilon, .. } = self;
-            let params = Params { count: count as u32, beta1, beta2, epsilon, clip, limit, padding: [0; 2] };
+            let params = Params { count: count as u32, beta1, beta2, epsilon, clip, limit, decayed, padding: 0 };
             let writes = [&at(a.weights), &at(a.m), &at(a.v)];
             rec.dispatch_items(&kernel, &params, &[&at(a.gradients), a.metrics, factor], &writes, (count, 64))?;
             rec.updates();

@@ -6,8 +6,8 @@ mod adam;
 mod clip;
 mod schedule;
 
-pub use accumulate::Sums;
-pub use adam::{Adam, Arenas};
+pub use accumulate::Sum;
+pub use adam::{Adam, Arenas, Decayed, is_kernel};
 pub use clip::Clip;
 pub use schedule::{Kind, Length, Schedule};
 

@@ -5,7 +5,7 @@ use super::device::Device;
 use super::start::Start;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Mode};
+use crate::graph::{Augmentation, Graph, Mode};
 use std::sync::Arc;
 
 /// The most that `auto` takes: more images a step make fewer steps an epoch, and training worse at the same learning rate.
@@ -34,13 +34,15 @@ impl Device {
                 open.push(Arc::new(graph.clone()));
             }
         }
+        let augmentation = config.augmentation(dataset.train.input(), start.preprocess);
         let most = MOST.min(dataset.train.len()).max(1);
         let mut batch = match self {
             Self::Gpu(_) => 1 << most.ilog2(),
             Self::Cpu => ON_THE_CPU.min(most),
         };
         loop {
-            let short = open.iter().find_map(|graph| self.short(config, graph, batch).transpose()).transpose()?;
+            let try_one = |graph| self.short(config, graph, batch, augmentation.as_ref()).transpose();
+            let short = open.iter().find_map(try_one).transpose()?;
             let Some(short) = short else {
                 note(format!("batch: {batch} images a step, the most that fits up to {most}"));
                 return Ok(batch);
@@ -54,11 +56,25 @@ impl Device {
     }
 
     /// What a batch lacks, if it lacks anything.
-    fn short(&self, config: &Config, graph: &Arc<Graph>, batch: usize) -> Result<Option<Error>> {
-        let made = self.trainer(graph, batch, 0, config.optimizer()?).and_then(|mut executor| {
+    fn short(
+        &self,
+        config: &Config,
+        graph: &Arc<Graph>,
+        batch: usize,
+        augmentation: Option<&Arc<dyn Augmentation>>,
+    ) -> Result<Option<Error>> {
+        let optimizer = config.optimizer()?;
+        let make = || {
+            let mut executor = self.trainer(graph, batch, 0, optimizer)?;
+            augmentation.map_or(Ok(()), |a| executor.augment(Arc::clone(a)))?;
             executor.prepare(Mode::Train, batch)?;
             executor.prepare(Mode::Evaluate, batch)
-        });
+        };
+        // Variants of kernels are timed at the batch that is found, and not at those on the way to it.
+        let made = match self {
+            Self::Gpu(gpu) => gpu.tuner.pause(make),
+            Self::Cpu => make(),
+        };
         match made {
             Ok(()) => Ok(None),
             Err(e @ (Error::Gpu { .. } | Error::Usage { .. })) => Ok(Some(e)),

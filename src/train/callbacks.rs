@@ -70,6 +70,9 @@ pub struct EarlyStopping {
     pub restore_best_weights: bool,
     /// Epochs of a phase before anything is watched.
     pub start_from_epoch: usize,
+    /// What is to be beaten: until it is, epochs count as without improvement, but none that is the best so far ends the phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
 }
 
 impl Default for EarlyStopping {
@@ -80,6 +83,7 @@ impl Default for EarlyStopping {
             patience: 0,
             restore_best_weights: false,
             start_from_epoch: 0,
+            baseline: None,
         }
     }
 }
@@ -92,18 +96,23 @@ impl EarlyStopping {
         }
         let value = self.monitor.of(row);
         if self.monitor.improves(value, *best, self.min_delta) {
-            (*best, *stale) = (Some(Best { epoch: row.epoch, value }), 0);
+            *best = Some(Best { epoch: row.epoch, value });
+            let baseline = self.baseline.map(|value| Best { epoch: 0, value });
+            *stale = if self.monitor.improves(value, baseline, self.min_delta) { 0 } else { *stale + 1 };
         } else {
             *stale += 1;
         }
     }
 
-    /// Whether so many epochs without improvement are enough.
-    pub fn stops(&self, stale: usize) -> bool {
-        stale > 0 && stale >= self.patience
+    /// Whether so many epochs without improvement are enough, the last of them being `epoch`.
+    pub fn stops(&self, stale: usize, best: Option<Best>, epoch: usize) -> bool {
+        stale > 0 && stale >= self.patience && best.is_none_or(|best| best.epoch != epoch)
     }
 
     pub(super) fn check(&self) -> Result<()> {
+        if let Some(baseline) = self.baseline.filter(|baseline| !baseline.is_finite()) {
+            return Err(Error::usage(format!("[early-stopping] baseline {baseline}"), "a number, such as 0.5"));
+        }
         check_min_delta("early-stopping", self.min_delta)
     }
 }
@@ -203,7 +212,7 @@ mod tests {
         let (mut best, mut stale) = (None, 0);
         rows(values).find_map(|(i, row)| {
             stopping.count(&row, i, &mut best, &mut stale);
-            stopping.stops(stale).then_some(i)
+            stopping.stops(stale, best, row.epoch).then_some(i)
         })
     }
 
@@ -218,6 +227,10 @@ mod tests {
             stops_at(&EarlyStopping { start_from_epoch: 3, ..keras }, &[0.1, 0.5, 0.6, 0.7, 0.6, 0.65]),
             Some(5)
         );
+        // As Keras 3.15's own callback did with these losses.
+        let based = EarlyStopping { baseline: Some(0.35), ..patient.clone() };
+        assert_eq!(stops_at(&based, &[0.5, 0.45, 0.4, 0.4, 0.1]), Some(3));
+        assert_eq!(stops_at(&based, &[0.5, 0.45, 0.4, 0.3, 0.31, 0.29, 0.3, 0.3]), Some(7));
         let accuracy = EarlyStopping { monitor: Monitor::ValAccuracy, ..patient };
         assert_eq!(stops_at(&accuracy, &[0.5, 0.4, 0.4, 0.4]), Some(3));
         assert_eq!(stops_at(&accuracy, &[f64::NAN, f64::NAN, 0.4]), Some(1));

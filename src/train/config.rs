@@ -8,7 +8,7 @@ use crate::data::{ClassWeight, InputSpec, OnBadFile, Options, Preprocess, augmen
 use crate::error::{Error, Result, nearest};
 use crate::graph::Augmentation;
 use crate::models::{Variables, Variant, file};
-use crate::optim::{Adam, Clip, Kind, Optimizer, Schedule};
+use crate::optim::{Adam, Clip, Decayed, Kind, Optimizer, Schedule};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
-    /// `synth`, `synth:N`, a csv (or csv.gz) like fer2013's, or a folder of class folders.
+    /// `synth`, `synth:N`, a csv (or csv.gz) like fer2013's, a parquet file, or a folder of class folders or parquet files.
     pub data: String,
     /// A name that `fer-gpu models` lists; empty for the network in `weights`.
     pub model: String,
@@ -48,8 +48,10 @@ pub struct Config {
     pub accumulate: usize,
     /// Adam's learning rate.
     pub lr: f32,
-    /// AdamW's decay of all trained parameters; 0 is plain Adam.
+    /// AdamW's decay of trained parameters; 0 is plain Adam.
     pub weight_decay: f32,
+    /// Which of them decay: `all`, as Keras does, or `kernels`, which leaves out biases and batch norm's.
+    pub weight_decay_on: Decayed,
     /// The norm of all gradients together that none may exceed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f32>,
@@ -121,6 +123,7 @@ impl Default for Config {
             accumulate: 1,
             lr: 0.001,
             weight_decay: 0.0,
+            weight_decay_on: Decayed::All,
             clip_norm: None,
             clip_value: None,
             seed: 0,
@@ -282,7 +285,8 @@ impl Config {
                 return Err(Error::usage("--clip-norm and --clip-value at once", "give one of the two"));
             }
         };
-        let adam = Adam { weight_decay: self.weight_decay, clip, ..Adam::default() };
+        let (weight_decay, decayed) = (self.weight_decay, self.weight_decay_on);
+        let adam = Adam { weight_decay, decayed, clip, ..Adam::default() };
         Ok(Optimizer { adam, accumulate: self.accumulate })
     }
 
@@ -315,6 +319,7 @@ impl Config {
         let different = [
             ("accumulate", self.accumulate != before.accumulate),
             ("weight-decay", self.weight_decay != before.weight_decay),
+            ("weight-decay-on", self.weight_decay_on != before.weight_decay_on),
             ("clip-norm", self.clip_norm != before.clip_norm),
             ("clip-value", self.clip_value != before.clip_value),
             ("schedule", self.schedule != before.schedule),

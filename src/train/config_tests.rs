@@ -48,6 +48,8 @@ fn errors_name_the_line_and_the_nearest_key() {
         ("time = '2 hours'\n", ["--time 2 hours", "1h30m"]),
         ("accumulate = 0\n", ["--accumulate 0", "at least 1"]),
         ("weight-decay = -1.0\n", ["--weight-decay -1", "0 or more"]),
+        ("weight-decay-on = 'biases'\n", ["unknown variant `biases`", "`kernels`"]),
+        ("[early-stopping]\nbaseline = nan\n", ["baseline NaN", "a number"]),
         ("clip-norm = 0.0\n", ["--clip-norm 0", "positive"]),
         ("clip-norm = 1.0\nclip-value = 1.0\n", ["--clip-norm", "one of the two"]),
         ("[reduce-on-plateau]\nfactor = 1.5\n", ["factor 1.5", "between 0 and 1"]),

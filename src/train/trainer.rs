@@ -177,7 +177,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn out_of_patience(&self) -> bool {
-        self.config.stopping().is_some_and(|stopping| stopping.stops(self.progress.stale_epochs))
+        let Progress { stale_epochs, stopping: best, epoch, .. } = self.progress;
+        self.config.stopping().is_some_and(|stopping| stopping.stops(stale_epochs, best, epoch))
     }
 
     /// Whether the phase has had its epochs, or, if another follows, patience has run out in it.

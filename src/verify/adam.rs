@@ -30,7 +30,8 @@ pub fn adam(gpu: &Gpu, adam: &Adam, lr: f32, p: &[f32], gradients: &[Vec<f32>]) 
     let (gradient, weights, m, v) = (gradient?, weights?, m?, v?);
     let metrics = tensor("metrics", &[0.0; METRICS])?;
     let mut rec = Recorder::new(gpu);
-    adam.record(&mut rec, &Arenas { gradients: &gradient, metrics: &metrics, weights: &weights, m: &m, v: &v })?;
+    let arenas = Arenas { gradients: &gradient, metrics: &metrics, weights: &weights, m: &m, v: &v, kernels: p.len() };
+    adam.record(&mut rec, &arenas)?;
     let step = gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
     let program = rec.finish(&step, &mut ScratchPool::default())?;
     let run = |(t, g): (u64, &Vec<f32>)| {
@@ -57,7 +58,8 @@ pub fn prepare_adam(gpu: &Gpu, parameters: usize) -> Result<Prepared> {
     let [gradients, weights, m, v] = ["gradients", "weights", "m", "v"].map(|label| tensor(label, parameters));
     let (gradients, weights, m, v, metrics) = (gradients?, weights?, m?, v?, tensor("metrics", METRICS)?);
     let mut rec = Recorder::new(gpu);
-    let arenas = Arenas { gradients: &gradients, metrics: &metrics, weights: &weights, m: &m, v: &v };
+    let arenas =
+        Arenas { gradients: &gradients, metrics: &metrics, weights: &weights, m: &m, v: &v, kernels: parameters };
     Adam::default().record(&mut rec, &arenas)?;
     let step = gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
     Ok(Prepared::alone(rec.finish(&step, &mut ScratchPool::default())?))

@@ -5,6 +5,7 @@ use crate::gpu::{Gpu, Kernel, Pick, Tiling};
 use crate::graph::{Executor, GpuExecutor, Graph, Mode};
 use crate::models::MODELS;
 use crate::ops;
+use crate::optim::Sum;
 use crate::verify::prepare;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -12,9 +13,8 @@ use std::sync::{Arc, Mutex};
 /// Images a step for which the networks are planned here: only the texts are wanted.
 const BATCH: usize = 1;
 
-/// What no case and no network here reaches: the sum of the gradients of a value with several readers, clipping, and the profiler's.
-const OTHERS: [(&str, &str, &str); 5] = [
-    ("graph", "accumulate", include_str!("../../shaders/accumulate.wgsl")),
+/// What no case and no network here reaches, besides sums of gradients: clipping, and the profiler's.
+const OTHERS: [(&str, &str, &str); 4] = [
     ("gradient_norm", "squares", include_str!("../../shaders/gradient_norm.wgsl")),
     ("gradient_norm", "scale", include_str!("../../shaders/gradient_norm.wgsl")),
     ("gpu", "peak_arithmetic", include_str!("../../shaders/common/peak_arithmetic.wgsl")),
@@ -71,6 +71,7 @@ pub fn kernels(mut gpu: Gpu, picks: &[Pick], networks: bool) -> Result<Vec<Kerne
 fn without_doubles(found: &Mutex<HashSet<Kernel>>, tiling: Tiling) -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> = found.lock().map(|found| found.iter().cloned().collect()).unwrap_or_default();
     kernels.extend(OTHERS.map(|(op, entry, source)| Kernel::new(op, entry, source).with_loads(tiling)));
+    kernels.push(Sum::kernel().with_loads(tiling));
     kernels.sort_by(|a, b| (a.op, a.pass, &a.source).cmp(&(b.op, b.pass, &b.source)));
     // The same text and entry point under another name, such as a dense layer's, is the same kernel.
     let mut seen = HashSet::new();

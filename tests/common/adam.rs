@@ -4,7 +4,7 @@ use super::{distance, noise};
 use fer_gpu::gpu::Gpu;
 use fer_gpu::graph::{At, CpuExecutor, Executor, GpuExecutor, Graph, Options};
 use fer_gpu::models::Stack;
-use fer_gpu::optim::{Adam, Clip, Optimizer};
+use fer_gpu::optim::{Adam, Clip, Decayed, Optimizer};
 use fer_gpu::tensor::{HostTensor, fill};
 use fer_gpu::verify;
 use serde::Deserialize;
@@ -66,7 +66,7 @@ impl Golden {
             (None, Some(limit)) => Clip::Value(limit),
             (None, None) => Clip::Nothing,
         };
-        Adam { beta1, beta2, epsilon, weight_decay, clip }
+        Adam { beta1, beta2, epsilon, weight_decay, clip, ..Adam::default() }
     }
 
     fn gradients(&self) -> [Vec<f32>; 3] {
@@ -137,6 +137,9 @@ pub(crate) fn plain_network() -> Graph {
     Stack::new("plain", [6, 6, 1]).conv_same(5, 3).relu().max_pool(2, 2).flatten().dense(3).finish().expect("fits")
 }
 
+/// Clipping and decay of the optimizers here.
+const HOW: [(Clip, Decayed); 2] = [(Clip::Nothing, Decayed::Kernels), (Clip::Norm(0.05), Decayed::All)];
+
 /// Images of the batch.
 const BATCH: usize = 7;
 
@@ -157,8 +160,8 @@ fn two_steps(executor: &mut dyn Executor) {
 /// Accumulation in parts of 3, 3 and 1, and clipping of their mean, which whole batches on the reference do not show.
 pub(crate) fn reference_accumulation_failures() -> Vec<String> {
     let graph = Arc::new(plain_network());
-    let failures = |clip| {
-        let adam = Adam { clip, weight_decay: 0.1, ..Adam::default() };
+    let failures = |(clip, decayed)| {
+        let adam = Adam { clip, weight_decay: 1.0, decayed, ..Adam::default() };
         let want = of_whole_batches(&graph, adam);
         let parts = CpuExecutor::new(Arc::clone(&graph), 3, 1).optimizer(Optimizer { adam, accumulate: 3 });
         let mut parts = parts.exact();
@@ -167,7 +170,7 @@ pub(crate) fn reference_accumulation_failures() -> Vec<String> {
         let worst = pairs.flat_map(|(a, b)| a.data.iter().zip(&b.data)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         (worst > 1e-12).then(|| format!("{clip:?}: off by {worst:e}"))
     };
-    [Clip::Nothing, Clip::Norm(0.05)].into_iter().filter_map(failures).collect()
+    HOW.into_iter().filter_map(failures).collect()
 }
 
 /// The same on an adapter, against the reference's whole batches. Adam divides by the root of small squares, so its steps keep
@@ -175,8 +178,8 @@ pub(crate) fn reference_accumulation_failures() -> Vec<String> {
 pub(crate) fn accumulation_failures(gpu: &Arc<Gpu>) -> Vec<String> {
     let graph = Arc::new(plain_network());
     let mut failures = Vec::new();
-    for clip in [Clip::Nothing, Clip::Norm(0.05)] {
-        let adam = Adam { clip, weight_decay: 0.1, ..Adam::default() };
+    for (clip, decayed) in HOW {
+        let adam = Adam { clip, weight_decay: 1.0, decayed, ..Adam::default() };
         let want = of_whole_batches(&graph, adam);
         let options = Options { optimizer: Optimizer { adam, accumulate: 3 }, ..Options::default() };
         let mut executor = GpuExecutor::with(Arc::clone(gpu), Arc::clone(&graph), 3, 1, (true, options)).expect("fits");
@@ -186,7 +189,7 @@ pub(crate) fn accumulation_failures(gpu: &Arc<Gpu>) -> Vec<String> {
         for (got, want) in executor.snapshot().expect("reads").parameters.iter().zip(&want) {
             let (size, error) = distance(got, want);
             if error > 1e-4 * size || error.is_nan() {
-                failures.push(format!("{clip:?}: {}: off by {error:e} of {size:e}", got.name));
+                failures.push(format!("{clip:?}, {decayed:?}: {}: off by {error:e} of {size:e}", got.name));
             }
         }
     }

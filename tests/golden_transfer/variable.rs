@@ -27,50 +27,55 @@ impl Variable {
         kernel: &mut f64,
         tolerance: f64,
         worst: &mut Worst,
-        context: &str,
     ) -> bool {
         let Self(name, _, _, _, norm, wanted, _) = self;
         let (size, entries) = found;
-        let keras = norm.unwrap_or_else(|| panic!("{context}: no gradient in Keras"));
+        let keras = norm.unwrap_or_else(|| panic!("{name}: no gradient in Keras"));
         if name.ends_with("kernel") {
             *kernel = keras;
         }
         // A bias before a batch norm has no gradient: what is there is rounding.
         if keras < 1e-9 * *kernel {
-            assert!(size <= tolerance * *kernel, "{context}: gradient {size:e}, Keras 0, its kernel {kernel:e}");
+            worst.hold(size <= tolerance * *kernel, || {
+                format!("{name}: gradient {size:e}, Keras 0, its kernel {kernel:e}")
+            });
             return false;
         }
         let error = (size - keras).abs() / keras;
-        assert!(error <= tolerance, "{context}: gradient's norm {size:e}, Keras {keras:e}");
+        worst.hold(error <= tolerance, || format!("{name}: gradient's norm {size:e}, Keras {keras:e}"));
         worst.norms = worst.norms.max(error);
         let mean = keras / (count as f64).sqrt();
         let entries: Vec<f64> = entries.iter().map(|g| g / mean).collect();
         let error = distance(&entries, wanted) / norm_of(wanted).max((wanted.len() as f64).sqrt());
-        assert!(error <= tolerance, "{context}: gradient {entries:?} quadratic means, Keras {wanted:?}");
+        worst.hold(error <= tolerance, || {
+            format!("{name}: gradient off by {error:.1e}: {entries:?} quadratic means, Keras {wanted:?}")
+        });
         worst.entries = worst.entries.max(error);
         true
     }
 
     /// Compares what two steps moved some elements by, in learning rates; f32 cannot hold weights closer than `rounding`.
-    pub(crate) fn moved(&self, moved: &[f64], rounding: f64, tolerance: f64, worst: &mut Worst, context: &str) {
-        let Self(.., norm, entries, wanted) = self;
+    pub(crate) fn moved(&self, moved: &[f64], rounding: f64, tolerance: f64, worst: &mut Worst) {
+        let Self(name, .., norm, entries, wanted) = self;
         if norm.is_none() {
             let error = (distance(moved, wanted) - rounding).max(0.0) / norm_of(wanted).max(1e-9);
-            assert!(error <= tolerance, "{context}: moved by {moved:?} rates, Keras {wanted:?}");
+            worst.hold(error <= tolerance, || format!("{name}: moved by {moved:?} rates, Keras {wanted:?}"));
             worst.moves = worst.moves.max(error);
+            return;
         }
         // Adam divides by the gradient: a small one moves its weight as far as a large one, and may be rounding.
-        let weighed = moved.iter().zip(wanted).zip(entries).map(|((ours, keras), g)| {
-            assert!(ours.abs() <= 2.1 + rounding, "{context}: moved by {ours} rates in two steps");
-            ((ours - keras).abs() - rounding).max(0.0) * g.abs().min(1.0)
+        worst.far(moved, rounding, name);
+        let each = moved.iter().zip(wanted).zip(entries);
+        let weighed = each.map(|((ours, keras), g)| ((ours - keras).abs() - rounding).max(0.0) * g.abs().min(1.0));
+        let error = crate::common::norm(weighed) / norm_of(wanted).max(1e-9);
+        worst.hold(error <= tolerance, || {
+            format!("{name}: moved by {moved:?} rates, Keras {wanted:?}, gradients {entries:?}")
         });
-        let error = if entries.is_empty() { 0.0 } else { crate::common::norm(weighed) / norm_of(wanted).max(1e-9) };
-        assert!(error <= tolerance, "{context}: moved by {moved:?} rates, Keras {wanted:?}, gradients {entries:?}");
         worst.moves = worst.moves.max(error);
     }
 }
 
-/// What was largest of each kind of difference.
+/// What was largest of each kind of difference, and what was too large.
 #[derive(Default)]
 pub(crate) struct Worst {
     pub(crate) losses: f64,
@@ -78,11 +83,27 @@ pub(crate) struct Worst {
     pub(crate) norms: f64,
     pub(crate) entries: f64,
     pub(crate) moves: f64,
+    pub(crate) failures: Vec<String>,
+}
+
+impl Worst {
+    /// Notes a failure unless it `holds`.
+    pub(crate) fn hold(&mut self, holds: bool, text: impl FnOnce() -> String) {
+        if !holds {
+            self.failures.push(text());
+        }
+    }
+
+    /// Two steps of Adam move a weight by two rates at most.
+    pub(crate) fn far(&mut self, moved: &[f64], rounding: f64, name: &str) {
+        let near = moved.iter().all(|m| m.abs() <= 2.1 + rounding);
+        self.hold(near, || format!("{name}: moved by {moved:?} rates in two steps"));
+    }
 }
 
 impl fmt::Display for Worst {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { losses, probabilities, norms, entries, moves } = self;
+        let Self { losses, probabilities, norms, entries, moves, .. } = self;
         write!(f, "losses {losses:.1e}, log probabilities {probabilities:.1e}, ")?;
         write!(f, "gradients: norms {norms:.1e}, entries {entries:.1e}, moves {moves:.1e}")
     }

@@ -19,7 +19,7 @@ const SHOWN: usize = 5;
   fer-gpu data check faces/ --json > faces.json
   fer-gpu data check faces/ --out faces-report")]
 pub(super) struct CheckArgs {
-    /// synth, synth:N, FILE.csv, FILE.csv.gz, or a folder of class folders
+    /// synth, synth:N, FILE.csv, FILE.csv.gz, FILE.parquet, or a folder of class folders or parquet files
     #[arg(value_name = "DATA")]
     data: String,
     /// Write report.txt, check.json and counts.svg, a plot of the counts, to this folder

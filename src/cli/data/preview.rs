@@ -16,7 +16,7 @@ use std::process::ExitCode;
   fer-gpu data preview --data fer2013.csv.gz --augment strong --out sheet.png
   fer-gpu data preview --config settings.toml --out sheet.png     (its table [augment])")]
 pub(in super::super) struct PreviewArgs {
-    /// synth, synth:N, FILE.csv, FILE.csv.gz, or a folder of class folders [default: synth]
+    /// synth, synth:N, FILE.csv, FILE.csv.gz, FILE.parquet, or a folder of class folders or parquet files [default: synth]
     #[arg(long)]
     data: Option<String>,
     /// none, light or strong [default: what --config says, or light]

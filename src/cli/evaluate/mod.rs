@@ -29,7 +29,7 @@ pub(super) struct EvaluateArgs {
     /// A run folder (its best checkpoint) or a checkpoint
     #[arg(value_name = "RUN|FILE.safetensors")]
     network: PathBuf,
-    /// synth, synth:N, FILE.csv, FILE.csv.gz, or a folder of class folders; a csv of paths and values [default: the run's]
+    /// synth, synth:N, FILE.csv, FILE.csv.gz, FILE.parquet, or a folder of class folders or parquet files; a csv of paths and values [default: the run's]
     #[arg(long)]
     data: Option<String>,
     /// Which images [default: test, or validation where there is no test split]

@@ -1,10 +1,11 @@
-//! From a source to its images, without the demands that training makes on it: a class may be empty, a file broken.
+//! From a source to its images, without the demands that training makes on it: a class may be empty, a file or a row broken.
 
 use super::summary::summarise;
 use super::{Findings, Item, Pixels, SPLITS, look};
 use crate::data::folder::{Layout, Scan};
 use crate::data::store::SIDE;
-use crate::data::{Dataset, InputSpec, Options, Origin, Task, open};
+use crate::data::survey::{Faults, Survey};
+use crate::data::{Dataset, InputSpec, Options, Source, fer_csv, open, parquet, values};
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,15 +14,38 @@ use std::sync::Arc;
 /// Looks at every image of a source, which is what `--data` takes. In a folder without splits all images are of `train`.
 ///
 /// # Errors
-/// A source that is not there or has no image; a damaged table, which is not to be trusted in its other rows.
+/// A source that is not there or has no image; a table without its columns.
 pub fn check(source: &str) -> Result<Findings> {
-    let path = Path::new(source);
-    let (items, classes, notes) = if path.is_dir() { of_tree(path)? } else { of_dataset(source)? };
+    // The size at which tables store images; of others the size does not matter here.
+    let input = InputSpec { height: SIDE, width: SIDE, channels: 1 };
+    let mut faults = Faults::gather();
+    let (items, classes, mut notes) = match Source::find(source)? {
+        Source::Tree(root) => of_tree(root)?,
+        Source::FerCsv(path) => of_survey(fer_csv::survey(path, &mut faults)?),
+        Source::Values(path) => of_survey(values::survey(path, input, &mut faults)?),
+        Source::Parquet(shards) => of_survey(parquet::survey(&shards, input, &mut faults)?),
+        Source::Synth(_) => {
+            let Dataset { classes, train, validation, test, notes, .. } = open(source, input, &Options::default())?;
+            of_survey(Survey { classes, splits: [Some(train), Some(validation), test], notes })
+        }
+    };
     if items.is_empty() {
-        return Err(Error::data(path, "no image in any class folder", ".png, .jpg, .jpeg or .bmp files"));
+        if let Faults::Gather(kept, _) = faults
+            && let Some(first) = kept.into_iter().next()
+        {
+            return Err(first);
+        }
+        return Err(Error::data(source, "no image in any class folder", ".png, .jpg, .jpeg or .bmp files"));
+    }
+    if let Faults::Gather(_, more @ 1..) = faults {
+        notes.push(format!("{more} more rows that cannot be read are not listed"));
     }
     let seen = look(&items);
-    Ok(summarise(source, &items, classes, seen, notes))
+    let mut found = summarise(source, &items, classes, seen, notes);
+    if let Faults::Gather(kept, _) = faults {
+        found.bad.splice(0..0, kept.iter().map(ToString::to_string));
+    }
+    Ok(found)
 }
 
 type Found = (Vec<Item>, Vec<String>, Vec<String>);
@@ -53,27 +77,16 @@ fn of_tree(root: &Path) -> Result<Found> {
     Ok((items, classes, notes))
 }
 
-fn of_dataset(source: &str) -> Result<Found> {
-    // The size at which such images are stored: nothing is scaled.
-    let input = InputSpec { height: SIDE, width: SIDE, channels: 1 };
-    let Dataset { task, mut classes, train, validation, test, mut notes, .. } =
-        open(source, input, &Options::default())?;
-    if task == Task::Values {
-        notes.push(format!("the data has values ({}), not classes: its images are counted as one", classes.join(", ")));
-        classes = vec!["images".to_owned()];
-    }
+fn of_survey(Survey { classes, splits, notes }: Survey) -> Found {
     let mut items = Vec::new();
-    for (split, images) in [Some(train), Some(validation), test].into_iter().enumerate().take(SPLITS.len()) {
+    for (split, images) in splits.into_iter().enumerate().take(SPLITS.len()) {
         let Some(images) = images else { continue };
         items.extend((0..images.len()).map(|index| Item {
             split,
             label: images.label(index) as usize,
             name: images.name(index),
-            pixels: match images.origin(index) {
-                Origin::File(path) => Pixels::File(path.to_path_buf()),
-                Origin::Row(_) | Origin::Drawn => Pixels::Of(Arc::clone(&images), index),
-            },
+            pixels: Pixels::Of(Arc::clone(&images), index),
         }));
     }
-    Ok((items, classes, notes))
+    (items, classes, notes)
 }

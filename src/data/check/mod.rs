@@ -9,7 +9,7 @@ mod gather;
 mod summary;
 
 use super::Split;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use image::DynamicImage;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -91,15 +91,7 @@ impl Item {
     fn image(&self) -> Result<DynamicImage> {
         match &self.pixels {
             Pixels::File(path) => super::decode::decode(path),
-            Pixels::Of(split, index) => {
-                let input = split.input();
-                let mut pixels = vec![0.0; input.len()];
-                split.read(*index, &mut pixels)?;
-                let bytes = pixels.iter().map(|p| (p * 255.0).round() as u8).collect();
-                image::GrayImage::from_raw(input.width as u32, input.height as u32, bytes)
-                    .map(DynamicImage::ImageLuma8)
-                    .ok_or_else(|| Error::data(&self.name, "not a grey image", "one value a pixel"))
-            }
+            Pixels::Of(split, index) => split.picture(*index),
         }
     }
 }

@@ -205,6 +205,34 @@ mod tests {
         assert!(found.has_faults());
     }
 
+    /// A csv is read on after a bad row: all of them are listed, and the good ones counted.
+    #[test]
+    fn bad_rows_do_not_end_a_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let row = |emotion: usize, grey: u8| format!("{emotion},{},Training\n", vec![grey.to_string(); 2304].join(" "));
+        let table = |bad: &str| format!("emotion,pixels,Usage\n{}{bad}{}8,1,Training\n", row(0, 1), row(1, 2));
+        let found = check(&write("fer.csv", &table("0,1 2 x,Training\n1\n"))).unwrap();
+        assert_eq!((found.images, found.counts["train"]["disgust"], found.bad.len()), (2, 1, 3));
+        for (bad, word) in found.bad.iter().zip(["row 3: pixel 3", "row 4: 1 columns", "row 6: emotion `8`"]) {
+            assert!(bad.contains(word), "{bad}");
+        }
+        assert!(found.has_faults() && found.empty.contains(&"train/happy".to_owned()), "{:?}", found.empty);
+        let found = check(&write("many.csv", &table(&"1\n".repeat(1500)))).unwrap();
+        assert!(found.bad.len() == 1000 && found.notes[0].contains("501 more"), "{:?}", found.notes);
+        GrayImage::new(6, 5).save(folder.path().join("a.png")).unwrap();
+        let found = check(&write("values.csv", "path,smile\na.png,1\na.png,wide\nb.png,0\n,1\n")).unwrap();
+        assert_eq!((found.images, found.counts["train"]["images"], found.bad.len()), (1, 1, 3));
+        assert!(found.bad[0].contains("row 3") && found.bad[1].contains("row 5"), "{:?}", found.bad);
+        // Nothing but bad rows is an error, the first one's.
+        let text = check(&write("bad.csv", "emotion,pixels,Usage\n1\n2\n")).unwrap_err().to_string();
+        assert!(text.contains("row 2: 1 columns"), "{text}");
+    }
+
     #[test]
     fn drawn_faces_are_sound() {
         let found = check("synth:70").unwrap();

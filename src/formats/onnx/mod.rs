@@ -12,9 +12,10 @@ pub(crate) use writer::to_half;
 use super::export::Network;
 use crate::data::Preprocess;
 use crate::error::Result;
-use crate::graph::Loss;
+use crate::graph::{Graph, Loss};
 use crate::tensor::Shape;
 use ops::{Translator, Value};
+use std::collections::HashSet;
 use writer::{Attribute, Writer};
 
 /// The version of ONNX's operators; any reader since 2021 has it.
@@ -33,7 +34,7 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
     let Network { graph, meta, .. } = network;
     let mut writer = Writer::new(&graph.name, network.half);
     let first = preprocess(&mut writer, meta.preprocessing, graph.input())?;
-    let mut translator = Translator { writer: &mut writer, tensors: network.by_name() };
+    let mut translator = Translator { writer: &mut writer, tensors: network.by_name(), pooled: pooled(graph) };
     let mut values: Vec<Value> = vec![first];
     for (node, output) in graph.nodes.iter().zip(&graph.shapes[1..]) {
         let inputs: Vec<&Value> = node.inputs.iter().map(|v| &values[*v]).collect();
@@ -54,6 +55,14 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
         ("input", "pixels from 0 to 255, [n, height, width, channels], red, green, blue".to_owned()),
     ];
     Ok(writer.finish((INPUT, graph.input().dims()), (&output, graph.output().dims()), OPSET, &texts))
+}
+
+/// The nodes whose output a max pooling reads.
+fn pooled(graph: &Graph) -> HashSet<&str> {
+    let pools = graph.nodes.iter().filter(|node| node.op.name() == "max_pool2d");
+    // Value 0 is the input, value i + 1 node i's output.
+    let read = pools.flat_map(|node| &node.inputs).filter_map(|v| graph.nodes.get(v.checked_sub(1)?));
+    read.map(|node| node.name.as_str()).collect()
 }
 
 /// The scores divided by the temperature that the network was calibrated with, if it was.

@@ -14,7 +14,7 @@ use crate::ops::window::{Axis, Padding};
 use crate::ops::zero_pad2d::ZeroPad2d;
 use crate::tensor::Shape;
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A tensor of the graph under its ONNX name.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Value {
 pub(super) struct Translator<'a> {
     pub writer: &'a mut Writer,
     pub tensors: HashMap<&'a str, &'a NamedTensor>,
+    /// The nodes whose output a max pooling reads.
+    pub pooled: HashSet<&'a str>,
 }
 
 /// From channels last to channels first.
@@ -106,10 +108,8 @@ impl Translator<'_> {
         if let Some(op) = op.downcast_ref::<Rescaling>() {
             return self.affine(name, x, &op.scale, &op.offset);
         }
-        if let Some(ZeroPad2d { rows: [top, bottom], columns: [left, right] }) = op.downcast_ref() {
-            let pads = [0, 0, *top, *left, 0, 0, *bottom, *right].map(|n| n as i64);
-            let pads = self.writer.ints(&format!("{name}:pads"), &pads);
-            return Ok(self.writer.node("Pad", name, &[&x.name, &pads], &[]));
+        if let Some(op) = op.downcast_ref::<ZeroPad2d>() {
+            return Ok(self.pad(name, op, x));
         }
         Err(Error::shape(node.op.name(), "this op cannot be written as ONNX").in_layer(name))
     }
@@ -218,6 +218,19 @@ impl Translator<'_> {
         }
         let image = self.writer.node("Reshape", &format!("{name}:image"), &[&from, &shape], &[]);
         self.writer.node("Transpose", name, &[&image], &[channels_first()])
+    }
+
+    fn pad(&mut self, name: &str, op: &ZeroPad2d, x: &Value) -> String {
+        let ([top, bottom], [left, right]) = (op.rows, op.columns);
+        let pads = [0, 0, top, left, 0, 0, bottom, right].map(|n| n as i64);
+        let pads = self.writer.ints(&format!("{name}:pads"), &pads);
+        if !self.pooled.contains(name) {
+            return self.writer.node("Pad", name, &[&x.name, &pads], &[]);
+        }
+        // onnxruntime (1.31 at least) makes zeros before a MaxPool the pool's own padding, which counts as minus infinity: wrong
+        // where all of a window is negative. It leaves any other number alone, so this is the one next to zero.
+        let value = self.writer.exact(&format!("{name}:value"), &[], &[f32::MIN_POSITIVE]);
+        self.writer.node("Pad", name, &[&x.name, &pads, &value], &[])
     }
 
     fn sum(&mut self, name: &str, inputs: &[&Value]) -> String {

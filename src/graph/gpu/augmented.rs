@@ -2,8 +2,9 @@
 
 use super::super::augmentation::{Augmentation, check};
 use super::super::plan::{INPUT, Mode};
-use super::super::{Batch, Graph};
+use super::super::{Batch, Executor, Graph};
 use super::GpuExecutor;
+use super::room::check_more;
 use crate::error::Result;
 use crate::gpu::{Gpu, GpuTensor, Recorder};
 use crate::ops::augment::{GpuAugment, Row, record};
@@ -58,6 +59,9 @@ impl GpuExecutor {
     /// [`Executor::augment`](super::Executor::augment).
     pub(super) fn augment_by(&mut self, source: Arc<dyn Augmentation>) -> Result<()> {
         let batch = self.plans[&Mode::Evaluate].batch;
+        let bytes = (batch * (self.graph.input().elements() + Row::LEN)) as u64 * 4;
+        let what = format!("augmentation of batches of {batch}");
+        check_more(&self.gpu, self.bytes(), bytes, (&what, "use a smaller --batch, or --augment none"))?;
         self.augmented = Some(Augmented::new(&self.gpu, &self.graph, batch, source)?);
         self.programs.retain(|(mode, _), _| *mode != Mode::Train);
         Ok(())

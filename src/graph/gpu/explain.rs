@@ -1,10 +1,11 @@
 //! Gradients of class scores to a value of the graph, beside training and inference.
 
-use super::super::Value;
 use super::super::executor::{Attribution, samples_to_explain};
 use super::super::gpu_memory::Memory;
 use super::super::plan::{INPUT, Mode, Plan};
+use super::super::{Executor, Value};
 use super::GpuExecutor;
+use super::room::check_more;
 use crate::error::{Error, Result};
 use crate::gpu::{Program, StepParams};
 
@@ -46,6 +47,9 @@ impl GpuExecutor {
     fn explainer(&mut self, value: Value, n: usize) -> Result<Explainer> {
         let options = self.plans[&Mode::Evaluate].options;
         let plan = Plan::with(&self.graph, n, Mode::Explain(value), options)?;
+        let bytes = plan.arenas.iter().sum();
+        let hint = "explain fewer images at a time, or a later --layer";
+        check_more(&self.gpu, self.bytes(), bytes, ("an explanation", hint))?;
         let memory = self.memory.beside(&self.gpu, &plan)?;
         let mut scratch = std::mem::take(&mut self.scratch);
         let program = self.record(&plan, &memory).and_then(|rec| rec.finish(&memory.step, &mut scratch));

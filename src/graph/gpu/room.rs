@@ -37,6 +37,18 @@ pub(super) fn make(gpu: &Gpu, graph: &Graph, batch: usize, (train, options): (bo
     Err(if short { Error::gpu(what, hint) } else { Error::usage(what, hint) })
 }
 
+/// Refuses more buffers, beside `used` bytes that are there, than the adapter has room for; `what` they are for, and what to do.
+pub(super) fn check_more(gpu: &Gpu, used: u64, bytes: u64, (what, hint): (&str, &str)) -> Result<()> {
+    match gpu.memory_beside(used).filter(|room| bytes > *room) {
+        None => Ok(()),
+        Some(room) => {
+            let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+            let what = format!("{what} needs {} MiB more; {} has {}", mib(bytes), gpu.description.name, mib(room));
+            Err(Error::gpu(what, hint))
+        }
+    }
+}
+
 fn make_once(
     gpu: &Gpu,
     graph: &Graph,
