@@ -270,12 +270,3 @@ fn a_frozen_body_stands_still() {
         }
     }
 }
-
-#[test]
-fn mini_xception_on_the_gpu_is_the_references() {
-    agrees(
-        &Arc::new(common::gpu()),
-        variant("mini-xception", &Variant { size: Some([24; 2]), freeze: None }).expect("builds"),
-        3,
-    );
-}

@@ -231,14 +231,14 @@ macro_rules! networks {
 
 networks! {
     fer4_cnn3 "fer4-cnn3" 10 10 10;
-    fer4_cnn4_bn "fer4-cnn4-bn" 3 10 10;
+    fer4_cnn4_bn "fer4-cnn4-bn" 3 10 4;
     fer4_cnn5_bn "fer4-cnn5-bn" 4 8 10;
     fer7_cnn3_bn "fer7-cnn3-bn" 10 10 10;
     fer7_cnn4_bn "fer7-cnn4-bn" 10 10 10;
-    fer3_cnn6 "fer3-cnn6" 4 10 10;
-    fer3_cnn6_bn "fer3-cnn6-bn" 3 10 10;
-    fer3_cnn6_tuned "fer3-cnn6-tuned" 3 10 4;
-    fer8_cnn5 "fer8-cnn5" 10 10 10;
+    fer3_cnn6 "fer3-cnn6" 3 10 4;
+    fer3_cnn6_bn "fer3-cnn6-bn" 3 10 4;
+    fer3_cnn6_tuned "fer3-cnn6-tuned" 2 10 3;
+    fer8_cnn5 "fer8-cnn5" 4 10 4;
 }
 
 #[test]

@@ -311,7 +311,7 @@ networks! {
     fer8_inceptionresnetv2 "fer8-inceptionresnetv2" long 1e-5 long 5e-2;
     fer8_vgg16 "fer8-vgg16" long 1e-5 long 2e-3;
     fer8_vgg19 "fer8-vgg19" long 1e-5 long 2e-3;
-    fer8_resnet50v2 "fer8-resnet50v2" long 1e-5 quick 1e-2;
+    fer8_resnet50v2 "fer8-resnet50v2" long 1e-5 long 1e-2;
     fer8_resnet101v2 "fer8-resnet101v2" long 1e-5 long 5e-2;
     fer8_resnet152v2 "fer8-resnet152v2" long 1e-5 long 5e-2;
     mini_xception "mini-xception" quick 1e-5 quick 2e-3;
