@@ -174,16 +174,7 @@ fn transform_output(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
     }
 }
 
-// ---- output's gradient: Z [matrices, stride, c] of dy; one invocation LANES channels of a tile
-
-@group(0) @binding(1) var<storage, read> dy: array<S>;              // [n, h, w, c]
-@group(0) @binding(2) var<storage, read_write> z: array<F>;         // [matrices, stride, c]
-
-// 0 beside the map.
-fn gradient(t: Tile, g: u32, r: u32, c: u32) -> F {
-    let p = place(t, g, t.h * 4u + r, t.w * 4u + c);
-    return select(F(), load(dy[p.at]), p.there);
-}
+// ---- output's gradient: as the input, Z for V, dy for x and no padding
 
 @compute @workgroup_size(64)
 fn transform_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -193,13 +184,13 @@ fn transform_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
         let g = i % params.groups;
         let t = tile_at(i / params.groups);
         {% for r in range(4) %}
-        let row{{ r }} = a_times(Outputs({% for c in range(4) %}gradient(t, g, {{ r }}u, {{ c }}u), {% endfor %}));
+        let row{{ r }} = a_times(Outputs({% for c in range(4) %}pixel(t, g, {{ r }}u, {{ c }}u), {% endfor %}));
         {% endfor %}
         let step = params.stride * params.groups;
         {% for c in range(points) %}
         let column{{ c }} = a_times(Outputs({% for r in range(4) %}row{{ r }}.v{{ c }}, {% endfor %}));
         {% for r in range(points) %}
-        z[i + {{ r * points + c }}u * step] = column{{ c }}.v{{ r }};
+        v[i + {{ r * points + c }}u * step] = column{{ c }}.v{{ r }};
         {% endfor %}
         {% endfor %}
     }

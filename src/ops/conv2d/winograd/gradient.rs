@@ -35,8 +35,8 @@ impl Gradient<'_> {
             let stride = tiles.next_multiple_of(LINE);
             let v = rec.scratch(INPUT, [matrices, stride, g.c_in]);
             let z = rec.scratch(OUTPUT, [matrices, stride, g.c_out]);
-            scheme.transform(rec, "transform_input", (&self.x.samples(s), &v), true)?;
-            scheme.transform(rec, "transform_gradient", (&self.dy.samples(s), &z), true)?;
+            scheme.transform(rec, "transform_input", (&self.x.samples(s), &v), (scheme.pad(), true))?;
+            scheme.transform(rec, "transform_gradient", (&self.dy.samples(s), &z), ([0, 0], true))?;
             let axis = |size| Axis { input: size, output: size, window: 1, stride: 1, pad: 0 };
             let lines = stride / LINE;
             let products = Geometry { n: 1, h: axis(matrices * lines), w: axis(LINE), c_in: g.c_in, c_out: g.c_out };

@@ -96,6 +96,11 @@ impl Scheme {
         self.points() * self.points()
     }
 
+    /// Padding before the first input.
+    fn pad(&self) -> [usize; 2] {
+        [self.geometry.h.pad, self.geometry.w.pad]
+    }
+
     /// Tiles of a sample, down and across.
     fn tiles(&self) -> [usize; 2] {
         [self.geometry.h.output.div_ceil(SIDE), self.geometry.w.output.div_ceil(SIDE)]
@@ -127,19 +132,19 @@ impl Scheme {
         within(most.min(SCRATCH)).or_else(|_| within(most))
     }
 
-    /// Records the transform `entry` of a map of `n` samples, `size` and `c` channels, into matrices of `stride` tiles. With `padded`, those
+    /// Records the transform `entry` of a map of `n` samples, `size` and `c` channels, padded by `pad`, into matrices of `stride` tiles. With `padded`, those
     /// behind the last sample's become zeros.
     fn transform(
         &self,
         rec: &mut Recorder<'_>,
         entry: &'static str,
         (map, matrices): (&GpuTensor, &GpuTensor),
-        padded: bool,
+        (pad, padded): ([usize; 2], bool),
     ) -> Result<()> {
         let [n, h, w, c] = [0, 1, 2, 3].map(|axis| map.shape.dims()[axis]);
         let stride = matrices.shape.dims()[1];
         let tiles = if padded { stride } else { n * self.tiles().iter().product::<usize>() };
-        let params = self.params(n, stride, [h, w], (tiles, c));
+        let params = Params { pad: pad.map(|p| p as u32), ..self.params(n, stride, [h, w], (tiles, c)) };
         let kernel = self.kernel(entry, &Epilogue::default())?;
         rec.dispatch_items(&kernel, &params, &[map], &[matrices], (params.count as usize, 64))
     }
@@ -153,7 +158,6 @@ impl Scheme {
             stride: stride as u32,
             tiles: self.tiles().map(|t| t as u32),
             size: size.map(|s| s as u32),
-            pad: [self.geometry.h.pad as u32, self.geometry.w.pad as u32],
             samples: n as u32,
             ..Params::default()
         }

@@ -39,7 +39,7 @@ impl Output<'_> {
             let stride = tiles.next_multiple_of(tile.rows);
             let v = rec.scratch(INPUT, [scheme.matrices(), stride, g.c_in]);
             let m = rec.scratch(OUTPUT, [scheme.matrices(), stride, g.c_out]);
-            scheme.transform(rec, "transform_input", (&x, &v), false)?;
+            scheme.transform(rec, "transform_input", (&x, &v), (scheme.pad(), false))?;
 
             let channels = (g.c_in, g.c_out);
             let products = geometry::products(scheme.matrices(), stride, channels);
