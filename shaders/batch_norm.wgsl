@@ -2,8 +2,9 @@
 // F is one channel or four neighbours; g below counts groups of LANES channels.
 //
 // Sums run in two passes: `statistics` and `backward_sums` reduce a strip of rows in a workgroup (8 channel groups x 8 row
-// lanes, a fixed tree), the `finish` passes merge the strips in order. Values are taken relative to the channel's first value,
-// so a large mean costs no precision; the mean is kept as that first value (shift) and a remainder (delta).
+// lanes, a fixed tree), the `finish` passes merge the strips in order. Values are taken relative to the first of their strip and channel,
+// so a large mean costs no precision; the mean is kept as that value (shift) and a remainder (delta). The op that produces x may have
+// left such strips already (conv2d.wgsl), shorter ones and many: then `statistics` need not read x again.
 //
 // activate and slope (common/identity.wgsl or an activation's own): `apply` ends in an activation, `backward_input` begins in the
 // one whose output x is.
@@ -13,7 +14,7 @@ struct Params {
     rows: u32,          // rows of this dispatch: a slice of the batch
     strip_rows: u32,    // rows of one strip
     first_strip: u32,   // partial index of this dispatch's strip 0
-    strips: u32,        // strips of the whole batch
+    strips: u32,        // strips to merge
     batch_rows: f32,    // rows of the whole batch
     momentum: f32,
     epsilon: f32,
@@ -36,11 +37,10 @@ fn add_row_lanes(local: u32, lane: u32) {
     workgroupBarrier();
 }
 
-// ---- statistics: partial [strips, 3, c] of (rows, mean - shift, sum of squared differences from that mean)
+// ---- statistics: partial [strips, 4, c] of (rows, shift, mean - shift, sum of squared differences from that mean)
 
 @group(0) @binding(1) var<storage, read> x: array<S>;                   // [rows, c]
-@group(0) @binding(2) var<storage, read> first_row: array<S>;           // [c]: the batch's first row
-@group(0) @binding(3) var<storage, read_write> partial: array<F>;       // [strips, 3, c]
+@group(0) @binding(2) var<storage, read_write> partial: array<F>;       // [strips, 4, c]
 
 @compute @workgroup_size(8, 8)
 fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>,
@@ -49,10 +49,11 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     let inside = g < params.groups;
     let begin = group.y * params.strip_rows;
     let end = min(begin + params.strip_rows, params.rows);
+    var shift = F();
     var sum = F();
     var squares = F();
     if inside {
-        let shift = load(first_row[g]);
+        shift = load(x[begin * params.groups + g]);
         for (var row = begin + id.y; row < end; row += 8u) {
             let d = load(x[row * params.groups + g]) - shift;
             sum += d;
@@ -64,46 +65,67 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     add_row_lanes(local, id.y);
     if inside && id.y == 0u {
         let count = f32(end - begin);
-        let mean = first_tile[local] / count;
-        let slot = (params.first_strip + group.y) * 3u * params.groups + g;
+        let delta = first_tile[local] / count;
+        let slot = (params.first_strip + group.y) * 4u * params.groups + g;
         partial[slot] = F() + count;
-        partial[slot + params.groups] = mean;
-        partial[slot + 2u * params.groups] = max(second_tile[local] - mean * first_tile[local], F());
+        partial[slot + params.groups] = shift;
+        partial[slot + 2u * params.groups] = delta;
+        partial[slot + 3u * params.groups] = max(second_tile[local] - delta * first_tile[local], F());
     }
 }
 
-// ---- finish_statistics: merges strips (Chan, Golub and LeVeque 1983), one invocation a channel group
+// ---- finish_statistics: merges strips (Chan, Golub and LeVeque 1983), a workgroup a channel group: 64 lanes take the strips in turns,
+//      then a fixed tree
 
 @group(0) @binding(1) var<storage, read> strips: array<S>;              // partial
-@group(0) @binding(2) var<storage, read> shift_row: array<S>;           // [c]: the batch's first row
-@group(0) @binding(3) var<storage, read_write> saved: array<F>;         // [3, c]: shift, delta, rstd
-@group(0) @binding(4) var<storage, read_write> moving_mean: array<F>;   // [c]
-@group(0) @binding(5) var<storage, read_write> moving_variance: array<F>;   // [c]
+@group(0) @binding(2) var<storage, read_write> saved: array<F>;         // [3, c]: shift, delta, rstd
+@group(0) @binding(3) var<storage, read_write> moving_mean: array<F>;   // [c]
+@group(0) @binding(4) var<storage, read_write> moving_variance: array<F>;   // [c]
 
-@compute @workgroup_size(8)
-fn finish_statistics(@builtin(global_invocation_id) id: vec3<u32>) {
-    let g = id.x;
-    if g < params.groups {
-        var count = F();
-        var delta = F();
-        var squares = F();
-        for (var s = 0u; s < params.strips; s++) {
-            let slot = s * 3u * params.groups + g;
-            let n = load(strips[slot]);
-            let total = count + n;
-            let d = load(strips[slot + params.groups]) - delta;
-            squares += load(strips[slot + 2u * params.groups]) + d * d * (count * n / total);
-            delta += d * (n / total);
-            count = total;
-        }
-        let variance = squares / count;
-        let shift = load(shift_row[g]);
-        saved[g] = shift;
-        saved[params.groups + g] = delta;
+var<workgroup> rows_tile: array<F, 64>;
+var<workgroup> shift_tile: array<F, 64>;
+
+// Of rows of which there may be none.
+struct Moments { rows: F, shift: F, delta: F, squares: F }
+fn merged(a: Moments, b: Moments) -> Moments {
+    let rows = a.rows + b.rows;
+    let share = b.rows / max(rows, F() + 1.0);
+    let d = (b.shift - a.shift) + (b.delta - a.delta);
+    let squares = a.squares + b.squares + d * d * (a.rows * share);
+    // Where a has no rows its shift is no value of the channel.
+    let first = a.rows == F();
+    return Moments(rows, select(a.shift, b.shift, first), select(a.delta + d * share, b.delta, first), squares);
+}
+
+@compute @workgroup_size(64)
+fn finish_statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let g = group.x;
+    var all = Moments();
+    for (var s = lane; s < params.strips; s += 64u) {
+        let slot = s * 4u * params.groups + g;
+        let step = params.groups;
+        let rows = load(strips[slot]);
+        let strip = Moments(rows, load(strips[slot + step]), load(strips[slot + 2u * step]), load(strips[slot + 3u * step]));
+        all = merged(all, strip);
+    }
+    for (var half = 32u; half > 0u; half /= 2u) {
+        rows_tile[lane] = all.rows;
+        shift_tile[lane] = all.shift;
+        first_tile[lane] = all.delta;
+        second_tile[lane] = all.squares;
+        workgroupBarrier();
+        let other = (lane + half) % 64u;
+        all = merged(all, Moments(rows_tile[other], shift_tile[other], first_tile[other], second_tile[other]));
+        workgroupBarrier();
+    }
+    if lane == 0u {
+        let variance = all.squares / all.rows;
+        saved[g] = all.shift;
+        saved[params.groups + g] = all.delta;
         saved[2u * params.groups + g] = F() + 1.0 / sqrt(variance + params.epsilon);
         // Keras: moving = moving * momentum + batch * (1 - momentum), with the biased variance.
         let rate = 1.0 - params.momentum;
-        moving_mean[g] = moving_mean[g] * params.momentum + (shift + delta) * rate;
+        moving_mean[g] = moving_mean[g] * params.momentum + (all.shift + all.delta) * rate;
         moving_variance[g] = moving_variance[g] * params.momentum + variance * rate;
     }
 }

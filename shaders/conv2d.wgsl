@@ -10,7 +10,8 @@
 // ..., which are broadcast; it owns {{ quads }} times 4 columns of all {{ tile_rows }} rows) or "workgroup" (8 x 8 invocations, each
 // of 4 rows in every 32 and 4 columns in every 32, tiles of 8 channels in workgroup memory); span: taps of a window's line that share the loaded pixels (subgroup
 // only; 1, or all of them where the horizontal step is 1); x4: the contraction's channels divide by 4; y4: the columns do; bias;
-// slope: whether the result is multiplied by the slope of an activation at `at`. activate and slope stand in front.
+// slope: whether the result is multiplied by the slope of an activation at `at`; statistics: whether each workgroup also leaves those of
+// its rows, for the batch norm that reads them. activate and slope stand in front.
 //
 // With a span, rows run over lines that are span - 1 pixels wider than the output: row r meets tap t in loaded pixel r + t,
 // and the last span - 1 rows of a line are not stored.
@@ -39,7 +40,7 @@ struct Params {
     c_x: u32,
     c_y: u32,
     matrix_rows: u32,       // rows that meet the same weights: those after them meet the next tap's (Winograd's products)
-    padding: u32,
+    first_strip: u32,       // of the statistics
 }
 @group(0) @binding(0) var<uniform> params: Params;
 {% set YT = "vec4<f32>" if y4 else "f32" %}
@@ -52,6 +53,20 @@ struct Params {
 @group(0) @binding(3) var<storage, read> at: array<{{ "Quad" if y4 else "f32" }}>;   // [n, y_h, y_w, c_y], for the slope
 {% endif %}
 @group(0) @binding({{ 4 if bias or slope else 3 }}) var<storage, read_write> y: array<{{ YT }}>;     // [n, y_h, y_w, c_y]
+{% if statistics %}
+@group(0) @binding({{ 5 if bias else 4 }}) var<storage, read_write> strips: array<{{ YT }}>;   // [strips, 4, c_y]
+
+// Rows, shift, mean - shift and the sum of squared differences from that mean, of four columns: what batch_norm.wgsl merges. Sums are of
+// differences from the shift, a value of the column.
+fn leave(strip: u32, columns: Columns, rows: f32, shift: vec4<f32>, sum: vec4<f32>, squares: vec4<f32>) {
+    let first = (params.first_strip + strip) * 4u;
+    let delta = sum / max(rows, 1.0);
+    store_strip(first, columns, vec4(rows));
+    store_strip(first + 1u, columns, shift);
+    store_strip(first + 2u, columns, delta);
+    store_strip(first + 3u, columns, max(squares - delta * sum, vec4<f32>()));
+}
+{% endif %}
 
 // Four weights of one contraction index.
 fn weights(index: u32, columns: Columns) -> vec4<f32> {
@@ -199,14 +214,37 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // Rows that are not stored carry the all-ones pixel.
     let pixel{{ p }} = select(0xffffffffu, output_pixel(row{{ p }}), row{{ p }}.inside && row{{ p }}.w < stored_w);
     {% endfor %}
+    {% if statistics %}
+    var rows = 0.0;
+    {% for q in range(quads) %}
+    var shift{{ q }} = vec4<f32>();
+    var sum{{ q }} = vec4<f32>();
+    var squares{{ q }} = vec4<f32>();
+    {% endfor %}
+    {% endif %}
     {% for r in range(tile_rows) %}
     let p{{ r }} = subgroupBroadcast(pixel{{ r // lanes }}, {{ r % lanes }}u);
     if p{{ r }} != 0xffffffffu {
         {% for q in range(quads) %}
-        store(p{{ r }}, columns{{ q }}, finish(p{{ r }}, columns{{ q }}, acc{{ r }}_{{ q }} + bias{{ q }}));
+        let y{{ q }} = finish(p{{ r }}, columns{{ q }}, acc{{ r }}_{{ q }} + bias{{ q }});
+        store(p{{ r }}, columns{{ q }}, y{{ q }});
+        {% if statistics %}
+        shift{{ q }} = select(shift{{ q }}, y{{ q }}, rows == 0.0);
+        let d{{ q }} = y{{ q }} - shift{{ q }};
+        sum{{ q }} += d{{ q }};
+        squares{{ q }} += d{{ q }} * d{{ q }};
+        {% endif %}
         {% endfor %}
+        {% if statistics %}
+        rows += 1.0;
+        {% endif %}
     }
     {% endfor %}
+    {% if statistics %}
+    {% for q in range(quads) %}
+    leave(group.y * groups.x + group.x, columns{{ q }}, rows, shift{{ q }}, sum{{ q }}, squares{{ q }});
+    {% endfor %}
+    {% endif %}
 }
 {% else %}
 
@@ -318,10 +356,59 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if row{{ p }}_{{ r }}.inside {
         let pixel = output_pixel(row{{ p }}_{{ r }});
         {% for q in range(quads) %}
+        {% if statistics %}
+        acc{{ p }}_{{ r }}_{{ q }} = finish(pixel, columns{{ q }}, acc{{ p }}_{{ r }}_{{ q }} + bias{{ q }});
+        store(pixel, columns{{ q }}, acc{{ p }}_{{ r }}_{{ q }});
+        {% else %}
         store(pixel, columns{{ q }}, finish(pixel, columns{{ q }}, acc{{ p }}_{{ r }}_{{ q }} + bias{{ q }}));
+        {% endif %}
         {% endfor %}
     }
     {% endfor %}
     {% endfor %}
+    {% if statistics %}
+    // All rows share the tile's first as their shift; then the eight invocations of the same columns are added up.
+    workgroupBarrier();
+    {% for q in range(quads) %}
+    if local < 8u { w_tile[{{ q * 64 }}u + local] = acc0_0_{{ q }}; }
+    {% endfor %}
+    workgroupBarrier();
+    {% for q in range(quads) %}
+    let shift{{ q }} = w_tile[{{ q * 64 }}u + four];
+    var sum{{ q }} = vec4<f32>();
+    var squares{{ q }} = vec4<f32>();
+    {% for p in range(parts) %}
+    {% for r in range(4) %}
+    let d{{ p }}_{{ r }}_{{ q }} = select(vec4<f32>(), acc{{ p }}_{{ r }}_{{ q }} - shift{{ q }}, row{{ p }}_{{ r }}.inside);
+    sum{{ q }} += d{{ p }}_{{ r }}_{{ q }};
+    squares{{ q }} += d{{ p }}_{{ r }}_{{ q }} * d{{ p }}_{{ r }}_{{ q }};
+    {% endfor %}
+    {% endfor %}
+    {% endfor %}
+    {% for name in ["sum", "squares"] %}
+    workgroupBarrier();
+    {% for q in range(quads) %}
+    w_tile[{{ q * 64 }}u + local] = {{ name }}{{ q }};
+    {% endfor %}
+    {% for half in [32, 16, 8] %}
+    workgroupBarrier();
+    if local < {{ half }}u {
+        {% for q in range(quads) %}
+        w_tile[{{ q * 64 }}u + local] += w_tile[{{ q * 64 + half }}u + local];
+        {% endfor %}
+    }
+    {% endfor %}
+    workgroupBarrier();
+    {% for q in range(quads) %}
+    {{ name }}{{ q }} = w_tile[{{ q * 64 }}u + four];
+    {% endfor %}
+    {% endfor %}
+    if local < 8u {
+        let rows = f32(min(first_row + {{ tile_rows }}u, params.rows) - min(first_row, params.rows));
+        {% for q in range(quads) %}
+        leave(group.y * groups.x + group.x, columns{{ q }}, rows, shift{{ q }}, sum{{ q }}, squares{{ q }});
+        {% endfor %}
+    }
+    {% endif %}
 }
 {% endif %}

@@ -4,8 +4,11 @@
 mod common;
 
 use common::{fan_out, noise};
-use fer_gpu::graph::{At, Builder, CpuExecutor, Executor, GpuExecutor, Graph, Mode, Options, Plan, Step, Value};
-use fer_gpu::models;
+use fer_gpu::gpu::Tiling;
+use fer_gpu::graph::{
+    At, Builder, CpuExecutor, Executor, Freeze, GpuExecutor, Graph, Mode, Options, Plan, Step, Value,
+};
+use fer_gpu::models::{self, Variant};
 use fer_gpu::ops::batch_norm::BatchNorm;
 use fer_gpu::ops::conv2d::Conv2d;
 use fer_gpu::ops::dense::Dense;
@@ -118,7 +121,9 @@ fn the_reference_agrees_with_itself() {
 
 #[test]
 fn kernels_that_fuse_agree_with_those_that_do_not() {
-    let gpu = Arc::new(common::gpu());
+    let mut gpu = common::gpu();
+    gpu.tuner.pick = common::SMALL_TILES;
+    let gpu = Arc::new(gpu);
     for graph in chains() {
         let graph = Arc::new(graph);
         let samples = noise(1, 5, graph.input().elements(), graph.output().elements());
@@ -147,6 +152,36 @@ fn kernels_that_fuse_agree_with_those_that_do_not() {
             }
         }
     }
+}
+
+/// In the adapter's own tiling and in that of GPUs.
+#[test]
+fn statistics_are_left_and_taken() {
+    for tiling in [None, Some(Tiling::Workgroup)] {
+        let mut gpu = common::gpu();
+        gpu.tiling = tiling.unwrap_or(gpu.tiling);
+        let failures = common::statistics::failures(&Arc::new(gpu), common::statistics::graph());
+        assert!(failures.is_empty(), "{tiling:?}: {failures:#?}");
+    }
+}
+
+/// In training what stands before a batch norm leaves its statistics, unless the batch norm is frozen or the plan fuses nothing.
+#[test]
+fn statistics_are_left_where_they_are_needed() {
+    let leaves = |graph: &Graph, mode, fused| {
+        let plan = Plan::with(graph, 3, mode, Options { fused, ..Options::default() }).expect("plans");
+        plan.steps.iter().filter(|s| matches!(s, Step::Forward { statistics: true, .. })).count()
+    };
+    let graph = common::statistics::graph();
+    assert_eq!(leaves(&graph, Mode::Train, true), 4);
+    assert_eq!(leaves(&graph, Mode::Train, false), 0);
+    assert_eq!(leaves(&graph, Mode::Evaluate, true), 0);
+    let mut frozen = graph;
+    frozen.freeze(&Freeze::First(4)).expect("has four layers");
+    assert_eq!(leaves(&frozen, Mode::Train, true), 3);
+    let resnet = models::find("fer7-resnet50").expect("listed");
+    let variant = Variant { freeze: Some(Freeze::Nothing), ..Variant::default() };
+    assert_eq!(leaves(&resnet.variant(7, &variant).expect("builds"), Mode::Train, true), 53);
 }
 
 /// Chains leave no step to an activation but where the op before or behind it cannot take it in; the nine networks none at all.

@@ -49,10 +49,11 @@ if [ "${FER_GPU_LONG:-}" = 1 ]; then
     long_nextest=(--run-ignored all -E "not test(needs_fer2013)")
     long=(--include-ignored --skip needs_fer2013)
 fi
+# One test at a time: a software driver uses every core for each, and a GPU's memory is shared.
+threads=${FER_GPU_TEST_THREADS:-1}
 if cargo nextest --version >/dev/null 2>&1; then
     cargo test --release --all-features --doc --quiet
-    # One test at a time: a software driver uses every core for each, and a GPU's memory is shared.
-    cargo nextest run --release --all-features --no-fail-fast --test-threads 1 ${long_nextest[@]+"${long_nextest[@]}"} "$@"
+    cargo nextest run --release --all-features --no-fail-fast --test-threads "$threads" ${long_nextest[@]+"${long_nextest[@]}"} "$@"
 else
-    cargo test --release --all-features --no-fail-fast "$@" -- --test-threads 1 ${long[@]+"${long[@]}"}
+    cargo test --release --all-features --no-fail-fast "$@" -- --test-threads "$threads" ${long[@]+"${long[@]}"}
 fi

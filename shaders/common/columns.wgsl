@@ -1,6 +1,6 @@
 
-// The columns of the tiled kernels (appended to conv2d.wgsl and conv2d_backward_params.wgsl, whose settings it shares; target: the
-// array that they write, [rows, c_y], of vec4s if the columns divide by 4). The sizes that inner loops use are read once and
+// The columns of the tiled kernels (appended to conv2d.wgsl and conv2d_backward_params.wgsl, whose settings it shares; stores:
+// functions and the arrays that they write, [rows, c_y], of vec4s if the columns divide by 4). The sizes that inner loops use are read once and
 // handed on: on software drivers a uniform load inside a loop costs as much as any other.
 
 // Where an invocation's four columns are: their first, the row length in the arrays' elements, and where to load them, held
@@ -15,7 +15,8 @@ fn columns_at(first: u32) -> Columns {
     {% endif %}
 }
 
-fn store(row: u32, columns: Columns, value: vec4<f32>) {
+{% for name, target in stores %}
+fn {{ name }}(row: u32, columns: Columns, value: vec4<f32>) {
     let start = row * columns.count;
     {% if y4 %}
     if columns.first < columns.count * 4u { {{ target }}[start + columns.first / 4u] = value; }
@@ -27,3 +28,4 @@ fn store(row: u32, columns: Columns, value: vec4<f32>) {
     if columns.first + 3u < columns.count { {{ target }}[i + 3u] = value.w; }
     {% endif %}
 }
+{% endfor %}

@@ -42,7 +42,12 @@ pub struct Recorder<'g> {
     pub gpu: &'g Gpu,
     pending: Vec<Pending>,
     scratch: BTreeMap<usize, u64>,
+    /// Tensors, and the statistics that were left of them and not yet taken.
+    statistics: Vec<(GpuTensor, GpuTensor)>,
 }
+
+/// The first scratch slot of statistics: the ops' own are below.
+const STATISTICS: usize = 16;
 
 /// Scratch buffers, shared by the programs of a device: each op uses them only between its own dispatches.
 #[derive(Default)]
@@ -58,7 +63,7 @@ impl ScratchPool {
 impl<'g> Recorder<'g> {
     /// An empty recording.
     pub fn new(gpu: &'g Gpu) -> Self {
-        Self { gpu, pending: Vec::new(), scratch: BTreeMap::new() }
+        Self { gpu, pending: Vec::new(), scratch: BTreeMap::new(), statistics: Vec::new() }
     }
 
     /// Scratch tensor number `slot`, whose contents last until the op's next use of that slot. Slots are separate buffers, so
@@ -68,6 +73,24 @@ impl<'g> Recorder<'g> {
         let size = self.scratch.entry(slot).or_default();
         *size = (*size).max(tensor.bound_bytes());
         tensor
+    }
+
+    /// Room for the statistics of `tensor` (batch first, `c` channels last) by strips of its rows, `[strips, 4, c]` of rows, shift,
+    /// mean - shift and the sum of squared differences from that mean; a strip may have no rows. Its producer writes them, and who
+    /// normalizes it takes them.
+    pub fn leave_statistics(&mut self, tensor: &GpuTensor, strips: usize) -> GpuTensor {
+        let taken = |slot: usize| self.statistics.iter().any(|(_, s)| s.is_scratch(slot));
+        let slot = (STATISTICS..).find(|slot| !taken(*slot)).expect("one is free");
+        let c = tensor.shape.dims().last().copied().unwrap_or(1);
+        let left = self.scratch(slot, [strips, 4, c]);
+        self.statistics.push((tensor.clone(), left.clone()));
+        left
+    }
+
+    /// The statistics that were left of a tensor. Only the next dispatches may read them, before anyone leaves others.
+    pub fn take_statistics(&mut self, tensor: &GpuTensor) -> Option<GpuTensor> {
+        let found = self.statistics.iter().position(|(of, _)| of.is(tensor))?;
+        Some(self.statistics.swap_remove(found).1)
     }
 
     /// Adds a dispatch of `groups` workgroups. `params` is the kernel's uniform (a multiple of 16 bytes); `reads` are bound

@@ -50,6 +50,16 @@ impl GpuTensor {
         }
     }
 
+    /// Whether it is the same range of the same buffer.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.shares_buffer_with(other) && self.offset == other.offset && self.elements() == other.elements()
+    }
+
+    /// Whether it lies in scratch buffer `slot`.
+    pub(super) fn is_scratch(&self, slot: usize) -> bool {
+        matches!(self.storage, Storage::Scratch(own) if own == slot)
+    }
+
     /// Number of elements.
     pub fn elements(&self) -> usize {
         self.shape.elements()

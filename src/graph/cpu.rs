@@ -163,7 +163,7 @@ impl CpuExecutor {
         };
         for planned in &plan.steps {
             match planned {
-                Step::Forward { node, x, y, saved, activation } => {
+                Step::Forward { node, x, y, saved, activation, .. } => {
                     let x = x.iter().map(|t| view(&plan, &run.tensors, *t)).collect::<Vec<_>>();
                     let io = HostForward { x: x.iter().collect(), params: self.node_values(*node), pass: pass(*node) };
                     let mut out = self.graph.nodes[*node].op.forward_reference(&io);

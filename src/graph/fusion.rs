@@ -1,9 +1,12 @@
-//! Which activations need no steps of their own, because the kernels before and behind them take them in.
+//! What needs no steps or passes of its own, because the kernels before and behind it take it in: activations and statistics.
 //!
 //! Forward, an activation ends the kernel of the op that produces its input, if nothing else reads that. Backward, its slope is a
 //! factor of the gradient that its consumers write, so each of them multiplies its share by it; what they need for that, the
 //! activation's output, they mostly read anyway. Both follow from what the ops say of themselves ([`Op::fuses`],
 //! [`Op::activation`]); one may hold without the other. Views (flatten) are looked through.
+//!
+//! In training, the statistics that a batch norm needs are gathered by the kernel that produces its input, which has each value at
+//! hand when it stores it.
 //!
 //! [`Op::fuses`]: crate::ops::Op::fuses
 //! [`Op::activation`]: crate::ops::Op::activation
@@ -16,12 +19,15 @@ pub(super) struct Fusion {
     pub(super) activation: Vec<Option<usize>>,
     /// Whether a node is an activation whose backward its consumers do.
     pub(super) folded: Vec<bool>,
+    /// Whether in training a node leaves its output's statistics for the batch norm that reads it.
+    pub(super) statistics: Vec<bool>,
 }
 
 impl Fusion {
     /// Nothing.
     pub(super) fn none(graph: &Graph) -> Self {
-        Self { activation: vec![None; graph.nodes.len()], folded: vec![false; graph.nodes.len()] }
+        let count = graph.nodes.len();
+        Self { activation: vec![None; count], folded: vec![false; count], statistics: vec![false; count] }
     }
 
     /// All that the ops allow.
@@ -39,6 +45,12 @@ impl Fusion {
                 }
             }
             fusion.folded[i] = consumers_fold(graph, &consumers, i + 1);
+        }
+        let takes = |i: &&usize| graph.nodes[**i].op.fuses().takes_statistics && graph.nodes[**i].in_training_mode();
+        for i in (0..graph.nodes.len()).filter(|i| graph.nodes[*i].op.fuses().leaves_statistics) {
+            let output = fusion.activation[i].unwrap_or(i) + 1;
+            // Who takes them leaves none for others.
+            fusion.statistics[i] = consumers[output].iter().filter(takes).count() == 1;
         }
         fusion
     }

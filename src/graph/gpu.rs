@@ -155,11 +155,11 @@ impl GpuExecutor {
         }
         for step in &plan.steps {
             match step {
-                Step::Forward { node, x, y, saved, activation } => {
+                Step::Forward { node, x, y, saved, activation, statistics } => {
                     let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
                     let activation = activation.and_then(|a| self.graph.nodes[a].op.activation());
-                    let (y, pass) = (&tensor(*y), pass(*node));
-                    let io = GpuForward { x: &x, params: &params, y, saved: &saved, activation, pass };
+                    let (y, statistics, pass) = (&tensor(*y), *statistics, pass(*node));
+                    let io = GpuForward { x: &x, params: &params, y, saved: &saved, activation, statistics, pass };
                     self.graph.nodes[*node].op.forward(&mut rec, &io)?;
                 }
                 Step::Loss { logits, probabilities, dlogits } => {

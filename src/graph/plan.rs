@@ -48,6 +48,8 @@ pub enum Step {
         saved: Vec<TensorId>,
         /// The activation that the output passes through in the same kernel: `y` is that node's output.
         activation: Option<usize>,
+        /// Whether the kernel leaves the output's statistics for the batch norm that reads it.
+        statistics: bool,
     },
     /// Loss, metrics and the gradient of the logits.
     Loss {

@@ -72,7 +72,8 @@ impl<'g> Planner<'g> {
             self.values.push(y);
             self.saved.push(saved.clone());
             if view_of.is_none() {
-                self.steps.push(Step::Forward { node: i, x, y, saved, activation });
+                let statistics = self.mode == Mode::Train && self.fusion.statistics[i];
+                self.steps.push(Step::Forward { node: i, x, y, saved, activation, statistics });
             }
         }
     }

@@ -94,6 +94,10 @@ pub struct Fuses {
     /// Backward can begin in one: where the input is an activation's output, `dx` is multiplied by that activation's slope. What
     /// backward reads for it, beside [`Op::needs`]; none if it cannot.
     pub slope: Option<Needs>,
+    /// Forward can leave the statistics of its output, by strips of its rows ([`Recorder::leave_statistics`]).
+    pub leaves_statistics: bool,
+    /// In training mode it needs its input's statistics, and takes what was left of them.
+    pub takes_statistics: bool,
 }
 
 /// What a pass is: its mode and the counters of its random numbers.
@@ -177,6 +181,9 @@ pub struct GpuForward<'a> {
     pub saved: &'a [GpuTensor],
     /// What the output passes through; only for ops that take it ([`Fuses::activation`]).
     pub activation: Option<Elementwise>,
+    /// Whether to leave the statistics of `y`, where the variant of its kernels can; only for ops that do
+    /// ([`Fuses::leaves_statistics`]).
+    pub statistics: bool,
     /// Mode and layer number.
     pub pass: Pass,
 }

@@ -267,7 +267,10 @@ fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[I
     let dx_handles: Vec<Option<GpuTensor>> = handles(&dx).into_iter().map(Some).collect();
     let (xs, ps, ss) = (handles(&x), handles(&p), handles(&saved));
     let mut rec = Recorder::new(gpu);
-    op.forward(&mut rec, &GpuForward { x: &xs, params: &ps, y: &y.tensor, saved: &ss, activation: None, pass })?;
+    op.forward(
+        &mut rec,
+        &GpuForward { x: &xs, params: &ps, y: &y.tensor, saved: &ss, activation: None, statistics: false, pass },
+    )?;
     op.backward(
         &mut rec,
         &GpuBackward {

@@ -1,10 +1,10 @@
 //! A network that is not a chain: values with two and three consumers, one node reading a value twice, a view beside another
 //! consumer, and a branch that leads nowhere.
 
-use super::{distance, noise};
+use super::step;
 use fer_gpu::error::Result;
 use fer_gpu::gpu::Gpu;
-use fer_gpu::graph::{At, Builder, CpuExecutor, Executor, GpuExecutor, Graph, Parameters};
+use fer_gpu::graph::{Builder, Graph};
 use fer_gpu::ops::add::Add;
 use fer_gpu::ops::batch_norm::BatchNorm;
 use fer_gpu::ops::conv2d::Conv2d;
@@ -14,7 +14,6 @@ use fer_gpu::ops::flatten::Flatten;
 use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
 use fer_gpu::ops::leaky_relu::LeakyRelu;
 use fer_gpu::ops::window::Padding;
-use fer_gpu::tensor::HostTensor;
 use std::sync::Arc;
 
 /// Pixels of an image.
@@ -53,14 +52,11 @@ pub(crate) fn graph(view_first: bool) -> Graph {
     build().expect("shapes fit")
 }
 
-/// Loss and gradients of a step on an adapter that differ from the reference's.
-///
-/// A tensor's gradient is a sum of up to a few hundred f32 products: 1e-5 of its norm; 1e-6 for the gradients that are small
-/// because large terms cancel (a batch norm's).
+/// Where a step on an adapter differs from the reference's.
 pub(crate) fn gpu_failures(gpu: Arc<Gpu>) -> Vec<String> {
     [false, true]
         .into_iter()
-        .flat_map(|first| failures_of(&gpu, &format!("view first {first}"), graph(first)))
+        .flat_map(|first| step::failures(&gpu, &format!("view first {first}"), graph(first), None, 1e-5))
         .collect()
 }
 
@@ -68,31 +64,8 @@ pub(crate) fn gpu_failures(gpu: Arc<Gpu>) -> Vec<String> {
 pub(crate) fn values_failures(gpu: &Arc<Gpu>) -> Vec<String> {
     let linear = graph(false).for_values().expect("three outputs");
     let tanh = graph(true).for_values().expect("three outputs").ending_in_tanh();
-    [("linear", linear), ("tanh", tanh)].into_iter().flat_map(|(name, graph)| failures_of(gpu, name, graph)).collect()
-}
-
-/// For one graph.
-fn failures_of(gpu: &Arc<Gpu>, name: &str, graph: Graph) -> Vec<String> {
-    let samples = noise(0, 5, IMAGE, CLASSES);
-    let mut failures = Vec::new();
-    let graph = Arc::new(graph);
-    let mut reference = CpuExecutor::new(Arc::clone(&graph), 5, 1).exact();
-    let (metrics, wanted) = reference.gradients(&samples.batch(), At::step(0, 0.0)).expect("the reference");
-    let mut executor = GpuExecutor::new(Arc::clone(gpu), Arc::clone(&graph), 5, 1, true).expect("fits");
-    executor.train(&samples.batch(), At::step(0, 0.001)).expect("trains");
-    let loss = executor.flush().expect("metrics").loss;
-    if (loss - metrics.loss).abs() > 1e-5 * metrics.loss {
-        failures.push(format!("{name}: loss {loss}, reference {}", metrics.loss));
-    }
-    let wanted = wanted.into_iter().zip(Parameters::new(&graph).slots).filter(|(_, slot)| slot.spec.trainable);
-    for (got, (want, slot)) in executor.gradients().expect("gradients").iter().zip(wanted) {
-        assert_eq!(got.name, slot.name);
-        // What leads nowhere has no gradient on the reference, and zeros here.
-        let want = want.unwrap_or_else(|| HostTensor::zeros(slot.spec.shape.clone()));
-        let (size, error) = distance(got, &want);
-        if error > 1e-5 * size + 1e-6 || error.is_nan() {
-            failures.push(format!("{name}: d {}: off by {error:e} of {size:e}", got.name));
-        }
-    }
-    failures
+    [("linear", linear), ("tanh", tanh)]
+        .into_iter()
+        .flat_map(|(name, graph)| step::failures(gpu, name, graph, None, 1e-5))
+        .collect()
 }

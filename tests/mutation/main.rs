@@ -19,7 +19,10 @@ use fer_gpu::verify::{self, Slope};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use table::{IN_SUBGROUP_TILING, IN_WORKGROUP_TILING, MUTATIONS, Mutation, OF_WINOGRAD, STORE, STORE_PARTIAL};
+use table::{
+    IN_SUBGROUP_TILING, IN_WORKGROUP_TILING, MUTATIONS, Mutation, OF_STATISTICS, OF_STATISTICS_IN_SUBGROUP_TILING,
+    OF_STATISTICS_IN_WORKGROUP_TILING, OF_WINOGRAD, STORE, STORE_PARTIAL,
+};
 
 /// Whether the suite's check of an op passes on an adapter.
 fn passes(gpu: &Arc<Gpu>, op: &str) -> bool {
@@ -122,6 +125,21 @@ fn every_flipped_sign_is_seen_in_winograds_algorithm() {
     let gpu = Arc::into_inner(gpu).expect("no executor outlives its check");
     let bad = survivors(gpu, OF_WINOGRAD, passes);
     assert!(bad.is_empty(), "{bad:#?}");
+}
+
+/// What the kernels before a batch norm leave to it, in both tilings.
+#[test]
+fn every_flipped_sign_is_seen_in_statistics_that_are_left() {
+    let passes = |gpu: &Arc<Gpu>, _: &str| common::statistics::failures(gpu, common::statistics::small()).is_empty();
+    for mut gpu in [gpu(None), gpu(Some(Tiling::Workgroup))] {
+        gpu.tuner.pick = common::SMALL_TILES;
+        let own = match gpu.tiling {
+            Tiling::Subgroup { .. } => OF_STATISTICS_IN_SUBGROUP_TILING,
+            Tiling::Workgroup => OF_STATISTICS_IN_WORKGROUP_TILING,
+        };
+        let bad = survivors(gpu, &[OF_STATISTICS, own].concat(), passes);
+        assert!(bad.is_empty(), "{bad:#?}");
+    }
 }
 
 /// Notes every kernel that the suite compiles, and looks it up: a new pass needs its mutations. No mutation, no failure: the checks

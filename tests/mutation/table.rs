@@ -22,10 +22,12 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ("batch_norm", "statistics", "sum += d;", "sum -= d;"),
     ("batch_norm", "statistics", "squares += d * d", "squares -= d * d"),
     ("batch_norm", "statistics", "- mean * first_tile", "+ mean * first_tile"),
-    ("batch_norm", "finish_statistics", "- delta;", "+ delta;"),
-    ("batch_norm", "finish_statistics", "delta += d *", "delta -= d *"),
-    ("batch_norm", "finish_statistics", "squares += load(", "squares -= load("),
-    ("batch_norm", "finish_statistics", "+ (shift + delta) * rate", "- (shift + delta) * rate"),
+    ("batch_norm", "finish_statistics", "(b.shift - a.shift)", "(a.shift - b.shift)"),
+    ("batch_norm", "finish_statistics", "(b.delta - a.delta)", "(a.delta - b.delta)"),
+    ("batch_norm", "finish_statistics", "a.squares + b.squares", "a.squares - b.squares"),
+    ("batch_norm", "finish_statistics", "+ d * d *", "- d * d *"),
+    ("batch_norm", "finish_statistics", "a.delta + d * share", "a.delta - d * share"),
+    ("batch_norm", "finish_statistics", "+ (all.shift + all.delta) * rate", "- (all.shift + all.delta) * rate"),
     ("batch_norm", "finish_statistics", "+ variance * rate", "- variance * rate"),
     ("batch_norm", "use_moving", "= load(mean_in[g])", "= -load(mean_in[g])"),
     ("batch_norm", "apply", "- delta) * scale", "+ delta) * scale"),
@@ -194,4 +196,21 @@ pub(crate) const OF_WINOGRAD: &[Mutation] = &[
     ("conv2d", "sum_products", "total += load(", "total -= load("),
     ("conv2d", "sum_products", "-1.0666", "1.0666"),
     ("conv2d", "sum_products", "db[i] = sum(", "db[i] = -sum("),
+];
+
+/// Of the statistics that conv2d's kernels leave, in both tilings and in each.
+pub(crate) const OF_STATISTICS: &[Mutation] = &[
+    ("conv2d", "forward", "sum / max(rows, 1.0)", "-sum / max(rows, 1.0)"),
+    ("conv2d", "forward", "columns, shift)", "columns, -shift)"),
+    ("conv2d", "forward", "squares - delta * sum", "squares + delta * sum"),
+    ("dense", "forward", "squares - delta * sum", "squares + delta * sum"),
+];
+pub(crate) const OF_STATISTICS_IN_SUBGROUP_TILING: &[Mutation] = &[
+    ("conv2d", "forward", "sum0 += d0", "sum0 -= d0"),
+    ("conv2d", "forward", "squares0 += d0 * d0", "squares0 -= d0 * d0"),
+];
+pub(crate) const OF_STATISTICS_IN_WORKGROUP_TILING: &[Mutation] = &[
+    ("conv2d", "forward", "sum0 += d0_0_0", "sum0 -= d0_0_0"),
+    ("conv2d", "forward", "squares0 += d0_3_0 * d0_3_0", "squares0 -= d0_3_0 * d0_3_0"),
+    ("conv2d", "forward", "w_tile[0u + local] += w_tile[8u + local]", "w_tile[0u + local] -= w_tile[8u + local]"),
 ];

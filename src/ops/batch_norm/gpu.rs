@@ -94,15 +94,17 @@ pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuFor
     let (x, y, saved) = (&io.x[0], io.y, &io.saved[0]);
     let cut = Cut::new(op, rec, &[x, y])?;
     if io.pass.training {
-        let first_row = x.flat(0..cut.c);
-        let partial = rec.scratch(0, [cut.whole.strips as usize, 3, cut.c]);
-        for (s, params) in &cut.slices {
-            let reads = [&x.samples(s), &first_row];
-            rec.dispatch(&cut.kernel("statistics"), params, &reads, &[&partial], Cut::strips(params));
-        }
-        let writes = [saved, moving_mean, moving_variance];
-        let kernel = cut.kernel("finish_statistics");
-        rec.dispatch(&kernel, &cut.whole, &[&partial, &first_row], &writes, cut.channels());
+        let left = rec.take_statistics(x);
+        let partial = left.unwrap_or_else(|| {
+            let partial = rec.scratch(0, [cut.whole.strips as usize, 4, cut.c]);
+            for (s, params) in &cut.slices {
+                rec.dispatch(&cut.kernel("statistics"), params, &[&x.samples(s)], &[&partial], Cut::strips(params));
+            }
+            partial
+        });
+        let params = Params { strips: partial.shape.dims()[0] as u32, ..cut.whole };
+        let (writes, groups) = ([saved, moving_mean, moving_variance], [cut.whole.groups, 1, 1]);
+        rec.dispatch(&cut.kernel("finish_statistics"), &params, &[&partial], &writes, groups);
     } else {
         let reads = [moving_mean, moving_variance];
         rec.dispatch(&cut.kernel("use_moving"), &cut.whole, &reads, &[saved], cut.channels());

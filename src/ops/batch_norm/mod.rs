@@ -78,7 +78,7 @@ impl Op for BatchNorm {
     }
 
     fn fuses(&self) -> Fuses {
-        Fuses { activation: true, slope: Some(Needs::default()) }
+        Fuses { activation: true, slope: Some(Needs::default()), takes_statistics: true, ..Fuses::default() }
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
@@ -132,6 +132,7 @@ pub(super) fn cases() -> Vec<Case> {
         case("c32", &[4, 5, 5, 32]),
         case("c36", &[33, 36]),
         case("c260", &[9, 2, 2, 260]),
+        case("three_strips", &[130, 8]),
         case("inference", &[3, 4, 5, 12]).inference(),
         case("inference_c3", &[6, 3]).inference(),
         unscaled("unscaled_c3", &[2, 7, 3, 3]),

@@ -46,7 +46,7 @@ impl Sums {
             Tiling::Subgroup { lanes, .. } => g.c_in.is_multiple_of(4) && tile.rows.is_multiple_of(4 * lanes as usize),
             Tiling::Workgroup => false,
         };
-        let flags = [x4, g.c_out.is_multiple_of(4), false, false];
+        let flags = [x4, g.c_out.is_multiple_of(4), false, false, false];
         let source = render(gpu, BACKWARD_PARAMS, (tile, span), flags)?;
         Ok(Self {
             kernel: Kernel::new(op, "main", source).named("backward_params"),

@@ -17,18 +17,23 @@ pub(super) fn render(
     gpu: &Gpu,
     template: &str,
     (tile, span): (&Tile, usize),
-    [x4, y4, bias, slope]: [bool; 4],
+    [x4, y4, bias, slope, statistics]: [bool; 5],
 ) -> Result<String> {
     let tiling = match gpu.tiling {
         Tiling::Subgroup { .. } => "subgroup",
         Tiling::Workgroup => "workgroup",
     };
     let (lanes, tile_rows, quads) = (gpu.tiling.lanes(), tile.rows, tile.quads);
-    let target = if template == CORE { "y" } else { "partial" };
+    // Functions that store, and the arrays that they store to.
+    let stores = match (template == CORE, statistics) {
+        (false, _) => vec![("store", "partial")],
+        (true, false) => vec![("store", "y")],
+        (true, true) => vec![("store", "y"), ("store_strip", "strips")],
+    };
     Environment::new()
         .render_str(
             &format!("{template}{COLUMNS}"),
-            context! { tiling, lanes, tile_rows, quads, span, x4, y4, bias, slope, target },
+            context! { tiling, lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, stores },
         )
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))
 }
@@ -41,6 +46,8 @@ pub(super) struct Epilogue<'a> {
     pub(super) activation: Option<&'a Elementwise>,
     /// The activation whose slope the result is multiplied by.
     pub(super) slope: Option<&'a Elementwise>,
+    /// Whether the results' statistics are left as well, a strip a workgroup of rows.
+    pub(super) statistics: bool,
 }
 
 /// Kernel, grid and final parameters of a pass of the core.
@@ -54,7 +61,7 @@ pub(super) fn core(
     let span = span(tile.shared, params.x_step[1] as usize, params.taps[1] as usize);
     params.widen(span as u32);
     let four = |c: u32| c.is_multiple_of(4);
-    let flags = [four(params.c_x), four(params.c_y), end.bias, end.slope.is_some()];
+    let flags = [four(params.c_x), four(params.c_y), end.bias, end.slope.is_some(), end.statistics];
     let source = render(rec.gpu, CORE, (tile, span), flags)?;
     let [x, y, _] = fold((params.rows as usize).div_ceil(tile.rows))?;
     let columns = (params.c_y as usize).div_ceil(tile.columns);

@@ -60,7 +60,8 @@ pub(super) struct Params {
     pub(super) c_x: u32,
     pub(super) c_y: u32,
     matrix_rows: u32,
-    padding: u32,
+    /// Of the output's statistics, where the dispatch leaves them.
+    pub(super) first_strip: u32,
 }
 
 impl Params {
@@ -95,7 +96,7 @@ pub(super) fn forward(g: &Geometry) -> Params {
         c_x: g.c_in as u32,
         c_y: g.c_out as u32,
         matrix_rows: u32::MAX,
-        padding: 0,
+        first_strip: 0,
     }
 }
 
@@ -154,7 +155,7 @@ pub(super) fn backward_input(g: &Geometry) -> Vec<Params> {
                 c_x: g.c_out as u32,
                 c_y: g.c_in as u32,
                 matrix_rows: u32::MAX,
-                padding: 0,
+                first_strip: 0,
             }
         })
         .filter(|params| params.rows > 0)

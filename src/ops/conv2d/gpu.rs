@@ -11,6 +11,9 @@ use crate::gpu::{GpuTensor, Kernel, Recorder};
 
 pub(super) const REARRANGE: &str = include_str!("../../../shaders/common/conv2d_rearrange.wgsl");
 
+/// Bytes of the statistics of an output at most: a batch norm gathers those of larger ones by itself.
+const STATISTICS: u64 = 16 << 20;
+
 /// `n` samples of a batch of `batch` as a geometry of their own. A dense layer's batch is its line of pixels.
 pub(super) fn slice_of(g: &Geometry, n: usize, batch: usize) -> Geometry {
     if g.n == batch { Geometry { n, ..*g } } else { Geometry::dense(n, g.c_in, g.c_out) }
@@ -53,7 +56,7 @@ fn forward(
     io: &GpuForward<'_>,
     variant: &Variant,
 ) -> Result<()> {
-    let end = Epilogue { bias: io.params.len() > 1, activation: io.activation.as_ref(), slope: None };
+    let mut end = Epilogue { bias: io.params.len() > 1, activation: io.activation.as_ref(), ..Epilogue::default() };
     let tile = match variant {
         Variant::Direct(tile) => tile,
         Variant::Winograd(tile) => {
@@ -63,14 +66,23 @@ fn forward(
             return pass.record(rec, tile, &end);
         }
     };
+    // Four numbers a channel for every tile of rows.
+    end.statistics = io.statistics && io.y.bytes() / tile.rows as u64 * 4 <= STATISTICS;
+    let (mut passes, mut strips) = (Vec::new(), 0);
     for s in rec.batch_slices(&[&io.x[0], io.y])? {
         let params = geometry::forward(&slice_of(g, s.len(), batch(io.y)));
-        let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
-        let mut reads = vec![&x];
-        reads.extend(io.params);
         let flops = params.flops();
-        let (kernel, params, groups) = core(rec, op, params, tile, &end)?;
-        rec.dispatch(&kernel.named("forward"), &params, &reads, &[&y], groups);
+        let (kernel, mut params, groups) = core(rec, op, params, tile, &end)?;
+        params.first_strip = strips;
+        passes.push((s, kernel.named("forward"), params, groups, flops));
+        strips += groups[0] * groups[1];
+    }
+    let left = end.statistics.then(|| rec.leave_statistics(io.y, strips as usize));
+    for (s, kernel, params, groups, flops) in passes {
+        let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
+        let reads: Vec<&GpuTensor> = std::iter::once(&x).chain(io.params).collect();
+        let writes: Vec<&GpuTensor> = std::iter::once(&y).chain(&left).collect();
+        rec.dispatch(&kernel, &params, &reads, &writes, groups);
         rec.flops(flops);
     }
     Ok(())

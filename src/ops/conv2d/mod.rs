@@ -99,7 +99,7 @@ impl Op for Conv2d {
     }
 
     fn fuses(&self) -> Fuses {
-        Fuses { activation: true, slope: Some(Needs::default()) }
+        Fuses { activation: true, slope: Some(Needs::default()), leaves_statistics: true, ..Fuses::default() }
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

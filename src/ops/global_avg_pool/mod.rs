@@ -67,7 +67,7 @@ impl Op for GlobalAvgPool {
     }
 
     fn fuses(&self) -> Fuses {
-        Fuses { activation: false, slope: Some(Needs { x: true, y: false }) }
+        Fuses { slope: Some(Needs { x: true, y: false }), ..Fuses::default() }
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

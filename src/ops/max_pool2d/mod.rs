@@ -68,7 +68,7 @@ impl Op for MaxPool2d {
     }
 
     fn fuses(&self) -> Fuses {
-        Fuses { activation: false, slope: Some(Needs { x: false, y: true }) }
+        Fuses { slope: Some(Needs { x: false, y: true }), ..Fuses::default() }
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

@@ -1,0 +1,71 @@
+//! Networks whose convolutions and dense layers leave the statistics of what they write to the batch norms behind them.
+
+use super::step;
+use fer_gpu::error::Result;
+use fer_gpu::gpu::Gpu;
+use fer_gpu::graph::{Builder, Graph, NamedTensor, Parameters, Snapshot};
+use fer_gpu::ops::add::Add;
+use fer_gpu::ops::batch_norm::BatchNorm;
+use fer_gpu::ops::conv2d::Conv2d;
+use fer_gpu::ops::dense::Dense;
+use fer_gpu::ops::flatten::Flatten;
+use fer_gpu::ops::leaky_relu::LeakyRelu;
+use fer_gpu::ops::window::Padding;
+use std::sync::Arc;
+
+/// Channels that 4 does and does not divide, more of them than a workgroup has columns, rows that fill no tile, a stride, no bias, two
+/// whose statistics are left at once, an activation in between and none.
+pub(crate) fn graph() -> Graph {
+    let build = || -> Result<Graph> {
+        let mut b = Builder::new("statistics", [9, 7, 3])?;
+        let wide = b.add(Conv2d::new(36, 3, Padding::Same), &[Builder::INPUT])?;
+        let wide = b.add(LeakyRelu { slope: 0.2 }, &[wide])?;
+        let wide = b.add(BatchNorm::default(), &[wide])?;
+        let strided = Conv2d { stride: [2, 2], ..Conv2d::new(5, 3, Padding::Same) };
+        let left = b.add(Conv2d { bias: false, ..strided }, &[wide])?;
+        let right = b.add(strided, &[wide])?;
+        let left = b.add(BatchNorm::default(), &[left])?;
+        let right = b.add(BatchNorm::default(), &[right])?;
+        let sum = b.add(Add, &[left, right])?;
+        let flat = b.add(Flatten, &[sum])?;
+        let dense = b.add(Dense::new(10), &[flat])?;
+        let dense = b.add(BatchNorm::default(), &[dense])?;
+        b.add(Dense::new(4), &[dense])?;
+        b.finish()
+    };
+    build().expect("shapes fit")
+}
+
+/// One of each, quickly compiled.
+pub(crate) fn small() -> Graph {
+    let build = || -> Result<Graph> {
+        let mut b = Builder::new("small", [6, 6, 2])?;
+        let conv = b.add(Conv2d::new(4, 3, Padding::Same), &[Builder::INPUT])?;
+        let conv = b.add(BatchNorm::default(), &[conv])?;
+        let flat = b.add(Flatten, &[conv])?;
+        let dense = b.add(Dense::new(10), &[flat])?;
+        let dense = b.add(BatchNorm::default(), &[dense])?;
+        b.add(Dense::new(4), &[dense])?;
+        b.finish()
+    };
+    build().expect("shapes fit")
+}
+
+/// Where a step on an adapter differs from the reference's; if nowhere, where it does if the biases before batch norms make the means a
+/// thousand times the deviations, of which f32 rounds a few ten thousandths away.
+pub(crate) fn failures(gpu: &Arc<Gpu>, graph: Graph) -> Vec<String> {
+    let failures = step::failures(gpu, "statistics", graph.clone(), None, 1e-5);
+    if !failures.is_empty() {
+        return failures;
+    }
+    let layout = Parameters::new(&graph);
+    let start = layout.slots.iter().enumerate().map(|(i, slot)| {
+        let mut values = layout.initial(i, 1);
+        if slot.spec.name == "bias" && slot.name != "dense_1/bias" {
+            values.fill(1e3);
+        }
+        NamedTensor { name: slot.name.clone(), shape: slot.spec.shape.clone(), values }
+    });
+    let start = Snapshot { parameters: start.collect(), ..Snapshot::default() };
+    step::failures(gpu, "large means", graph, Some(&start), 1e-3)
+}
