@@ -198,8 +198,8 @@ impl Golden {
         self.run(&mut executor, graph, start, gradients, values)
     }
 
-    /// How far `found` is from Keras, and what is beyond `tolerance`, the share of a tensor's norm.
-    fn compare(&self, variables: &[&Variable], found: &Found, tolerance: f64) -> Worst {
+    /// How far `found` is from Keras, and what is beyond `tolerance`, the share of a tensor's norm, or `moves` for what the steps move.
+    fn compare(&self, variables: &[&Variable], found: &Found, [tolerance, moves]: [f64; 2]) -> Worst {
         let mut worst = Worst::default();
         let keras = [self.inference.loss, self.train[0], self.train[1], self.after.loss];
         for (what, (ours, keras)) in
@@ -232,7 +232,7 @@ impl Golden {
                     continue;
                 }
             }
-            variable.moved(&moved, rounding, tolerance, &mut worst);
+            variable.moved(&moved, rounding, moves, &mut worst);
         }
         worst
     }
@@ -243,17 +243,17 @@ fn loss(executor: &mut dyn Executor) -> f64 {
     metrics.loss / metrics.count
 }
 
-/// Compares a network, as `run` computes it.
-fn agrees(name: &str, on: &str, tolerance: f64, run: fn(&Golden, &Arc<Graph>, &Snapshot) -> Found) {
+/// Compares a network, as `run` computes it, within the tolerances of all but moves, and of moves.
+fn agrees(name: &str, on: &str, tolerances: [f64; 2], run: fn(&Golden, &Arc<Graph>, &Snapshot) -> Found) {
     let begin = Instant::now();
     let golden = Golden::read(name);
     let graph = golden.graph();
     let (variables, start) = golden.start(&graph);
     let found = run(&golden, &graph, &start);
-    let worst = golden.compare(&variables, &found, tolerance);
+    let worst = golden.compare(&variables, &found, tolerances);
     println!("{name} on {on}: {worst}; {:.1} s", begin.elapsed().as_secs_f64());
     let failures = &worst.failures;
-    assert!(failures.is_empty(), "{name} on {on}: {} beyond {tolerance:e}: {failures:#?}", failures.len());
+    assert!(failures.is_empty(), "{name} on {on}: {} beyond {tolerances:?}: {failures:#?}", failures.len());
 }
 
 macro_rules! one {
@@ -272,49 +272,51 @@ macro_rules! one {
     };
 }
 
-/// A module a network: when the reference is compared and how near it must be, and the same for an adapter.
+/// A module a network: when the reference is compared and how near it must be, and the same for an adapter, for all but moves and
+/// for moves.
 macro_rules! networks {
-    ($($module:ident $name:literal $slow:ident $reference:literal $fast:ident $gpu:literal;)*) => {
+    ($($module:ident $name:literal $slow:ident $reference:literal $fast:ident $gpu:literal $moves:literal;)*) => {
         const TESTED: &[&str] = &[$($name),*];
         $(mod $module {
             use super::{Golden, agrees};
-            one!($slow reference agrees($name, "the reference", $reference, Golden::on_the_reference));
-            one!($fast gpu agrees($name, "the adapter", $gpu, Golden::on_the_gpu));
+            one!($slow reference agrees($name, "the reference", [$reference; 2], Golden::on_the_reference));
+            one!($fast gpu agrees($name, "the adapter", [$gpu, $moves], Golden::on_the_gpu));
         })*
     };
 }
 
-// Where the tolerance of an adapter is above 2e-3, rounding is enlarged on the way through a hundred layers and, in what two steps move,
-// by Adam, which divides by gradients: `tests/golden/README.md` has the figures, and how far Keras's own float32 is from its float64.
+// Where a tolerance of an adapter is above 2e-3, rounding is enlarged on the way through a hundred layers and, in what two steps move,
+// by Adam, which divides by gradients: the reference, the same steps in f64, is within 1e-5 of Keras in every network (V2-L's moves
+// 1.2e-5). `tests/golden/README.md` has the figures, and how far Keras's own float32 is from its float64.
 networks! {
-    fer4_cnn3 "fer4-cnn3" quick 1e-5 quick 2e-3;
-    fer4_cnn4_bn "fer4-cnn4-bn" long 1e-5 long 2e-3;
-    fer4_cnn5_bn "fer4-cnn5-bn" long 1e-5 long 5e-3;
-    fer4_vgg16 "fer4-vgg16" long 1e-5 long 2e-3;
-    fer4_resnet101 "fer4-resnet101" long 1e-5 long 5e-2;
-    fer7_cnn3_bn "fer7-cnn3-bn" long 1e-5 quick 2e-3;
-    fer7_cnn4_bn "fer7-cnn4-bn" quick 1e-5 quick 2e-3;
-    fer7_resnet50 "fer7-resnet50" long 1e-5 long 2e-3;
-    fer7_efficientnetv2l "fer7-efficientnetv2l" long 1e-5 long 5e-1;
-    fer3_cnn6 "fer3-cnn6" long 1e-5 long 2e-3;
-    fer3_cnn6_bn "fer3-cnn6-bn" long 1e-5 long 2e-3;
-    fer3_cnn6_tuned "fer3-cnn6-tuned" long 1e-5 long 2e-3;
-    fer3_vgg16 "fer3-vgg16" long 1e-5 long 2e-3;
-    fer3_vggface "fer3-vggface" long 1e-5 long 2e-3;
-    fer3_resnet50 "fer3-resnet50" long 1e-5 long 2e-3;
-    fer8_cnn5 "fer8-cnn5" long 1e-5 long 2e-3;
-    fer8_efficientnetb0 "fer8-efficientnetb0" long 1e-5 quick 2e-3;
-    fer8_efficientnetb3 "fer8-efficientnetb3" long 1e-5 long 2e-3;
-    fer8_efficientnetb5 "fer8-efficientnetb5" long 1e-5 long 1e-2;
-    fer8_efficientnetb7 "fer8-efficientnetb7" long 1e-5 long 2e-2;
-    fer8_inceptionv3 "fer8-inceptionv3" long 1e-5 long 1e-2;
-    fer8_inceptionresnetv2 "fer8-inceptionresnetv2" long 1e-5 long 5e-2;
-    fer8_vgg16 "fer8-vgg16" long 1e-5 long 2e-3;
-    fer8_vgg19 "fer8-vgg19" long 1e-5 long 2e-3;
-    fer8_resnet50v2 "fer8-resnet50v2" long 1e-5 long 1e-2;
-    fer8_resnet101v2 "fer8-resnet101v2" long 1e-5 long 5e-2;
-    fer8_resnet152v2 "fer8-resnet152v2" long 1e-5 long 5e-2;
-    mini_xception "mini-xception" quick 1e-5 quick 2e-3;
+    fer4_cnn3 "fer4-cnn3" quick 1e-5 quick 2e-3 2e-3;
+    fer4_cnn4_bn "fer4-cnn4-bn" long 1e-5 long 2e-3 2e-3;
+    fer4_cnn5_bn "fer4-cnn5-bn" long 1e-5 long 2e-3 5e-3;
+    fer4_vgg16 "fer4-vgg16" long 1e-5 long 2e-3 2e-3;
+    fer4_resnet101 "fer4-resnet101" long 1e-5 long 2e-2 5e-2;
+    fer7_cnn3_bn "fer7-cnn3-bn" long 1e-5 quick 2e-3 2e-3;
+    fer7_cnn4_bn "fer7-cnn4-bn" quick 1e-5 quick 2e-3 2e-3;
+    fer7_resnet50 "fer7-resnet50" long 1e-5 long 2e-3 2e-3;
+    fer7_efficientnetv2l "fer7-efficientnetv2l" long 2e-5 long 3e-2 5e-1;
+    fer3_cnn6 "fer3-cnn6" long 1e-5 long 2e-3 2e-3;
+    fer3_cnn6_bn "fer3-cnn6-bn" long 1e-5 long 2e-3 2e-3;
+    fer3_cnn6_tuned "fer3-cnn6-tuned" long 1e-5 long 2e-3 2e-3;
+    fer3_vgg16 "fer3-vgg16" long 1e-5 long 2e-3 2e-3;
+    fer3_vggface "fer3-vggface" long 1e-5 long 2e-3 2e-3;
+    fer3_resnet50 "fer3-resnet50" long 1e-5 long 2e-3 2e-3;
+    fer8_cnn5 "fer8-cnn5" long 1e-5 long 2e-3 2e-3;
+    fer8_efficientnetb0 "fer8-efficientnetb0" long 1e-5 quick 2e-3 2e-3;
+    fer8_efficientnetb3 "fer8-efficientnetb3" long 1e-5 long 2e-3 2e-3;
+    fer8_efficientnetb5 "fer8-efficientnetb5" long 1e-5 long 5e-3 1e-2;
+    fer8_efficientnetb7 "fer8-efficientnetb7" long 1e-5 long 5e-3 3e-2;
+    fer8_inceptionv3 "fer8-inceptionv3" long 1e-5 long 2e-3 1e-2;
+    fer8_inceptionresnetv2 "fer8-inceptionresnetv2" long 1e-5 long 3e-2 5e-2;
+    fer8_vgg16 "fer8-vgg16" long 1e-5 long 2e-3 2e-3;
+    fer8_vgg19 "fer8-vgg19" long 1e-5 long 2e-3 2e-3;
+    fer8_resnet50v2 "fer8-resnet50v2" long 1e-5 long 2e-3 1e-2;
+    fer8_resnet101v2 "fer8-resnet101v2" long 1e-5 long 3e-2 5e-2;
+    fer8_resnet152v2 "fer8-resnet152v2" long 1e-5 long 2e-2 5e-2;
+    mini_xception "mini-xception" quick 1e-5 quick 2e-3 2e-3;
 }
 
 /// Every file is compared, every network but our own has one, and every parameter of a network is one variable of its file.
