@@ -11,10 +11,44 @@ struct Params {
     stride: vec2<u32>,
     pad: vec2<u32>,         // before the first row and column
     lowest: f32,            // minus infinity, which WGSL cannot write
+    scaled: u32,            // forward_normalized: 0 if gamma is 1, and what is bound in its place is not it
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
 @group(0) @binding(1) var<storage, read> x: array<S>;               // [n, h_in, w_in, c]
+
+// What happens to values between memory and windows: an affine map (a batch norm's) and `activate`, which may be nothing.
+struct Map { shift: F, delta: F, scale: F, offset: F }
+
+struct Winner { value: F, tap: U }
+fn winner(i: u32, map: Map) -> Winner {
+    let pixel = i / params.groups;
+    let row = pixel / params.out_size.y;
+    let sample = row / params.out_size.x;
+    // Top left of the window, counted from the padding's corner, and the taps that lie on the map.
+    let corner = vec2(row % params.out_size.x, pixel % params.out_size.y) * params.stride;
+    let first = max(params.pad, corner) - corner;
+    let end = min(params.window, params.in_size + params.pad - corner);
+
+    var best = F(params.lowest);
+    var tap = U(first.x * params.window.y + first.y);
+    var nan_found = B();
+    for (var h = first.x; h < end.x; h++) {
+        let line = (sample * params.in_size.x + corner.x + h - params.pad.x) * params.in_size.y;
+        for (var w = first.y; w < end.y; w++) {
+            let value = load(x[(line + corner.y + w - params.pad.y) * params.groups + i % params.groups]);
+            let v = activate(((value - map.shift) - map.delta) * map.scale + map.offset);
+            // By its bits: a compiler may take it that floats are never NaN.
+            let nan = (bitcast<U>(v) & U(0x7fffffffu)) > U(0x7f800000u);
+            let taken = (nan | (v > best)) & !nan_found;
+            best = select(best, v, taken);
+            tap = select(tap, U(h * params.window.y + w), taken);
+            nan_found = nan_found | nan;
+        }
+    }
+    return Winner(best, tap);
+}
+
 @group(0) @binding(2) var<storage, read_write> y: array<F>;         // [n, h_out, w_out, c]
 @group(0) @binding(3) var<storage, read_write> argmax: array<U>;    // y's: i * window_w + j
 
@@ -23,33 +57,34 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
            @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        let pixel = i / params.groups;
-        let row = pixel / params.out_size.y;
-        let sample = row / params.out_size.x;
-        // Top left of the window, counted from the padding's corner, and the taps that lie on the map.
-        let corner = vec2(row % params.out_size.x, pixel % params.out_size.y) * params.stride;
-        let first = max(params.pad, corner) - corner;
-        let end = min(params.window, params.in_size + params.pad - corner);
-
-        var best = F(params.lowest);
-        var tap = U(first.x * params.window.y + first.y);
-        var nan_found = B();
-        for (var h = first.x; h < end.x; h++) {
-            let line = (sample * params.in_size.x + corner.x + h - params.pad.x) * params.in_size.y;
-            for (var w = first.y; w < end.y; w++) {
-                let v = load(x[(line + corner.y + w - params.pad.y) * params.groups + i % params.groups]);
-                // By its bits: a compiler may take it that floats are never NaN.
-                let nan = (bitcast<U>(v) & U(0x7fffffffu)) > U(0x7f800000u);
-                let taken = (nan | (v > best)) & !nan_found;
-                best = select(best, v, taken);
-                tap = select(tap, U(h * params.window.y + w), taken);
-                nan_found = nan_found | nan;
-            }
-        }
-        y[i] = best;
-        argmax[i] = tap;
+        let found = winner(i, Map(F(), F(), F() + 1.0, F()));
+        y[i] = found.value;
+        argmax[i] = found.tap;
     }
 }
+
+// ---- forward_normalized: the same of batch_norm's output, which is written nowhere
+
+@group(0) @binding(2) var<storage, read> stats: array<S>;           // [3, c]: shift, delta, rstd
+@group(0) @binding(3) var<storage, read> gamma: array<S>;           // [c]
+@group(0) @binding(4) var<storage, read> beta: array<S>;            // [c]
+@group(0) @binding(5) var<storage, read_write> y_normalized: array<F>;
+@group(0) @binding(6) var<storage, read_write> argmax_normalized: array<U>;
+
+@compute @workgroup_size(64)
+fn forward_normalized(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                      @builtin(local_invocation_index) local: u32) {
+    let i = (group.y * groups.x + group.x) * 64u + local;
+    if i < params.count {
+        let g = i % params.groups;
+        let scale = load(stats[2u * params.groups + g]) * select(F() + 1.0, load(gamma[g]), params.scaled == 1u);
+        let found = winner(i, Map(load(stats[g]), load(stats[params.groups + g]), scale, load(beta[g])));
+        y_normalized[i] = found.value;
+        argmax_normalized[i] = found.tap;
+    }
+}
+
+// ---- backward
 
 @group(0) @binding(1) var<storage, read> taps: array<SU>;            // forward's argmax, [n, h_out, w_out, c]
 @group(0) @binding(2) var<storage, read> dy: array<S>;              // [n, h_out, w_out, c]

@@ -184,6 +184,27 @@ fn statistics_are_left_where_they_are_needed() {
     assert_eq!(leaves(&resnet.variant(7, &variant).expect("builds"), Mode::Train, true), 53);
 }
 
+/// A pool behind a batch norm has no forward step of its own, and what it reads no bytes.
+#[test]
+fn pools_are_taken_in() {
+    let plan = |graph: &Graph, mode, fused| {
+        Plan::with(graph, 3, mode, Options { fused, ..Options::default() }).expect("plans")
+    };
+    let pooled = |plan: &Plan| plan.steps.iter().filter(|s| matches!(s, Step::Forward { pool: Some(_), .. })).count();
+    let network = |name: &str| models::find(name).expect("listed").graph(7).expect("builds");
+    let graph = network("fer7-cnn3-bn");
+    for mode in [Mode::Train, Mode::Evaluate] {
+        let (fused, plain) = (plan(&graph, mode, true), plan(&graph, mode, false));
+        assert_eq!((pooled(&fused), pooled(&plain)), (2, 0), "{mode:?}");
+        // In training the most is alive in backward, where the gradient of what is not there is.
+        let less = fused.lower_bound < plain.lower_bound;
+        assert_eq!(less, mode == Mode::Evaluate, "{mode:?}: {} {}", fused.lower_bound, plain.lower_bound);
+    }
+    // A pool that reads a convolution stays a step, and so does one whose input others read too.
+    assert_eq!(pooled(&plan(&network("fer4-cnn3"), Mode::Train, true)), 0);
+    assert_eq!(pooled(&plan(&network("mini-xception"), Mode::Train, true)), 4);
+}
+
 /// Chains leave no step to an activation but where the op before or behind it cannot take it in; the nine networks none at all.
 #[test]
 fn activations_are_taken_in() {

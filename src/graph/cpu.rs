@@ -163,7 +163,7 @@ impl CpuExecutor {
         };
         for planned in &plan.steps {
             match planned {
-                Step::Forward { node, x, y, saved, activation, .. } => {
+                Step::Forward { node, x, y, saved, activation, pool, .. } => {
                     let x = x.iter().map(|t| view(&plan, &run.tensors, *t)).collect::<Vec<_>>();
                     let io = HostForward { x: x.iter().collect(), params: self.node_values(*node), pass: pass(*node) };
                     let mut out = self.graph.nodes[*node].op.forward_reference(&io);
@@ -172,6 +172,14 @@ impl CpuExecutor {
                         out.y = self.graph.nodes[*a].op.forward_reference(&io).y;
                     }
                     seen(&self.graph.nodes[*node].name, &out.y);
+                    if let Some(pool) = pool {
+                        let io = HostForward { x: vec![&out.y], params: Vec::new(), pass: pass(pool.node) };
+                        let pooled = self.graph.nodes[pool.node].op.forward_reference(&io);
+                        run.tensors.extend(pool.saved.iter().copied().zip(pooled.saved));
+                        let x = std::mem::replace(&mut out.y, pooled.y);
+                        // Kernels take the activation's slope at the pool's output, where the maximum was.
+                        run.tensors.insert(pool.x, x);
+                    }
                     run.tensors.insert(plan.owner(*y), out.y);
                     run.tensors.extend(saved.iter().copied().zip(out.saved));
                     let first = self.first_slot(*node);
@@ -305,7 +313,7 @@ fn loss_of(loss: Loss, y: HostTensor, batch: &Batch<'_>) -> (Metrics, HostTensor
 
 /// A tensor under its own shape, wherever its bytes are.
 fn view(plan: &Plan, tensors: &HashMap<usize, HostTensor>, t: usize) -> HostTensor {
-    let data = tensors[&plan.owner(t)].data.clone();
+    let data = tensors.get(&t).unwrap_or_else(|| &tensors[&plan.owner(t)]).data.clone();
     HostTensor { shape: plan.tensors[t].shape.clone(), data }
 }
 

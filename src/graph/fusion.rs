@@ -6,7 +6,8 @@
 //! [`Op::activation`]); one may hold without the other. Views (flatten) are looked through.
 //!
 //! In training, the statistics that a batch norm needs are gathered by the kernel that produces its input, which has each value at
-//! hand when it stores it.
+//! hand when it stores it. A max pool behind a batch norm normalizes what it reads, and remembers which tap won: nobody needs the batch
+//! norm's output then, and it has no bytes.
 //!
 //! [`Op::fuses`]: crate::ops::Op::fuses
 //! [`Op::activation`]: crate::ops::Op::activation
@@ -19,6 +20,8 @@ pub(super) struct Fusion {
     pub(super) activation: Vec<Option<usize>>,
     /// Whether a node is an activation whose backward its consumers do.
     pub(super) folded: Vec<bool>,
+    /// The pool that ends each node's forward, behind its activation.
+    pub(super) pool: Vec<Option<usize>>,
     /// Whether in training a node leaves its output's statistics for the batch norm that reads it.
     pub(super) statistics: Vec<bool>,
 }
@@ -27,7 +30,8 @@ impl Fusion {
     /// Nothing.
     pub(super) fn none(graph: &Graph) -> Self {
         let count = graph.nodes.len();
-        Self { activation: vec![None; count], folded: vec![false; count], statistics: vec![false; count] }
+        let none = || vec![None; count];
+        Self { activation: none(), folded: vec![false; count], pool: none(), statistics: vec![false; count] }
     }
 
     /// All that the ops allow.
@@ -52,10 +56,16 @@ impl Fusion {
             // Who takes them leaves none for others.
             fusion.statistics[i] = consumers[output].iter().filter(takes).count() == 1;
         }
+        for i in (0..graph.nodes.len()).filter(|i| graph.nodes[*i].op.fuses().pool) {
+            let output = fusion.activation[i].unwrap_or(i) + 1;
+            if let [only] = consumers[output][..] {
+                fusion.pool[i] = graph.nodes[only].op.pooling().map(|_| only);
+            }
+        }
         fusion
     }
 
-    /// Whether a node's forward is done by its producer's kernel.
+    /// Whether a node is an activation that its producer's kernel takes in.
     pub(super) fn is_inside(&self, node: usize) -> bool {
         self.activation.contains(&Some(node))
     }

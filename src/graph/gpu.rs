@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuTensor, Program, Recorder, ScratchPool, StagingRing, StepParams};
 use crate::ops::mean_squared_error::{self, GpuRegression};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss, METRICS};
-use crate::ops::{GpuBackward, GpuForward, Pass};
+use crate::ops::{GpuBackward, GpuForward, Pass, Pool};
 use crate::optim::{Arenas, Optimizer, Sum};
 use augmented::Augmented;
 use std::collections::{HashMap, VecDeque};
@@ -155,11 +155,21 @@ impl GpuExecutor {
         }
         for step in &plan.steps {
             match step {
-                Step::Forward { node, x, y, saved, activation, statistics } => {
+                Step::Forward { node, x, y, saved, activation, statistics, pool } => {
                     let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
                     let activation = activation.and_then(|a| self.graph.nodes[a].op.activation());
-                    let (y, statistics, pass) = (&tensor(*y), *statistics, pass(*node));
-                    let io = GpuForward { x: &x, params: &params, y, saved: &saved, activation, statistics, pass };
+                    let pooled = pool.as_ref().map(|p| (self.graph.nodes[p.node].op.pooling(), tensors(&p.saved)));
+                    let pool = pooled.as_ref().and_then(|(op, saved)| Some(Pool { op: op.as_ref()?, saved }));
+                    let io = GpuForward {
+                        x: &x,
+                        params: &params,
+                        y: &tensor(*y),
+                        saved: &saved,
+                        activation,
+                        statistics: *statistics,
+                        pool,
+                        pass: pass(*node),
+                    };
                     self.graph.nodes[*node].op.forward(&mut rec, &io)?;
                 }
                 Step::Loss { logits, probabilities, dlogits } => {

@@ -50,6 +50,8 @@ pub enum Step {
         activation: Option<usize>,
         /// Whether the kernel leaves the output's statistics for the batch norm that reads it.
         statistics: bool,
+        /// The pool that the output passes through in the same kernel, behind the activation: `y` is the pool's output.
+        pool: Option<Pooled>,
     },
     /// Loss, metrics and the gradient of the logits.
     Loss {
@@ -86,6 +88,17 @@ pub enum Step {
         /// Whether `into` holds nothing yet.
         fresh: bool,
     },
+}
+
+/// A pool that its producer's kernel takes in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pooled {
+    /// The pool.
+    pub node: usize,
+    /// Its input, which only the reference writes: on a GPU it has no bytes of its own.
+    pub x: TensorId,
+    /// Saved for its backward.
+    pub saved: Vec<TensorId>,
 }
 
 /// A tensor of a plan.
@@ -258,7 +271,10 @@ impl Step {
     /// Every tensor that the step touches.
     fn tensors(&self) -> Box<dyn Iterator<Item = TensorId> + '_> {
         match self {
-            Self::Forward { x, y, saved, .. } => Box::new(x.iter().chain(saved).chain([y]).copied()),
+            Self::Forward { x, y, saved, pool, .. } => {
+                let pooled = pool.iter().flat_map(|pool| &pool.saved);
+                Box::new(x.iter().chain(saved).chain(pooled).chain([y]).copied())
+            }
             Self::Loss { logits, probabilities, dlogits } => Box::new([*logits, *probabilities, *dlogits].into_iter()),
             Self::Backward { x, y, saved, dy, dx, .. } => {
                 Box::new(x.iter().chain(saved).chain([y, dy]).chain(dx.iter().flatten()).copied())

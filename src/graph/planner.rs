@@ -1,10 +1,11 @@
 //! From a graph to steps: forward in order, the loss, backward in reverse.
 
 use super::fusion::Fusion;
-use super::plan::{Explained, INPUT, Mode, PlannedTensor, Step, TensorId};
+use super::plan::{Explained, INPUT, Mode, PlannedTensor, Pooled, Step, TensorId};
 use super::{Graph, Loss, Value};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
+use std::collections::HashMap;
 
 /// The state of planning.
 pub(super) struct Planner<'g> {
@@ -54,6 +55,8 @@ impl<'g> Planner<'g> {
     }
 
     pub(super) fn forward(&mut self) {
+        // Output and saved tensors of the pools whose producers' steps write them.
+        let mut pooled = HashMap::new();
         for (i, node) in self.graph.nodes.iter().enumerate() {
             let x: Vec<TensorId> = node.inputs.iter().map(|v| self.values[*v]).collect();
             if self.fusion.is_inside(i) {
@@ -62,20 +65,44 @@ impl<'g> Planner<'g> {
                 self.saved.push(Vec::new());
                 continue;
             }
-            let view_of = node.op.is_view().then(|| x[0]);
-            let activation = self.fusion.activation[i];
-            let named = &self.graph.nodes[activation.unwrap_or(i)].name;
-            let y = self.tensor(format!("{named}.y"), self.graph.shapes[i + 1].with_batch(self.batch), view_of);
-            let shapes = node.op.saved(&self.graph.input_shapes(node), self.batch);
-            let saved: Vec<TensorId> =
-                shapes.into_iter().map(|shape| self.tensor(format!("{}.saved", node.name), shape, None)).collect();
+            if let Some((y, saved)) = pooled.remove(&i) {
+                self.values.push(y);
+                self.saved.push(saved);
+                continue;
+            }
+            let (activation, pool) = (self.fusion.activation[i], self.fusion.pool[i]);
+            // What only a pool in the same kernel reads is written nowhere: it lies where the input does.
+            let view_of = (node.op.is_view() || pool.is_some()).then(|| x[0]);
+            let y = self.output(activation.unwrap_or(i), i, view_of);
+            let saved = self.saved(i);
             self.values.push(y);
             self.saved.push(saved.clone());
-            if view_of.is_none() {
+            if !node.op.is_view() {
                 let statistics = self.mode == Mode::Train && self.fusion.statistics[i];
-                self.steps.push(Step::Forward { node: i, x, y, saved, activation, statistics });
+                let (y, pool) = match pool {
+                    None => (y, None),
+                    Some(node) => {
+                        let (x, y, saved) = (y, self.output(node, node, None), self.saved(node));
+                        pooled.insert(node, (y, saved.clone()));
+                        (y, Some(Pooled { node, x, saved }))
+                    }
+                };
+                self.steps.push(Step::Forward { node: i, x, y, saved, activation, statistics, pool });
             }
         }
+    }
+
+    /// The output of `node`, named after `last`.
+    fn output(&mut self, last: usize, node: usize, view_of: Option<TensorId>) -> TensorId {
+        let name = format!("{}.y", self.graph.nodes[last].name);
+        self.tensor(name, self.graph.shapes[node + 1].with_batch(self.batch), view_of)
+    }
+
+    /// What a node saves for its backward.
+    fn saved(&mut self, node: usize) -> Vec<TensorId> {
+        let node = &self.graph.nodes[node];
+        let shapes = node.op.saved(&self.graph.input_shapes(node), self.batch);
+        shapes.into_iter().map(|shape| self.tensor(format!("{}.saved", node.name), shape, None)).collect()
     }
 
     /// The loss, and in training what follows from it.

@@ -45,6 +45,7 @@ pub mod zero_pad2d;
 pub use case::{Case, Input, Subject, Tolerance};
 pub use elementwise::Elementwise;
 pub use init::Init;
+use max_pool2d::MaxPool2d;
 
 use crate::error::{Error, Result};
 use crate::gpu::{GpuTensor, Recorder};
@@ -96,6 +97,8 @@ pub struct Fuses {
     pub slope: Option<Needs>,
     /// Forward can leave the statistics of its output, by strips of its rows ([`Recorder::leave_statistics`]).
     pub leaves_statistics: bool,
+    /// Forward can end in a max pool, behind the activation: `y = pool(activate(f(x)))`. Its backward must not read `y` then.
+    pub pool: bool,
     /// In training mode it needs its input's statistics, and takes what was left of them.
     pub takes_statistics: bool,
 }
@@ -184,8 +187,20 @@ pub struct GpuForward<'a> {
     /// Whether to leave the statistics of `y`, where the variant of its kernels can; only for ops that do
     /// ([`Fuses::leaves_statistics`]).
     pub statistics: bool,
+    /// The pool that the output passes through behind the activation: `y` is the pool's then; only for ops that take it
+    /// ([`Fuses::pool`]).
+    pub pool: Option<Pool<'a>>,
     /// Mode and layer number.
     pub pass: Pass,
+}
+
+/// A pool that another op's kernel takes in.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool<'a> {
+    /// Its windows.
+    pub op: &'a MaxPool2d,
+    /// Written: as its [`Op::saved`] lists them.
+    pub saved: &'a [GpuTensor],
 }
 
 /// Backward, on the GPU. Of `x` and `y` only what [`Op::needs`] asks for holds its values.
@@ -261,6 +276,11 @@ pub trait Op: Any + Debug + Send + Sync {
 
     /// Its text for other ops' kernels, if it maps each element by itself and its slope follows from its output.
     fn activation(&self) -> Option<Elementwise> {
+        None
+    }
+
+    /// Itself, if it is a pool that other ops' kernels can take in.
+    fn pooling(&self) -> Option<MaxPool2d> {
         None
     }
 

@@ -269,7 +269,16 @@ fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[I
     let mut rec = Recorder::new(gpu);
     op.forward(
         &mut rec,
-        &GpuForward { x: &xs, params: &ps, y: &y.tensor, saved: &ss, activation: None, statistics: false, pass },
+        &GpuForward {
+            x: &xs,
+            params: &ps,
+            y: &y.tensor,
+            saved: &ss,
+            activation: None,
+            statistics: false,
+            pool: None,
+            pass,
+        },
     )?;
     op.backward(
         &mut rec,

@@ -61,7 +61,7 @@ impl Tensors {
         let none = vec![None; self.dparams.len()];
         let (dx, dparams) = match which {
             "forward" => {
-                let io = GpuForward { x, params, y, saved, activation: None, statistics: false, pass };
+                let io = GpuForward { x, params, y, saved, activation: None, statistics: false, pool: None, pass };
                 return op.forward(rec, &io);
             }
             "backward_input" => ([Some(self.dx.clone())], &none),

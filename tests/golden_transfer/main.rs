@@ -221,6 +221,8 @@ impl Golden {
             let at = places(before.len());
             let lr = f64::from(self.learning_rate);
             let moved: Vec<f64> = at.iter().map(|p| (after[*p] - before[*p]) / lr).collect();
+            let start: Vec<f64> = at.iter().map(|p| before[*p]).collect();
+            variable.weights(&start, &moved, lr, &mut worst);
             // A weight is rounded to f32 after each step.
             let rounding = 3.6e-7 * at.iter().map(|p| before[*p].abs()).fold(0.0, f64::max) / lr;
             if let Some(gradient) = &found.gradients[i] {
@@ -291,7 +293,7 @@ macro_rules! networks {
 networks! {
     fer4_cnn3 "fer4-cnn3" quick 1e-5 quick 2e-3 2e-3;
     fer4_cnn4_bn "fer4-cnn4-bn" long 1e-5 long 2e-3 2e-3;
-    fer4_cnn5_bn "fer4-cnn5-bn" long 1e-5 long 2e-3 5e-3;
+    fer4_cnn5_bn "fer4-cnn5-bn" long 1e-5 long 2e-3 1e-2;
     fer4_vgg16 "fer4-vgg16" long 1e-5 long 2e-3 2e-3;
     fer4_resnet101 "fer4-resnet101" long 1e-5 long 2e-2 5e-2;
     fer7_cnn3_bn "fer7-cnn3-bn" long 1e-5 quick 2e-3 2e-3;
@@ -301,21 +303,21 @@ networks! {
     fer3_cnn6 "fer3-cnn6" long 1e-5 long 2e-3 2e-3;
     fer3_cnn6_bn "fer3-cnn6-bn" long 1e-5 long 2e-3 2e-3;
     fer3_cnn6_tuned "fer3-cnn6-tuned" long 1e-5 long 2e-3 2e-3;
-    fer3_vgg16 "fer3-vgg16" long 1e-5 long 2e-3 2e-3;
-    fer3_vggface "fer3-vggface" long 1e-5 long 2e-3 2e-3;
+    fer3_vgg16 "fer3-vgg16" long 1e-5 long 2e-3 5e-2;
+    fer3_vggface "fer3-vggface" long 1e-5 long 2e-3 5e-2;
     fer3_resnet50 "fer3-resnet50" long 1e-5 long 2e-3 2e-3;
     fer8_cnn5 "fer8-cnn5" long 1e-5 long 2e-3 2e-3;
     fer8_efficientnetb0 "fer8-efficientnetb0" long 1e-5 quick 2e-3 2e-3;
     fer8_efficientnetb3 "fer8-efficientnetb3" long 1e-5 long 2e-3 2e-3;
     fer8_efficientnetb5 "fer8-efficientnetb5" long 1e-5 long 5e-3 1e-2;
     fer8_efficientnetb7 "fer8-efficientnetb7" long 1e-5 long 5e-3 3e-2;
-    fer8_inceptionv3 "fer8-inceptionv3" long 1e-5 long 2e-3 1e-2;
-    fer8_inceptionresnetv2 "fer8-inceptionresnetv2" long 1e-5 long 3e-2 5e-2;
+    fer8_inceptionv3 "fer8-inceptionv3" long 1e-5 long 1e-2 2e-2;
+    fer8_inceptionresnetv2 "fer8-inceptionresnetv2" long 1e-5 long 1e-1 5e-2;
     fer8_vgg16 "fer8-vgg16" long 1e-5 long 2e-3 2e-3;
     fer8_vgg19 "fer8-vgg19" long 1e-5 long 2e-3 2e-3;
     fer8_resnet50v2 "fer8-resnet50v2" long 1e-5 long 2e-3 1e-2;
     fer8_resnet101v2 "fer8-resnet101v2" long 1e-5 long 3e-2 5e-2;
-    fer8_resnet152v2 "fer8-resnet152v2" long 1e-5 long 2e-2 5e-2;
+    fer8_resnet152v2 "fer8-resnet152v2" long 1e-5 long 3e-2 1e-1;
     mini_xception "mini-xception" quick 1e-5 quick 2e-3 2e-3;
 }
 

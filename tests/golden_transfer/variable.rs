@@ -4,6 +4,9 @@ use crate::common::norm;
 use serde::Deserialize;
 use std::fmt;
 
+/// How far weights may be from Keras's after two steps, relative to their norm, in every network.
+const WEIGHTS: f64 = 2e-3;
+
 /// `layer/variable` and shape in Keras; shift and scale of its start; the norm of its gradient and some entries of it over their
 /// quadratic mean (statistics have none); what two steps moved the same entries by, over the learning rate.
 #[derive(Deserialize)]
@@ -54,6 +57,18 @@ impl Variable {
         true
     }
 
+    /// Compares some elements of a weight after two steps, which `moved` them away from `before` by so many learning rates.
+    pub(crate) fn weights(&self, before: &[f64], moved: &[f64], learning_rate: f64, worst: &mut Worst) {
+        let Self(name, .., norm, _, wanted) = self;
+        if norm.is_some() {
+            let after =
+                |moved: &[f64]| before.iter().zip(moved).map(|(b, m)| b + m * learning_rate).collect::<Vec<_>>();
+            let error = apart(&after(moved), &after(wanted));
+            worst.hold(error <= WEIGHTS, || format!("{name}: off by {error:.1e} after two steps"));
+            worst.weights = worst.weights.max(error);
+        }
+    }
+
     /// Compares what two steps moved some elements by, in learning rates; f32 cannot hold weights closer than `rounding`.
     pub(crate) fn moved(&self, moved: &[f64], rounding: f64, tolerance: f64, worst: &mut Worst) {
         let Self(name, .., norm, entries, wanted) = self;
@@ -83,6 +98,7 @@ pub(crate) struct Worst {
     pub(crate) norms: f64,
     pub(crate) entries: f64,
     pub(crate) moves: f64,
+    pub(crate) weights: f64,
     pub(crate) failures: Vec<String>,
 }
 
@@ -103,9 +119,9 @@ impl Worst {
 
 impl fmt::Display for Worst {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { losses, probabilities, norms, entries, moves, .. } = self;
+        let Self { losses, probabilities, norms, entries, moves, weights, .. } = self;
         write!(f, "losses {losses:.1e}, log probabilities {probabilities:.1e}, ")?;
-        write!(f, "gradients: norms {norms:.1e}, entries {entries:.1e}, moves {moves:.1e}")
+        write!(f, "gradients: norms {norms:.1e}, entries {entries:.1e}, moves {moves:.1e}, weights {weights:.1e}")
     }
 }
 

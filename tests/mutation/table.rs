@@ -198,18 +198,24 @@ pub(crate) const OF_WINOGRAD: &[Mutation] = &[
     ("conv2d", "sum_products", "db[i] = sum(", "db[i] = -sum("),
 ];
 
-/// Of the statistics that conv2d's kernels leave, in both tilings and in each.
-pub(crate) const OF_STATISTICS: &[Mutation] = &[
+/// Of the statistics that conv2d's kernels leave, in both tilings and in each, and of a pool that normalizes.
+pub(crate) const FUSED: &[Mutation] = &[
     ("conv2d", "forward", "sum / max(rows, 1.0)", "-sum / max(rows, 1.0)"),
     ("conv2d", "forward", "columns, shift)", "columns, -shift)"),
     ("conv2d", "forward", "squares - delta * sum", "squares + delta * sum"),
     ("dense", "forward", "squares - delta * sum", "squares + delta * sum"),
+    ("max_pool2d", "forward_normalized", "value - map.shift", "value + map.shift"),
+    ("max_pool2d", "forward_normalized", "- map.delta)", "+ map.delta)"),
+    ("max_pool2d", "forward_normalized", "* map.scale + map.offset", "* -map.scale + map.offset"),
+    // Starting values of beta are 0, but not in the run with large means.
+    ("max_pool2d", "forward_normalized", "* map.scale + map.offset", "* map.scale - map.offset"),
+    ("max_pool2d", "forward_normalized", "let v = activate(", "let v = -activate("),
 ];
-pub(crate) const OF_STATISTICS_IN_SUBGROUP_TILING: &[Mutation] = &[
+pub(crate) const FUSED_IN_SUBGROUP_TILING: &[Mutation] = &[
     ("conv2d", "forward", "sum0 += d0", "sum0 -= d0"),
     ("conv2d", "forward", "squares0 += d0 * d0", "squares0 -= d0 * d0"),
 ];
-pub(crate) const OF_STATISTICS_IN_WORKGROUP_TILING: &[Mutation] = &[
+pub(crate) const FUSED_IN_WORKGROUP_TILING: &[Mutation] = &[
     ("conv2d", "forward", "sum0 += d0_0_0", "sum0 -= d0_0_0"),
     ("conv2d", "forward", "squares0 += d0_3_0 * d0_3_0", "squares0 -= d0_3_0 * d0_3_0"),
     ("conv2d", "forward", "w_tile[0u + local] += w_tile[8u + local]", "w_tile[0u + local] -= w_tile[8u + local]"),

@@ -1,6 +1,7 @@
 //! The dispatches: strips of rows, merged in order.
 
 use super::super::elementwise::{Elementwise, text_of};
+use super::super::max_pool2d::{self, Normalized};
 use super::super::{GpuBackward, GpuForward};
 use super::{BatchNorm, split};
 use crate::error::Result;
@@ -108,6 +109,11 @@ pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuFor
     } else {
         let reads = [moving_mean, moving_variance];
         rec.dispatch(&cut.kernel("use_moving"), &cut.whole, &reads, &[saved], cut.channels());
+    }
+    if let Some(pool) = &io.pool {
+        let before = Normalized { saved, gamma: op.scale.then_some(gamma), beta, activation: io.activation.as_ref() };
+        let forward = max_pool2d::Forward { x, normalized: Some(before), y, argmax: &pool.saved[0] };
+        return max_pool2d::record_forward(rec, &pool.op.checked(&x.shape), &forward);
     }
     let apply = &cut.kernel_with("apply", io.activation.as_ref());
     for (s, params) in &cut.slices {

@@ -78,7 +78,13 @@ impl Op for BatchNorm {
     }
 
     fn fuses(&self) -> Fuses {
-        Fuses { activation: true, slope: Some(Needs::default()), takes_statistics: true, ..Fuses::default() }
+        Fuses {
+            activation: true,
+            slope: Some(Needs::default()),
+            pool: true,
+            takes_statistics: true,
+            ..Fuses::default()
+        }
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

@@ -1,10 +1,10 @@
 //! The dispatches: an invocation owns an output (forward), and an input or a 2 x 2 block of them (backward).
 
-use super::super::elementwise::text_of;
+use super::super::GpuBackward;
+use super::super::elementwise::{Elementwise, text_of};
 use super::super::window::{Sizes, Windows};
-use super::super::{GpuBackward, GpuForward};
 use crate::error::Result;
-use crate::gpu::{Kernel, Lanes, Recorder};
+use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
 
 const SHADER: &str = include_str!("../../../shaders/max_pool2d.wgsl");
 
@@ -16,29 +16,60 @@ struct Params {
     groups: u32,
     sizes: Sizes,
     lowest: f32,
-    padding: [u32; 3],
+    scaled: u32,
+    padding: [u32; 2],
 }
 
 impl Params {
     fn new(g: &Windows, count: usize) -> Self {
         let groups = g.c / Lanes::of(g.c).count();
         let (count, groups) = (count as u32, groups as u32);
-        Self { count, groups, sizes: g.sizes(), lowest: f32::NEG_INFINITY, padding: [0; 3] }
+        Self { count, groups, sizes: g.sizes(), lowest: f32::NEG_INFINITY, scaled: 0, padding: [0; 2] }
     }
 }
 
-pub(super) fn record_forward(g: &Windows, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-    let lanes = Lanes::of(g.c);
-    let kernel = Kernel::new("max_pool2d", "forward", SHADER).with_prelude(text_of(None)).with_lanes(lanes);
-    for s in rec.batch_slices(&[&io.x[0], io.y, &io.saved[0]])? {
-        let (x, y, argmax) = (io.x[0].samples(&s), io.y.samples(&s), io.saved[0].samples(&s));
+/// What a forward pass binds.
+pub(in super::super) struct Forward<'a> {
+    pub(in super::super) x: &'a GpuTensor,
+    /// How x is normalized when it is read.
+    pub(in super::super) normalized: Option<Normalized<'a>>,
+    pub(in super::super) y: &'a GpuTensor,
+    pub(in super::super) argmax: &'a GpuTensor,
+}
+
+/// A batch norm and an activation in front of a pool.
+pub(in super::super) struct Normalized<'a> {
+    /// `[3, c]`: shift, delta, rstd.
+    pub(in super::super) saved: &'a GpuTensor,
+    /// `[c]`, if there is one.
+    pub(in super::super) gamma: Option<&'a GpuTensor>,
+    /// `[c]`.
+    pub(in super::super) beta: &'a GpuTensor,
+    pub(in super::super) activation: Option<&'a Elementwise>,
+}
+
+/// Records the pass, in slices of the batch.
+pub(in super::super) fn record_forward(rec: &mut Recorder<'_>, g: &Windows, io: &Forward<'_>) -> Result<()> {
+    let (lanes, before) = (Lanes::of(g.c), io.normalized.as_ref());
+    let entry = if before.is_some() { "forward_normalized" } else { "forward" };
+    let activation = before.and_then(|n| n.activation);
+    let kernel = Kernel::new("max_pool2d", entry, SHADER).with_prelude(text_of(activation)).with_lanes(lanes);
+    for s in rec.batch_slices(&[io.x, io.y, io.argmax])? {
+        let (x, y, argmax) = (io.x.samples(&s), io.y.samples(&s), io.argmax.samples(&s));
         let count = y.elements() / lanes.count();
-        rec.dispatch_items(&kernel, &Params::new(g, count), &[&x], &[&y, &argmax], (count, 64))?;
+        let mut params = Params::new(g, count);
+        let mut reads = vec![&x];
+        if let Some(n) = before {
+            params.scaled = u32::from(n.gamma.is_some());
+            // Without a gamma its binding still needs something; the kernel does not read it.
+            reads.extend([n.saved, n.gamma.unwrap_or(n.beta), n.beta]);
+        }
+        rec.dispatch_items(&kernel, &params, &reads, &[&y, &argmax], (count, 64))?;
     }
     Ok(())
 }
 
-pub(super) fn record_backward(g: &Windows, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
+pub(super) fn record_backward(rec: &mut Recorder<'_>, g: &Windows, io: &GpuBackward<'_>) -> Result<()> {
     let Some(dx) = &io.dx[0] else { return Ok(()) };
     let lanes = Lanes::of(g.c);
     let stride2 = g.h.stride == 2 && g.w.stride == 2;

@@ -13,6 +13,8 @@
 mod gpu;
 mod reference;
 
+pub(super) use gpu::{Forward, Normalized, record_forward};
+
 use super::window::{Padding, Windows};
 use super::{
     Case, Fuses, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op,
@@ -44,7 +46,7 @@ impl MaxPool2d {
     }
 
     /// The windows over a batch whose shape `infer` has already taken.
-    fn checked(&self, batch: &Shape) -> Windows {
+    pub(super) fn checked(&self, batch: &Shape) -> Windows {
         self.windows(&Shape::new(&batch.dims()[1..])).expect("infer has taken this shape")
     }
 }
@@ -71,6 +73,10 @@ impl Op for MaxPool2d {
         Fuses { slope: Some(Needs { x: false, y: true }), ..Fuses::default() }
     }
 
+    fn pooling(&self) -> Option<MaxPool2d> {
+        Some(*self)
+    }
+
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
         reference::forward(&self.checked(&io.x[0].shape), io)
     }
@@ -80,11 +86,12 @@ impl Op for MaxPool2d {
     }
 
     fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-        gpu::record_forward(&self.checked(&io.x[0].shape), rec, io)
+        let (x, y) = (&io.x[0], io.y);
+        gpu::record_forward(rec, &self.checked(&x.shape), &Forward { x, normalized: None, y, argmax: &io.saved[0] })
     }
 
     fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
-        gpu::record_backward(&self.checked(&io.x[0].shape), rec, io)
+        gpu::record_backward(rec, &self.checked(&io.x[0].shape), io)
     }
 }
 
