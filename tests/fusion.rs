@@ -4,7 +4,7 @@
 mod common;
 
 use common::{fan_out, noise};
-use fer_gpu::gpu::Tiling;
+use fer_gpu::gpu::{Pick, Tiling};
 use fer_gpu::graph::{
     At, Builder, CpuExecutor, Executor, Freeze, GpuExecutor, Graph, Mode, Options, Plan, Step, Value,
 };
@@ -121,9 +121,7 @@ fn the_reference_agrees_with_itself() {
 
 #[test]
 fn kernels_that_fuse_agree_with_those_that_do_not() {
-    let mut gpu = common::gpu();
-    gpu.tuner.pick = common::SMALL_TILES;
-    let gpu = Arc::new(gpu);
+    let gpu = Arc::new(common::gpu());
     for graph in chains() {
         let graph = Arc::new(graph);
         let samples = noise(1, 5, graph.input().elements(), graph.output().elements());
@@ -154,14 +152,15 @@ fn kernels_that_fuse_agree_with_those_that_do_not() {
     }
 }
 
-/// In the adapter's own tiling and in that of GPUs.
+/// In the adapter's own tiling, there in a larger tile too, and in that of GPUs.
 #[test]
 fn statistics_are_left_and_taken() {
-    for tiling in [None, Some(Tiling::Workgroup)] {
+    for (tiling, pick) in [(None, Pick::default()), (None, Pick::Nth(1)), (Some(Tiling::Workgroup), Pick::default())] {
         let mut gpu = common::gpu();
         gpu.tiling = tiling.unwrap_or(gpu.tiling);
+        gpu.tuner.pick = pick;
         let failures = common::statistics::failures(&Arc::new(gpu), common::statistics::graph());
-        assert!(failures.is_empty(), "{tiling:?}: {failures:#?}");
+        assert!(failures.is_empty(), "{tiling:?}, {pick:?}: {failures:#?}");
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Tuner {
     pub budget: Duration,
     /// Whether every variant that can be rendered is a candidate: for sweeps that hold the lists of candidates to the best there is.
     pub thorough: bool,
+    /// Whether passes of little work get the tiles of those of much: for tests that compile what larger batches would.
+    pub as_if_large: bool,
     state: Mutex<State>,
 }
 

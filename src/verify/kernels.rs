@@ -46,6 +46,7 @@ pub fn kernels(mut gpu: Gpu, picks: &[Pick], networks: bool) -> Result<Vec<Kerne
         }
     }
     gpu.tuner.pick = Pick::default();
+    gpu.tuner.as_if_large = true;
     if !networks {
         return Ok(without_doubles(&found, tiling));
     }

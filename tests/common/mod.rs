@@ -7,8 +7,8 @@ pub(crate) mod fan_out;
 pub(crate) mod statistics;
 pub(crate) mod step;
 
+use fer_gpu::gpu::Gpu;
 use fer_gpu::gpu::adapter::DeviceChoice;
-use fer_gpu::gpu::{Gpu, Pick};
 use fer_gpu::graph::{NamedTensor, Samples};
 use fer_gpu::tensor::{HostTensor, fill};
 use serde::de::DeserializeOwned;
@@ -18,9 +18,6 @@ pub(crate) fn gpu() -> Gpu {
     Gpu::open(&DeviceChoice::Auto, wgpu::Backends::all())
         .expect("the tests need an adapter: tools/test.sh installs one")
 }
-
-/// A variant of small tiles, in every tiling: software drivers take seconds to compile large ones, and the kernels' text is the same.
-pub(crate) const SMALL_TILES: Pick = Pick::Nth(2);
 
 /// A file of `tests/golden`.
 pub(crate) fn golden<T: DeserializeOwned>(name: &str) -> T {

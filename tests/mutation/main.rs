@@ -131,8 +131,7 @@ fn every_flipped_sign_is_seen_in_winograds_algorithm() {
 #[test]
 fn every_flipped_sign_is_seen_in_fused_kernels() {
     let passes = |gpu: &Arc<Gpu>, _: &str| common::statistics::failures(gpu, common::statistics::small()).is_empty();
-    for mut gpu in [gpu(None), gpu(Some(Tiling::Workgroup))] {
-        gpu.tuner.pick = common::SMALL_TILES;
+    for gpu in [gpu(None), gpu(Some(Tiling::Workgroup))] {
         let own = match gpu.tiling {
             Tiling::Subgroup { .. } => FUSED_IN_SUBGROUP_TILING,
             Tiling::Workgroup => FUSED_IN_WORKGROUP_TILING,

@@ -75,7 +75,12 @@ pub(super) struct Problem {
     /// How Winograd's algorithm suits the pass.
     pub(super) winograd: Suits,
     pub(super) backward_params: bool,
+    /// Multiply-adds of the direct sums.
+    pub(super) work: u64,
 }
+
+/// Multiply-adds below which a pass is not worth a large tile on drivers that take seconds to compile one: it takes milliseconds.
+const LIGHT: u64 = 4 << 20;
 
 /// Taps of a window's line that share loaded pixels: all of them where the horizontal step is 1 and the line short enough to unroll,
 /// else 1.
@@ -88,7 +93,14 @@ impl Problem {
     pub(super) fn forward(gpu: &Gpu, g: &Geometry) -> Self {
         let rows = g.n * g.h.output * g.w.output;
         let shares = span(true, g.w.stride, g.w.window) > 1;
-        Self { rows, columns: g.c_out, shares, winograd: winograd::suits(gpu, g, false), backward_params: false }
+        Self {
+            rows,
+            columns: g.c_out,
+            shares,
+            winograd: winograd::suits(gpu, g, false),
+            backward_params: false,
+            work: g.flops() / 2,
+        }
     }
 
     /// backward_input: the phases of the strides, each of them dense.
@@ -101,6 +113,7 @@ impl Problem {
             shares,
             winograd: winograd::suits(gpu, &winograd::Output::reversed(g), false),
             backward_params: false,
+            work: g.flops() / 2,
         }
     }
 
@@ -113,6 +126,7 @@ impl Problem {
             shares,
             winograd: winograd::suits(gpu, g, true),
             backward_params: true,
+            work: g.flops() / 2,
         }
     }
 
@@ -138,8 +152,12 @@ impl Problem {
     /// Candidates, the table's first, no two the same; with `small` also what can win at no such size, for tests.
     pub(super) fn candidates(&self, gpu: &Gpu, small: bool) -> Vec<Variant> {
         let mut list: Vec<Variant> = Vec::new();
-        let direct = |rows, quads, shared| Variant::Direct(self.tile(gpu, rows, quads, shared));
-        let products = |rows, quads| Variant::Winograd(self.tile(gpu, rows, quads, false));
+        let slow = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Slow, .. });
+        let light = slow && self.work < LIGHT && !small && !gpu.tuner.as_if_large;
+        let within = |rows: usize, quads| if light { (rows.min(32), 1) } else { (rows, quads) };
+        let tile = |(rows, quads), shared| self.tile(gpu, rows, quads, shared);
+        let direct = |rows, quads, shared| Variant::Direct(tile(within(rows, quads), shared));
+        let products = |rows, quads| Variant::Winograd(tile(within(rows, quads), false));
         let suits = self.winograd == Suits::Well || (small && self.winograd == Suits::Small);
         let winograd: Option<Variant> = match gpu.tiling {
             _ if !suits => None,
