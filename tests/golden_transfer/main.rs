@@ -287,9 +287,9 @@ macro_rules! networks {
     };
 }
 
-// Where a tolerance of an adapter is above 2e-3, rounding is enlarged on the way through a hundred layers and, in what two steps move,
-// by Adam, which divides by gradients: the reference, the same steps in f64, is within 1e-5 of Keras in every network (V2-L's moves
-// 1.2e-5). `tests/golden/README.md` has the figures, and how far Keras's own float32 is from its float64.
+// Where a tolerance of an adapter is above 2e-3, rounding is enlarged on the way through many layers, flips a ReLU, or is enlarged by Adam,
+// which divides by gradients: the reference, the same steps in f64, is within 1e-5 of Keras in every network (V2-L's moves 1.2e-5).
+// `tests/golden/README.md` has the figures.
 networks! {
     fer4_cnn3 "fer4-cnn3" quick 1e-5 quick 2e-3 2e-3;
     fer4_cnn4_bn "fer4-cnn4-bn" long 1e-5 long 2e-3 2e-3;
@@ -298,14 +298,14 @@ networks! {
     fer4_resnet101 "fer4-resnet101" long 1e-5 long 2e-2 5e-2;
     fer7_cnn3_bn "fer7-cnn3-bn" long 1e-5 quick 2e-3 2e-3;
     fer7_cnn4_bn "fer7-cnn4-bn" quick 1e-5 quick 2e-3 2e-3;
-    fer7_resnet50 "fer7-resnet50" long 1e-5 long 2e-3 2e-3;
+    fer7_resnet50 "fer7-resnet50" long 1e-5 long 1e-2 1e-2;
     fer7_efficientnetv2l "fer7-efficientnetv2l" long 2e-5 long 3e-2 5e-1;
     fer3_cnn6 "fer3-cnn6" long 1e-5 long 2e-3 2e-3;
     fer3_cnn6_bn "fer3-cnn6-bn" long 1e-5 long 2e-3 2e-3;
     fer3_cnn6_tuned "fer3-cnn6-tuned" long 1e-5 long 2e-3 2e-3;
     fer3_vgg16 "fer3-vgg16" long 1e-5 long 2e-3 5e-2;
     fer3_vggface "fer3-vggface" long 1e-5 long 2e-3 5e-2;
-    fer3_resnet50 "fer3-resnet50" long 1e-5 long 2e-3 2e-3;
+    fer3_resnet50 "fer3-resnet50" long 1e-5 long 1e-2 1e-2;
     fer8_cnn5 "fer8-cnn5" long 1e-5 long 2e-3 2e-3;
     fer8_efficientnetb0 "fer8-efficientnetb0" long 1e-5 quick 2e-3 2e-3;
     fer8_efficientnetb3 "fer8-efficientnetb3" long 1e-5 long 2e-3 2e-3;
@@ -315,7 +315,7 @@ networks! {
     fer8_inceptionresnetv2 "fer8-inceptionresnetv2" long 1e-5 long 1e-1 5e-2;
     fer8_vgg16 "fer8-vgg16" long 1e-5 long 2e-3 2e-3;
     fer8_vgg19 "fer8-vgg19" long 1e-5 long 2e-3 2e-3;
-    fer8_resnet50v2 "fer8-resnet50v2" long 1e-5 long 2e-3 1e-2;
+    fer8_resnet50v2 "fer8-resnet50v2" long 1e-5 long 1e-2 1e-2;
     fer8_resnet101v2 "fer8-resnet101v2" long 1e-5 long 3e-2 5e-2;
     fer8_resnet152v2 "fer8-resnet152v2" long 1e-5 long 3e-2 1e-1;
     mini_xception "mini-xception" quick 1e-5 quick 2e-3 2e-3;
