@@ -1,0 +1,115 @@
+//! A plan's steps as dispatches.
+
+use super::super::Loss;
+use super::super::gpu_memory::Memory;
+use super::super::plan::{INPUT, Mode, Plan, Step, TensorId};
+use super::GpuExecutor;
+use crate::error::Result;
+use crate::gpu::{GpuTensor, Recorder};
+use crate::ops::mean_squared_error::{self, GpuRegression};
+use crate::ops::softmax_cross_entropy::{self, GpuLoss};
+use crate::ops::{GpuBackward, GpuForward, Pass, Pool};
+use crate::optim::{Arenas, Sum};
+
+impl GpuExecutor {
+    /// Records the dispatches of a plan's steps, and in training the optimizer's update, or the sum that it waits for.
+    pub(super) fn record(&self, plan: &Plan, memory: &Memory) -> Result<Recorder<'_>> {
+        let mut rec = Recorder::new(&self.gpu);
+        let training = plan.mode == Mode::Train;
+        let tensor = |t: TensorId| memory.tensor(plan, t);
+        let tensors = |list: &[TensorId]| list.iter().map(|t| tensor(*t)).collect::<Vec<_>>();
+        let pass = |node: usize| {
+            let training = training && self.graph.nodes[node].in_training_mode();
+            Pass { training, layer: node as u32, seed: self.seed, step: 0 }
+        };
+        let all = |node| -> Result<Vec<GpuTensor>> {
+            Ok(self.node_params(node, |trainable| Some(self.arena(trainable).clone()))?.into_iter().flatten().collect())
+        };
+        if let (true, Some(augmented)) = (training, &self.augmented) {
+            augmented.record(&mut rec, &tensor(INPUT))?;
+        }
+        for step in &plan.steps {
+            match step {
+                Step::Forward { node, x, y, saved, activation, statistics, pool } => {
+                    let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
+                    let activation = activation.and_then(|a| self.graph.nodes[a].op.activation());
+                    let pooled = pool.as_ref().map(|p| (self.graph.nodes[p.node].op.pooling(), tensors(&p.saved)));
+                    let pool = pooled.as_ref().and_then(|(op, saved)| Some(Pool { op: op.as_ref()?, saved }));
+                    let io = GpuForward {
+                        x: &x,
+                        params: &params,
+                        y: &tensor(*y),
+                        saved: &saved,
+                        activation,
+                        statistics: *statistics,
+                        pool,
+                        pass: pass(*node),
+                    };
+                    self.graph.nodes[*node].op.forward(&mut rec, &io)?;
+                }
+                Step::Loss { logits, probabilities, dlogits } => {
+                    self.record_loss(&mut rec, [*logits, *probabilities, *dlogits].map(&tensor))?;
+                }
+                Step::Backward { node, x, y, saved, dy, dx, slopes } => {
+                    let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
+                    let dx: Vec<Option<GpuTensor>> = dx.iter().map(|t| t.map(&tensor)).collect();
+                    let slope_of =
+                        |s: &Option<(usize, TensorId)>| s.and_then(|(a, _)| self.graph.nodes[a].op.activation());
+                    let slopes: Vec<_> = slopes.iter().map(slope_of).collect();
+                    let gradients = |trainable: bool| {
+                        memory.training.as_ref().filter(|_| trainable).map(|[gradients, ..]| gradients.clone())
+                    };
+                    let io = GpuBackward {
+                        x: &x,
+                        params: &params,
+                        y: &tensor(*y),
+                        saved: &saved,
+                        dy: &tensor(*dy),
+                        dx: &dx,
+                        dparams: &self.node_params(*node, gradients)?,
+                        slopes: &slopes,
+                        pass: pass(*node),
+                    };
+                    self.graph.nodes[*node].op.backward(&mut rec, &io)?;
+                }
+                Step::Accumulate { into, from, fresh } => {
+                    let sum = if *fresh { Sum::Fresh } else { Sum::Added };
+                    sum.record(&mut rec, &tensor(*from), &tensor(*into))?;
+                }
+            }
+        }
+        if let (true, Some([gradients, ..])) = (training, &memory.training) {
+            match &memory.sums {
+                Some(sums) => Sum::OfTheStep.record(&mut rec, gradients, sums)?,
+                None => self.record_update(&mut rec, gradients)?,
+            }
+        }
+        Ok(rec)
+    }
+
+    /// Records the optimizer's update by `gradients`; nothing where nothing is trained.
+    pub(super) fn record_update(&self, rec: &mut Recorder<'_>, gradients: &GpuTensor) -> Result<()> {
+        let Some([_, m, v]) = &self.memory.training else { return Ok(()) };
+        let (metrics, weights, kernels) = (&self.memory.metrics, &self.memory.weights, self.parameters.kernels);
+        self.optimizer.adam.record(rec, &Arenas { gradients, metrics, weights, m, v, kernels })
+    }
+
+    fn record_loss(&self, rec: &mut Recorder<'_>, [y, probabilities, dy]: [GpuTensor; 3]) -> Result<()> {
+        let [n, outputs] = [y.shape.dims()[0], self.graph.output().elements()];
+        let targets = self.memory.targets.flat(0..n * outputs).reshaped([n, outputs])?;
+        let (weights, metrics) = (self.memory.sample_weights.flat(0..n), &self.memory.metrics);
+        match self.graph.loss {
+            Loss::CrossEntropy { smoothing } => {
+                let (logits, dlogits) = (&y, &dy);
+                let (targets, weights, probabilities) = (&targets, &weights, &probabilities);
+                let io = GpuLoss { logits, targets, weights, smoothing, probabilities, dlogits, metrics };
+                softmax_cross_entropy::record(rec, &io)
+            }
+            Loss::MeanSquaredError => {
+                let (predictions, dpredictions) = (&y, &dy);
+                let io = GpuRegression { predictions, targets: &targets, weights: &weights, dpredictions, metrics };
+                mean_squared_error::record(rec, &io)
+            }
+        }
+    }
+}
