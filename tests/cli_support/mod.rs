@@ -76,11 +76,13 @@ pub fn small_run(out: &Path) -> Vec<&str> {
     vec!["train", "--data", "synth:70", "--batch", "50", "--epochs", "1", "--device", "cpu", "--out", text(out)]
 }
 
-/// The folder of a finished run, made once for each test program.
+/// The folder of a finished run, made once for each process: nextest runs each test in one of its own, some at the same time.
 pub fn finished_run() -> &'static Path {
     static RUN: OnceLock<PathBuf> = OnceLock::new();
     RUN.get_or_init(|| {
-        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("run-{}", env!("CARGO_CRATE_NAME")));
+        let slot = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").unwrap_or_else(|_| std::process::id().to_string());
+        let name = format!("run-{}-{slot}", env!("CARGO_CRATE_NAME"));
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(&out);
         fer(&small_run(&out)).expect(0, &["best: epoch 1"]);
         out
