@@ -21,7 +21,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ("avg_pool2d", "backward", "sum += dy[", "sum -= dy["),
     ("batch_norm", "statistics", "sum += d;", "sum -= d;"),
     ("batch_norm", "statistics", "squares += d * d", "squares -= d * d"),
-    ("batch_norm", "statistics", "- mean * first_tile", "+ mean * first_tile"),
+    ("batch_norm", "statistics", "- delta * first_tile", "+ delta * first_tile"),
     ("batch_norm", "finish_statistics", "(b.shift - a.shift)", "(a.shift - b.shift)"),
     ("batch_norm", "finish_statistics", "(b.delta - a.delta)", "(a.delta - b.delta)"),
     ("batch_norm", "finish_statistics", "a.squares + b.squares", "a.squares - b.squares"),
