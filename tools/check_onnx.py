@@ -36,6 +36,8 @@ NETWORKS = ["fer7-cnn4-bn", "mini-xception", "fer8-efficientnetb0", "fer8-incept
 IMAGES = 2
 FULL, HALF = 1e-4, 2e-2
 """Largest differences of a probability: of f32, and of f16 from f32."""
+DEEP = {"fer8-efficientnetb7": 1e-1}
+"""Networks whose eight hundred layers enlarge what f16 rounds of weights by formula: both runtimes differ from f32 by the same."""
 
 
 def fer(*args):
@@ -122,7 +124,7 @@ def check(what, network, shape, folder):
     # Where all classes are as probable as each other, a small difference would say nothing.
     assert wanted.std() > 0.01, f"{what}: {wanted}"
     worst = []
-    for flags, tolerance in [((), FULL), (("--half",), HALF)]:
+    for flags, tolerance in [((), FULL), (("--half",), DEEP.get(what, HALF))]:
         onnx = folder / "exported.onnx"
         fer("export", network, "--format", "onnx", "--out", onnx, *flags)
         apart = {run.__name__: np.abs(run(onnx, pixels) - wanted).max() for run in (in_onnxruntime, in_tract)}
