@@ -7,7 +7,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> source: array<Quad>;
-@group(0) @binding(2) var<storage, read_write> sums: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> sums: array<Quad>;
 
 @compute @workgroup_size(64)
 fn accumulate(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -18,6 +18,6 @@ fn accumulate(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) 
         let adds = params.how == 1u || (stepped && step.keep == 1u);
         let share = select(1.0, step.share, stepped);
         // Selected, not multiplied: what is overwritten may be NaN.
-        sums[i] = select(vec4<f32>(), sums[i], adds) + share * quad(source[i]);
+        sums[i] = quad_of(select(vec4<f32>(), quad(sums[i]), adds) + share * quad(source[i]));
     }
 }

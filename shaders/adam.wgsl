@@ -15,9 +15,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> gradients: array<Quad>;
 @group(0) @binding(2) var<storage, read> metrics: array<f32>;               // [8]
 @group(0) @binding(3) var<storage, read> factor: array<f32>;                // [1]; anything where nothing is clipped by it
-@group(0) @binding(4) var<storage, read_write> weights: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> m: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> v: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> weights: array<Quad>;
+@group(0) @binding(5) var<storage, read_write> m: array<Quad>;
+@group(0) @binding(6) var<storage, read_write> v: array<Quad>;
 
 @compute @workgroup_size(64)
 fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -30,14 +30,14 @@ fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
         } else if params.clip == 2u {
             g = clamp(g, vec4(-params.limit), vec4(params.limit));
         }
-        let m_old = m[i];
-        let v_old = v[i];
+        let m_old = quad(m[i]);
+        let v_old = quad(v[i]);
         let m_new = m_old + (g - m_old) * (1.0 - params.beta1);
         let v_new = v_old + (g * g - v_old) * (1.0 - params.beta2);
-        m[i] = m_new;
-        v[i] = v_new;
-        let p = weights[i];
+        m[i] = quad_of(m_new);
+        v[i] = quad_of(v_new);
+        let p = quad(weights[i]);
         let decay = select(0.0, step.decay, i < params.decayed);
-        weights[i] = p - decay * p - step.step_size * m_new / (sqrt(v_new) + params.epsilon);
+        weights[i] = quad_of(p - decay * p - step.step_size * m_new / (sqrt(v_new) + params.epsilon));
     }
 }

@@ -6,38 +6,38 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> a: array<F>;           // any shape
-@group(0) @binding(2) var<storage, read> b: array<F>;           // a's
-@group(0) @binding(3) var<storage, read_write> y: array<F>;     // a's
+@group(0) @binding(1) var<storage, read> a: array<S>;           // any shape
+@group(0) @binding(2) var<storage, read> b: array<S>;           // a's
+@group(0) @binding(3) var<storage, read_write> y: array<S>;     // a's
 
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
            @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        y[i] = a[i] + b[i];
+        y[i] = stored(load(a[i]) + load(b[i]));
     }
 }
 
-@group(0) @binding(2) var<storage, read_write> sum: array<F>;   // y, with the inputs before this one in it
+@group(0) @binding(2) var<storage, read_write> sum: array<S>;   // y, with the inputs before this one in it
 
 @compute @workgroup_size(64)
 fn forward_more(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        sum[i] += a[i];
+        sum[i] = stored(load(sum[i]) + load(a[i]));
     }
 }
 
-@group(0) @binding(1) var<storage, read> dy: array<F>;
-@group(0) @binding(2) var<storage, read_write> dx: array<F>;
+@group(0) @binding(1) var<storage, read> dy: array<S>;
+@group(0) @binding(2) var<storage, read_write> dx: array<S>;
 
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        dx[i] = dy[i];
+        dx[i] = stored(load(dy[i]));
     }
 }

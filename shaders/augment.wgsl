@@ -19,7 +19,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;             // [n, h, w, c]
-@group(0) @binding(2) var<storage, read> rows: array<vec4<f32>>;    // [n, 4]: R's factors, key; C's, key; look; erased rows, columns
+@group(0) @binding(2) var<storage, read> rows: array<Quad>;         // [n, 4]: R's factors, key; C's, key; look; erased rows, columns
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;       // [n, h, w, c]
 
 // Two neighbours along an axis, and how far the place is from the first to the second.
@@ -68,8 +68,8 @@ fn warp(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if image < params.n && pixel < size {
         let row = f32(pixel / params.w);
         let column = f32(pixel % params.w);
-        let to_row = rows[image * 4u];
-        let to_column = rows[image * 4u + 1u];
+        let to_row = quad(rows[image * 4u]);
+        let to_column = quad(rows[image * 4u + 1u]);
         let r = taps(to_row.x * row + to_row.y * column + to_row.z, params.h);
         let c = taps(to_column.x * row + to_column.y * column + to_column.z, params.w);
         let first = image * size;
@@ -130,8 +130,8 @@ fn pixels(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     // A workgroup behind the last plane has no pixels; it must reach the barriers all the same.
     let size = select(0u, params.h * params.w, number < params.n * params.c);
     let plane = Plane(image * params.h * params.w * params.c + channel, params.scale[channel], params.offset[channel]);
-    let look = rows[image * 4u + 2u];   // brightness, contrast, deviations of noise and blur
-    let erased = rows[image * 4u + 3u]; // first row, first column, and those behind the last
+    let look = quad(rows[image * 4u + 2u]);   // brightness, contrast, deviations of noise and blur
+    let erased = quad(rows[image * 4u + 3u]); // first row, first column, and those behind the last
     let falling = exp(vec2(-0.5, -2.0) / (look.w * look.w));
     let weight = vec3(1.0, falling) / (1.0 + 2.0 * (falling.x + falling.y));
 
@@ -162,7 +162,7 @@ fn pixels(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     let mean = sums[0] / f32(max(size, 1u));
 
     // Each invocation goes on with the pixels that it has written itself.
-    let key = bitcast<vec2<u32>>(vec2(rows[image * 4u].w, rows[image * 4u + 1u].w));
+    let key = bitcast<vec2<u32>>(vec2(quad(rows[image * 4u]).w, quad(rows[image * 4u + 1u]).w));
     for (var quad = local; quad * 4u < size; quad += 256u) {
         var noise = vec4(0.0);
         if look.z > 0.0 {

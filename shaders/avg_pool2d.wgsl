@@ -12,8 +12,8 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> x: array<F>;           // [n, h_in, w_in, c]
-@group(0) @binding(2) var<storage, read_write> y: array<F>;     // [n, h_out, w_out, c]
+@group(0) @binding(1) var<storage, read> x: array<S>;           // [n, h_in, w_in, c]
+@group(0) @binding(2) var<storage, read_write> y: array<S>;     // [n, h_out, w_out, c]
 
 // The taps of an output pixel's window that lie on the map: from first, before end.
 struct Taps { first: vec2<u32>, end: vec2<u32> }
@@ -37,16 +37,16 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
         for (var h = taps.first.x; h < taps.end.x; h++) {
             let line = (sample * params.in_size.x + corner.x + h - params.pad.x) * params.in_size.y;
             for (var w = taps.first.y; w < taps.end.y; w++) {
-                sum += x[(line + corner.y + w - params.pad.y) * params.groups + i % params.groups];
+                sum += load(x[(line + corner.y + w - params.pad.y) * params.groups + i % params.groups]);
             }
         }
         let sides = taps.end - taps.first;
-        y[i] = sum / f32(sides.x * sides.y);
+        y[i] = stored(sum / f32(sides.x * sides.y));
     }
 }
 
-@group(0) @binding(1) var<storage, read> dy: array<F>;          // [n, h_out, w_out, c]
-@group(0) @binding(2) var<storage, read_write> dx: array<F>;    // [n, h_in, w_in, c]
+@group(0) @binding(1) var<storage, read> dy: array<S>;          // [n, h_out, w_out, c]
+@group(0) @binding(2) var<storage, read_write> dx: array<S>;    // [n, h_in, w_in, c]
 
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -67,9 +67,9 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
             for (var w = first.y; w < end.y; w++) {
                 let taps = taps_on_map(vec2(h, w) * params.stride);
                 let sides = taps.end - taps.first;
-                sum += dy[(line + w) * params.groups + i % params.groups] / f32(sides.x * sides.y);
+                sum += load(dy[(line + w) * params.groups + i % params.groups]) / f32(sides.x * sides.y);
             }
         }
-        dx[i] = sum;
+        dx[i] = stored(sum);
     }
 }

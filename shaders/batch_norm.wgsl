@@ -40,7 +40,7 @@ fn add_row_lanes(local: u32, lane: u32) {
 // ---- statistics: partial [strips, 4, c] of (rows, shift, mean - shift, sum of squared differences from that mean)
 
 @group(0) @binding(1) var<storage, read> x: array<S>;                   // [rows, c]
-@group(0) @binding(2) var<storage, read_write> partial: array<F>;       // [strips, 4, c]
+@group(0) @binding(2) var<storage, read_write> partial: array<S>;       // [strips, 4, c]
 
 @compute @workgroup_size(8, 8)
 fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>,
@@ -67,10 +67,10 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
         let count = f32(end - begin);
         let delta = first_tile[local] / count;
         let slot = (params.first_strip + group.y) * 4u * params.groups + g;
-        partial[slot] = F() + count;
-        partial[slot + params.groups] = shift;
-        partial[slot + 2u * params.groups] = delta;
-        partial[slot + 3u * params.groups] = max(second_tile[local] - delta * first_tile[local], F());
+        partial[slot] = stored(F() + count);
+        partial[slot + params.groups] = stored(shift);
+        partial[slot + 2u * params.groups] = stored(delta);
+        partial[slot + 3u * params.groups] = stored(max(second_tile[local] - delta * first_tile[local], F()));
     }
 }
 
@@ -78,9 +78,9 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 //      then a fixed tree
 
 @group(0) @binding(1) var<storage, read> strips: array<S>;              // partial
-@group(0) @binding(2) var<storage, read_write> saved: array<F>;         // [3, c]: shift, delta, rstd
-@group(0) @binding(3) var<storage, read_write> moving_mean: array<F>;   // [c]
-@group(0) @binding(4) var<storage, read_write> moving_variance: array<F>;   // [c]
+@group(0) @binding(2) var<storage, read_write> saved: array<S>;         // [3, c]: shift, delta, rstd
+@group(0) @binding(3) var<storage, read_write> moving_mean: array<S>;   // [c]
+@group(0) @binding(4) var<storage, read_write> moving_variance: array<S>;   // [c]
 
 var<workgroup> rows_tile: array<F, 64>;
 var<workgroup> shift_tile: array<F, 64>;
@@ -120,13 +120,13 @@ fn finish_statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
     }
     if lane == 0u {
         let variance = all.squares / all.rows;
-        saved[g] = all.shift;
-        saved[params.groups + g] = all.delta;
-        saved[2u * params.groups + g] = F() + 1.0 / sqrt(variance + params.epsilon);
+        saved[g] = stored(all.shift);
+        saved[params.groups + g] = stored(all.delta);
+        saved[2u * params.groups + g] = stored(F() + 1.0 / sqrt(variance + params.epsilon));
         // Keras: moving = moving * momentum + batch * (1 - momentum), with the biased variance.
         let rate = 1.0 - params.momentum;
-        moving_mean[g] = moving_mean[g] * params.momentum + (all.shift + all.delta) * rate;
-        moving_variance[g] = moving_variance[g] * params.momentum + variance * rate;
+        moving_mean[g] = stored(load(moving_mean[g]) * params.momentum + (all.shift + all.delta) * rate);
+        moving_variance[g] = stored(load(moving_variance[g]) * params.momentum + variance * rate);
     }
 }
 
@@ -134,15 +134,15 @@ fn finish_statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
 
 @group(0) @binding(1) var<storage, read> mean_in: array<S>;             // [c]
 @group(0) @binding(2) var<storage, read> variance_in: array<S>;         // [c]
-@group(0) @binding(3) var<storage, read_write> saved_out: array<F>;     // [3, c]
+@group(0) @binding(3) var<storage, read_write> saved_out: array<S>;     // [3, c]
 
 @compute @workgroup_size(8)
 fn use_moving(@builtin(global_invocation_id) id: vec3<u32>) {
     let g = id.x;
     if g < params.groups {
-        saved_out[g] = load(mean_in[g]);
-        saved_out[params.groups + g] = F();
-        saved_out[2u * params.groups + g] = F() + 1.0 / sqrt(load(variance_in[g]) + params.epsilon);
+        saved_out[g] = stored(load(mean_in[g]));
+        saved_out[params.groups + g] = stored(F());
+        saved_out[2u * params.groups + g] = stored(F() + 1.0 / sqrt(load(variance_in[g]) + params.epsilon));
     }
 }
 
@@ -151,7 +151,7 @@ fn use_moving(@builtin(global_invocation_id) id: vec3<u32>) {
 @group(0) @binding(2) var<storage, read> stats: array<S>;               // [3, c]
 @group(0) @binding(3) var<storage, read> gamma: array<S>;               // [c]
 @group(0) @binding(4) var<storage, read> beta: array<S>;                // [c]
-@group(0) @binding(5) var<storage, read_write> y: array<F>;             // [rows, c]
+@group(0) @binding(5) var<storage, read_write> y: array<S>;             // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
@@ -165,7 +165,7 @@ fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) 
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            y[i] = activate(((load(x[i]) - shift) - delta) * scale + offset);
+            y[i] = stored(activate(((load(x[i]) - shift) - delta) * scale + offset));
         }
     }
 }
@@ -173,7 +173,7 @@ fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) 
 // ---- backward_sums: partial [strips, 2, c] of (sum dy, sum dy * xhat)
 
 @group(0) @binding(3) var<storage, read> dy: array<S>;                  // [rows, c]
-@group(0) @binding(4) var<storage, read_write> partial_sums: array<F>;  // [strips, 2, c]
+@group(0) @binding(4) var<storage, read_write> partial_sums: array<S>;  // [strips, 2, c]
 
 @compute @workgroup_size(8, 8)
 fn backward_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>,
@@ -200,14 +200,14 @@ fn backward_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     add_row_lanes(local, id.y);
     if inside && id.y == 0u {
         let slot = (params.first_strip + group.y) * 2u * params.groups + g;
-        partial_sums[slot] = first_tile[local];
-        partial_sums[slot + params.groups] = second_tile[local];
+        partial_sums[slot] = stored(first_tile[local]);
+        partial_sums[slot + params.groups] = stored(second_tile[local]);
     }
 }
 
 // ---- finish_sums: [2, c] of dbeta and dgamma, one invocation a channel group; `copy_sums` hands them to the parameters
 
-@group(0) @binding(2) var<storage, read_write> sums_out: array<F>;      // [2, c]
+@group(0) @binding(2) var<storage, read_write> sums_out: array<S>;      // [2, c]
 
 @compute @workgroup_size(8)
 fn finish_sums(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -219,21 +219,21 @@ fn finish_sums(@builtin(global_invocation_id) id: vec3<u32>) {
             sum += load(strips[s * 2u * params.groups + g]);
             products += load(strips[(s * 2u + 1u) * params.groups + g]);
         }
-        sums_out[g] = sum;
-        sums_out[params.groups + g] = products;
+        sums_out[g] = stored(sum);
+        sums_out[params.groups + g] = stored(products);
     }
 }
 
 @group(0) @binding(1) var<storage, read> sums_in: array<S>;             // [2, c]
-@group(0) @binding(2) var<storage, read_write> dgamma: array<F>;        // [c]
-@group(0) @binding(3) var<storage, read_write> dbeta: array<F>;         // [c]
+@group(0) @binding(2) var<storage, read_write> dgamma: array<S>;        // [c]
+@group(0) @binding(3) var<storage, read_write> dbeta: array<S>;         // [c]
 
 @compute @workgroup_size(8)
 fn copy_sums(@builtin(global_invocation_id) id: vec3<u32>) {
     let g = id.x;
     if g < params.groups {
-        dbeta[g] = load(sums_in[g]);
-        dgamma[g] = load(sums_in[params.groups + g]);
+        dbeta[g] = stored(load(sums_in[g]));
+        dgamma[g] = stored(load(sums_in[params.groups + g]));
     }
 }
 
@@ -242,7 +242,7 @@ fn copy_sums(@builtin(global_invocation_id) id: vec3<u32>) {
 
 @group(0) @binding(4) var<storage, read> scale_in: array<S>;            // [c]: gamma
 @group(0) @binding(5) var<storage, read> sums: array<S>;                // [2, c]: dbeta, dgamma
-@group(0) @binding(6) var<storage, read_write> dx: array<F>;            // [rows, c]
+@group(0) @binding(6) var<storage, read_write> dx: array<S>;            // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
@@ -260,13 +260,13 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
             let i = row * params.groups + g;
             let v = load(x[i]);
             let xhat = ((v - shift) - delta) * rstd;
-            dx[i] = scale * (load(dy[i]) - mean_dy - xhat * mean_product) * slope(v);
+            dx[i] = stored(scale * (load(dy[i]) - mean_dy - xhat * mean_product) * slope(v));
         }
     }
 }
 
 @group(0) @binding(4) var<storage, read> dy_in: array<S>;               // [rows, c]
-@group(0) @binding(5) var<storage, read_write> dx_out: array<F>;        // [rows, c]
+@group(0) @binding(5) var<storage, read_write> dx_out: array<S>;        // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn backward_input_inference(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
@@ -277,7 +277,7 @@ fn backward_input_inference(@builtin(workgroup_id) group: vec3<u32>, @builtin(lo
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            dx_out[i] = scale * load(dy_in[i]) * slope(load(x[i]));
+            dx_out[i] = stored(scale * load(dy_in[i]) * slope(load(x[i])));
         }
     }
 }

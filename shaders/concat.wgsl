@@ -9,8 +9,8 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> x: array<F>;           // [pixels, c]
-@group(0) @binding(2) var<storage, read_write> y: array<F>;     // [pixels, sum of c]
+@group(0) @binding(1) var<storage, read> x: array<S>;           // [pixels, c]
+@group(0) @binding(2) var<storage, read_write> y: array<S>;     // [pixels, sum of c]
 
 // Where element i of the input is in the output.
 fn joined(i: u32) -> u32 {
@@ -22,18 +22,18 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
            @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        y[joined(i)] = x[i];
+        y[joined(i)] = stored(load(x[i]));
     }
 }
 
-@group(0) @binding(1) var<storage, read> dy: array<F>;          // [pixels, sum of c]
-@group(0) @binding(2) var<storage, read_write> dx: array<F>;    // [pixels, c]
+@group(0) @binding(1) var<storage, read> dy: array<S>;          // [pixels, sum of c]
+@group(0) @binding(2) var<storage, read_write> dx: array<S>;    // [pixels, c]
 
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        dx[i] = dy[joined(i)];
+        dx[i] = stored(load(dy[joined(i)]));
     }
 }

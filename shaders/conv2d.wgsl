@@ -43,7 +43,7 @@ struct Params {
     first_strip: u32,       // of the statistics
 }
 @group(0) @binding(0) var<uniform> params: Params;
-{% set YT = "vec4<f32>" if y4 else "f32" %}
+{% set YT = "Quad" if y4 else "f32" %}
 @group(0) @binding(1) var<storage, read> x: array<{{ "Quad" if x4 else "f32" }}>;   // [n, x_h, x_w, c_x]
 @group(0) @binding(2) var<storage, read> w: array<{{ "Quad" if y4 else "f32" }}>;   // [taps, c_x, c_y]
 {% if bias %}

@@ -26,7 +26,7 @@ struct Params {
     pad_w: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-{% set YT = "vec4<f32>" if y4 else "f32" %}
+{% set YT = "Quad" if y4 else "f32" %}
 @group(0) @binding(1) var<storage, read> x: array<{{ "Quad" if x4 else "f32" }}>;      // [n, x_h, x_w, c_x]
 @group(0) @binding(2) var<storage, read> dy: array<{{ "Quad" if y4 else "f32" }}>;      // [n, y_h, y_w, c_y]
 @group(0) @binding(3) var<storage, read_write> partial: array<{{ YT }}>;    // [slices, rows, c_y]

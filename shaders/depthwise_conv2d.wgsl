@@ -22,10 +22,10 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> x: array<F>;               // [n, h_in, w_in, c]
-@group(0) @binding(2) var<storage, read> w: array<F>;               // [kh, kw, c, m]
-@group(0) @binding(3) var<storage, read> b: array<F>;               // [c * m]
-@group(0) @binding(4) var<storage, read_write> y: array<F>;         // [n, h_out, w_out, c * m]
+@group(0) @binding(1) var<storage, read> x: array<S>;               // [n, h_in, w_in, c]
+@group(0) @binding(2) var<storage, read> w: array<S>;               // [kh, kw, c, m]
+@group(0) @binding(3) var<storage, read> b: array<S>;               // [c * m]
+@group(0) @binding(4) var<storage, read_write> y: array<S>;         // [n, h_out, w_out, c * m]
 
 // Element i of the output without its bias.
 fn convolved(i: u32) -> F {
@@ -49,7 +49,7 @@ fn convolved(i: u32) -> F {
         let line = (sample * in_size.x + corner.x + h - pad.x) * in_size.y + corner.y - pad.y;
         let taps = h * window.y;
         for (var j = first.y; j < end.y; j++) {
-            sum += x[(line + j) * groups + c] * w[(taps + j) * c_out + g];
+            sum += load(x[(line + j) * groups + c]) * load(w[(taps + j) * c_out + g]);
         }
     }
     return sum;
@@ -60,18 +60,18 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
            @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        y[i] = convolved(i) + b[i % (params.groups * params.multiplier)];
+        y[i] = stored(convolved(i) + load(b[i % (params.groups * params.multiplier)]));
     }
 }
 
-@group(0) @binding(3) var<storage, read_write> y_plain: array<F>;   // y
+@group(0) @binding(3) var<storage, read_write> y_plain: array<S>;   // y
 
 @compute @workgroup_size(64)
 fn forward_without_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                         @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        y_plain[i] = convolved(i);
+        y_plain[i] = stored(convolved(i));
     }
 }
 
@@ -79,7 +79,7 @@ fn forward_without_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
 fn column_of(line: u32, column: u32, c: u32, groups: u32, width: u32) -> F {
     var value = F();
     if column < width {
-        value = x[(line + column) * groups + c];
+        value = load(x[(line + column) * groups + c]);
     }
     return value;
 }
@@ -115,7 +115,7 @@ fn convolved_run(i: u32) -> Run {
             for (var j = 0u; j < window.y; j++) {
                 let x3 = column_of(line, column + 3u + j, g, groups, in_size.y);
                 let tap = r * window.y + j;
-                let factor = w[select(tap, last - tap, reversed) * groups + g];
+                let factor = load(w[select(tap, last - tap, reversed) * groups + g]);
                 y0 += x0 * factor;
                 y1 += x1 * factor;
                 y2 += x2 * factor;
@@ -144,12 +144,12 @@ fn unit_stride(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
         let run = convolved_run(i);
-        let bias = b[i % params.groups];
+        let bias = load(b[i % params.groups]);
         let to = place(i);
-        y[to.at] = run.y0 + bias;
-        if to.pixels > 1u { y[to.at + params.groups] = run.y1 + bias; }
-        if to.pixels > 2u { y[to.at + 2u * params.groups] = run.y2 + bias; }
-        if to.pixels > 3u { y[to.at + 3u * params.groups] = run.y3 + bias; }
+        y[to.at] = stored(run.y0 + bias);
+        if to.pixels > 1u { y[to.at + params.groups] = stored(run.y1 + bias); }
+        if to.pixels > 2u { y[to.at + 2u * params.groups] = stored(run.y2 + bias); }
+        if to.pixels > 3u { y[to.at + 3u * params.groups] = stored(run.y3 + bias); }
     }
 }
 
@@ -161,15 +161,15 @@ fn unit_stride_without_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(nu
     if i < params.count {
         let run = convolved_run(i);
         let to = place(i);
-        y_plain[to.at] = run.y0;
-        if to.pixels > 1u { y_plain[to.at + params.groups] = run.y1; }
-        if to.pixels > 2u { y_plain[to.at + 2u * params.groups] = run.y2; }
-        if to.pixels > 3u { y_plain[to.at + 3u * params.groups] = run.y3; }
+        y_plain[to.at] = stored(run.y0);
+        if to.pixels > 1u { y_plain[to.at + params.groups] = stored(run.y1); }
+        if to.pixels > 2u { y_plain[to.at + 2u * params.groups] = stored(run.y2); }
+        if to.pixels > 3u { y_plain[to.at + 3u * params.groups] = stored(run.y3); }
     }
 }
 
-@group(0) @binding(1) var<storage, read> dy: array<F>;              // [n, h_out, w_out, c * m]
-@group(0) @binding(3) var<storage, read_write> dx: array<F>;        // [n, h_in, w_in, c]
+@group(0) @binding(1) var<storage, read> dy: array<S>;              // [n, h_out, w_out, c * m]
+@group(0) @binding(3) var<storage, read_write> dx: array<S>;        // [n, h_in, w_in, c]
 
 @compute @workgroup_size(64)
 fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -198,16 +198,16 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
                 let o = (line + j) * c_out + g;
                 let tap = (taps - j * stride.y) * c_out + g;
                 for (var k = 0u; k < multiplier; k++) {
-                    sum += dy[o + k] * w[tap + k];
+                    sum += load(dy[o + k]) * load(w[tap + k]);
                 }
             }
         }
-        dx[i] = sum;
+        dx[i] = stored(sum);
     }
 }
 
-@group(0) @binding(2) var<storage, read> gradients: array<F>;           // dy, [n, h_out, w_out, c * m]
-@group(0) @binding(3) var<storage, read_write> partial: array<F>;       // [slices, rows, c * m]
+@group(0) @binding(2) var<storage, read> gradients: array<S>;           // dy, [n, h_out, w_out, c * m]
+@group(0) @binding(3) var<storage, read_write> partial: array<S>;       // [slices, rows, c * m]
 
 // One invocation up to four neighbouring taps of a window's line, or the bias, in LANES channels and a slice of output pixels:
 // dy is loaded once for the four, and with a horizontal step of 1 three of the four inputs are the next pixel's too. The order of
@@ -255,7 +255,7 @@ fn backward_params(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
         var sum2 = F();
         var sum3 = F();
         for (var p = begin; p < end; p++) {
-            let d = gradients[p * c_out + g];
+            let d = load(gradients[p * c_out + g]);
             let h = h_out * stride.x + first_h;
             if is_bias {
                 sum0 += d;
@@ -290,9 +290,9 @@ fn backward_params(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
         }
         let first_row = (params.first_slice + slice) * params.rows + select(tap_h * window.y + tap_w, taps, is_bias);
         let at = first_row * c_out + g;
-        partial[at] = sum0;
-        if width > 1u { partial[at + c_out] = sum1; }
-        if width > 2u { partial[at + 2u * c_out] = sum2; }
-        if width > 3u { partial[at + 3u * c_out] = sum3; }
+        partial[at] = stored(sum0);
+        if width > 1u { partial[at + c_out] = stored(sum1); }
+        if width > 2u { partial[at + 2u * c_out] = stored(sum2); }
+        if width > 3u { partial[at + 3u * c_out] = stored(sum3); }
     }
 }

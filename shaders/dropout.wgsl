@@ -13,7 +13,7 @@ struct Params {
 
 @group(0) @binding(1) var<storage, read> source: array<Quad>;                   // x or dy, any shape
 @group(0) @binding(2) var<storage, read> at: array<Quad>;                       // x, for the slope in backward; otherwise not read
-@group(0) @binding(3) var<storage, read_write> result: array<vec4<f32>>;        // y or dx, the same shape
+@group(0) @binding(3) var<storage, read_write> result: array<Quad>;             // y or dx, the same shape
 
 @compute @workgroup_size(64)
 fn drop_elements(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -22,7 +22,7 @@ fn drop_elements(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     if i < params.count {
         let words = philox4x32(vec4(params.first + i, params.layer, step.step), step.seed);
         let kept = (words >> vec4(8u)) >= vec4(params.threshold);
-        result[i] = select(vec4(0.0), quad(source[i]) * params.scale, kept) * slope(quad(at[i]));
+        result[i] = quad_of(select(vec4(0.0), quad(source[i]) * params.scale, kept) * slope(quad(at[i])));
     }
 }
 
@@ -32,6 +32,6 @@ fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        result[i] = quad(source[i]) * slope(quad(at[i]));
+        result[i] = quad_of(quad(source[i]) * slope(quad(at[i])));
     }
 }

@@ -10,7 +10,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 @group(0) @binding(1) var<storage, read> x: array<S>;           // [n, h, w, c]
-@group(0) @binding(2) var<storage, read_write> y: array<F>;     // [n, c]
+@group(0) @binding(2) var<storage, read_write> y: array<S>;     // [n, c]
 
 // Four sums, added in pairs: a quarter of the trips, and a smaller rounding error than one long sum.
 @compute @workgroup_size(64)
@@ -35,13 +35,13 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
         for (var p = 4u * fours; p < params.pixels; p++) {
             sum0 += load(x[first + p * stride]);
         }
-        y[i] = ((sum0 + sum1) + (sum2 + sum3)) * params.scale;
+        y[i] = stored(((sum0 + sum1) + (sum2 + sum3)) * params.scale);
     }
 }
 
 @group(0) @binding(1) var<storage, read> dy: array<S>;          // [n, c]
 @group(0) @binding(2) var<storage, read> at: array<S>;          // x, for the slope; otherwise not read
-@group(0) @binding(3) var<storage, read_write> dx: array<F>;    // [n, h, w, c]
+@group(0) @binding(3) var<storage, read_write> dx: array<S>;    // [n, h, w, c]
 
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -49,6 +49,6 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
         let sample = i / (params.pixels * params.groups);
-        dx[i] = load(dy[sample * params.groups + i % params.groups]) * params.scale * slope(load(at[i]));
+        dx[i] = stored(load(dy[sample * params.groups + i % params.groups]) * params.scale * slope(load(at[i])));
     }
 }

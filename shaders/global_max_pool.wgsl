@@ -12,9 +12,9 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> x: array<F>;               // [n, h, w, c]
-@group(0) @binding(2) var<storage, read_write> y: array<F>;         // [n, c]
-@group(0) @binding(3) var<storage, read_write> ties: array<U>;      // [n, c]
+@group(0) @binding(1) var<storage, read> x: array<S>;               // [n, h, w, c]
+@group(0) @binding(2) var<storage, read_write> y: array<S>;         // [n, c]
+@group(0) @binding(3) var<storage, read_write> ties: array<SU>;     // [n, c]
 
 // By its bits: a compiler may take it that floats are never NaN.
 fn is_nan(v: F) -> B {
@@ -44,7 +44,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     var peak = Peak(F(params.lowest), U());
     if inside {
         for (var p = id.y; p < params.pixels; p += 8u) {
-            peak = merge(peak, Peak(x[(sample * params.pixels + p) * params.groups + g], U(1u)));
+            peak = merge(peak, Peak(load(x[(sample * params.pixels + p) * params.groups + g]), U(1u)));
         }
     }
     tops[local] = peak.top;
@@ -58,15 +58,15 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
         }
     }
     if inside && id.y == 0u {
-        y[sample * params.groups + g] = peak.top;
-        ties[sample * params.groups + g] = peak.ties;
+        y[sample * params.groups + g] = stored(peak.top);
+        ties[sample * params.groups + g] = stored_u(peak.ties);
     }
 }
 
-@group(0) @binding(2) var<storage, read> y_out: array<F>;           // forward's output, [n, c]
-@group(0) @binding(3) var<storage, read> shares: array<U>;          // forward's ties, [n, c]
-@group(0) @binding(4) var<storage, read> dy: array<F>;              // [n, c]
-@group(0) @binding(5) var<storage, read_write> dx: array<F>;        // [n, h, w, c]
+@group(0) @binding(2) var<storage, read> y_out: array<S>;           // forward's output, [n, c]
+@group(0) @binding(3) var<storage, read> shares: array<SU>;         // forward's ties, [n, c]
+@group(0) @binding(4) var<storage, read> dy: array<S>;              // [n, c]
+@group(0) @binding(5) var<storage, read_write> dx: array<S>;        // [n, h, w, c]
 
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -74,9 +74,9 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
         let slot = i / (params.pixels * params.groups) * params.groups + i % params.groups;
-        let v = x[i];
-        let top = y_out[slot];
+        let v = load(x[i]);
+        let top = load(y_out[slot]);
         let is_top = is_nan(v) | (!is_nan(top) & (v == top));
-        dx[i] = select(F(), dy[slot] / F(shares[slot]), is_top);
+        dx[i] = stored(select(F(), load(dy[slot]) / F(load_u(shares[slot])), is_top));
     }
 }

@@ -49,8 +49,8 @@ fn winner(i: u32, map: Map) -> Winner {
     return Winner(best, tap);
 }
 
-@group(0) @binding(2) var<storage, read_write> y: array<F>;         // [n, h_out, w_out, c]
-@group(0) @binding(3) var<storage, read_write> argmax: array<U>;    // y's: i * window_w + j
+@group(0) @binding(2) var<storage, read_write> y: array<S>;         // [n, h_out, w_out, c]
+@group(0) @binding(3) var<storage, read_write> argmax: array<SU>;   // y's: i * window_w + j
 
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -58,8 +58,8 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
         let found = winner(i, Map(F(), F(), F() + 1.0, F()));
-        y[i] = found.value;
-        argmax[i] = found.tap;
+        y[i] = stored(found.value);
+        argmax[i] = stored_u(found.tap);
     }
 }
 
@@ -68,8 +68,8 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 @group(0) @binding(2) var<storage, read> stats: array<S>;           // [3, c]: shift, delta, rstd
 @group(0) @binding(3) var<storage, read> gamma: array<S>;           // [c]
 @group(0) @binding(4) var<storage, read> beta: array<S>;            // [c]
-@group(0) @binding(5) var<storage, read_write> y_normalized: array<F>;
-@group(0) @binding(6) var<storage, read_write> argmax_normalized: array<U>;
+@group(0) @binding(5) var<storage, read_write> y_normalized: array<S>;
+@group(0) @binding(6) var<storage, read_write> argmax_normalized: array<SU>;
 
 @compute @workgroup_size(64)
 fn forward_normalized(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -79,8 +79,8 @@ fn forward_normalized(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
         let g = i % params.groups;
         let scale = load(stats[2u * params.groups + g]) * select(F() + 1.0, load(gamma[g]), params.scaled == 1u);
         let found = winner(i, Map(load(stats[g]), load(stats[params.groups + g]), scale, load(beta[g])));
-        y_normalized[i] = found.value;
-        argmax_normalized[i] = found.tap;
+        y_normalized[i] = stored(found.value);
+        argmax_normalized[i] = stored_u(found.tap);
     }
 }
 
@@ -89,7 +89,7 @@ fn forward_normalized(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
 @group(0) @binding(1) var<storage, read> taps: array<SU>;            // forward's argmax, [n, h_out, w_out, c]
 @group(0) @binding(2) var<storage, read> dy: array<S>;              // [n, h_out, w_out, c]
 @group(0) @binding(3) var<storage, read> y_out: array<S>;           // forward's output, for the slope; otherwise not read
-@group(0) @binding(4) var<storage, read_write> dx: array<F>;        // [n, h_in, w_in, c]
+@group(0) @binding(4) var<storage, read_write> dx: array<S>;        // [n, h_in, w_in, c]
 
 // dy through the activation that x came from: where the maximum was, x is y.
 fn gradient_at(o: u32) -> F {
@@ -118,7 +118,7 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
                 sum += select(F(), gradient_at(o), load_u(taps[o]) == U(tap.x * params.window.y + tap.y));
             }
         }
-        dx[i] = sum;
+        dx[i] = stored(sum);
     }
 }
 
@@ -174,10 +174,10 @@ fn backward_stride2(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
             let h = at.x + r;
             let pixel = (row + h) * in_size.y;
             if h < in_size.x && at.y < in_size.y {
-                dx[(pixel + at.y) * channels + g] = select(sum10, sum00, r == 0u);
+                dx[(pixel + at.y) * channels + g] = stored(select(sum10, sum00, r == 0u));
             }
             if h < in_size.x && at.y + 1u < in_size.y {
-                dx[(pixel + at.y + 1u) * channels + g] = select(sum11, sum01, r == 0u);
+                dx[(pixel + at.y + 1u) * channels + g] = stored(select(sum11, sum01, r == 0u));
             }
         }
     }

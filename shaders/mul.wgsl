@@ -11,16 +11,16 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> a: array<F>;           // any shape; gated: [n, h, w, c]
-@group(0) @binding(2) var<storage, read> b: array<F>;           // a's; gated: [n, c]
-@group(0) @binding(3) var<storage, read_write> y: array<F>;     // a's
+@group(0) @binding(1) var<storage, read> a: array<S>;           // any shape; gated: [n, h, w, c]
+@group(0) @binding(2) var<storage, read> b: array<S>;           // a's; gated: [n, c]
+@group(0) @binding(3) var<storage, read_write> y: array<S>;     // a's
 
 @compute @workgroup_size(64)
 fn equal(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
          @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        y[i] = a[i] * b[i];
+        y[i] = stored(load(a[i]) * load(b[i]));
     }
 }
 
@@ -30,13 +30,13 @@ fn gated(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) group
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
         let sample = i / (params.pixels * params.groups);
-        y[i] = a[i] * b[sample * params.groups + i % params.groups];
+        y[i] = stored(load(a[i]) * load(b[sample * params.groups + i % params.groups]));
     }
 }
 
-@group(0) @binding(1) var<storage, read> dy: array<F>;              // [n, h, w, c]
-@group(0) @binding(2) var<storage, read> image: array<F>;           // [n, h, w, c]
-@group(0) @binding(3) var<storage, read_write> dgate: array<F>;     // [n, c]
+@group(0) @binding(1) var<storage, read> dy: array<S>;              // [n, h, w, c]
+@group(0) @binding(2) var<storage, read> image: array<S>;           // [n, h, w, c]
+@group(0) @binding(3) var<storage, read_write> dgate: array<S>;     // [n, c]
 
 var<workgroup> tile: array<F, 64>;
 
@@ -52,7 +52,7 @@ fn backward_gate(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     if inside {
         for (var p = id.y; p < params.pixels; p += 8u) {
             let i = (sample * params.pixels + p) * params.groups + g;
-            sum += dy[i] * image[i];
+            sum += load(dy[i]) * load(image[i]);
         }
     }
     tile[local] = sum;
@@ -63,6 +63,6 @@ fn backward_gate(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         }
     }
     if inside && id.y == 0u {
-        dgate[sample * params.groups + g] = tile[local];
+        dgate[sample * params.groups + g] = stored(tile[local]);
     }
 }

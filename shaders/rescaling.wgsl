@@ -9,8 +9,8 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> x: array<F>;           // any shape, c last
-@group(0) @binding(2) var<storage, read_write> y: array<F>;     // x's
+@group(0) @binding(1) var<storage, read> x: array<S>;           // any shape, c last
+@group(0) @binding(2) var<storage, read_write> y: array<S>;     // x's
 
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -18,18 +18,18 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
         let k = i % params.period;
-        y[i] = x[i] * params.scale[k] + params.offset[k];
+        y[i] = stored(load(x[i]) * params.scale[k] + params.offset[k]);
     }
 }
 
-@group(0) @binding(1) var<storage, read> dy: array<F>;          // x's shape
-@group(0) @binding(2) var<storage, read_write> dx: array<F>;    // x's shape
+@group(0) @binding(1) var<storage, read> dy: array<S>;          // x's shape
+@group(0) @binding(2) var<storage, read_write> dx: array<S>;    // x's shape
 
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        dx[i] = dy[i] * params.scale[i % params.period];
+        dx[i] = stored(load(dy[i]) * params.scale[i % params.period]);
     }
 }

@@ -12,8 +12,8 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> source: array<F>;              // x or dy, [n, ...]
-@group(0) @binding(2) var<storage, read_write> result: array<F>;        // y or dx, the same shape
+@group(0) @binding(1) var<storage, read> source: array<S>;              // x or dy, [n, ...]
+@group(0) @binding(2) var<storage, read_write> result: array<S>;        // y or dx, the same shape
 
 // Whether sample n of the batch stays: four samples share a Philox block.
 fn keeps(n: u32) -> bool {
@@ -31,8 +31,8 @@ fn drop_samples(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     if i < params.count {
         var kept = F();
         if keeps(params.first + i / params.groups) {
-            kept = source[i] * params.scale;
+            kept = load(source[i]) * params.scale;
         }
-        result[i] = kept;
+        result[i] = stored(kept);
     }
 }

@@ -10,8 +10,8 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> x: array<F>;           // [n, h, w, c]
-@group(0) @binding(2) var<storage, read_write> y: array<F>;     // [n, top + h + bottom, left + w + right, c]
+@group(0) @binding(1) var<storage, read> x: array<S>;           // [n, h, w, c]
+@group(0) @binding(2) var<storage, read_write> y: array<S>;     // [n, top + h + bottom, left + w + right, c]
 
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -25,14 +25,14 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
         var value = F();
         if all(at < params.in_size) {
             let line = row / params.out_size.x * params.in_size.x + at.x;
-            value = x[(line * params.in_size.y + at.y) * params.groups + i % params.groups];
+            value = load(x[(line * params.in_size.y + at.y) * params.groups + i % params.groups]);
         }
-        y[i] = value;
+        y[i] = stored(value);
     }
 }
 
-@group(0) @binding(1) var<storage, read> dy: array<F>;          // [n, top + h + bottom, left + w + right, c]
-@group(0) @binding(2) var<storage, read_write> dx: array<F>;    // [n, h, w, c]
+@group(0) @binding(1) var<storage, read> dy: array<S>;          // [n, top + h + bottom, left + w + right, c]
+@group(0) @binding(2) var<storage, read_write> dx: array<S>;    // [n, h, w, c]
 
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -43,6 +43,6 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
         let row = pixel / params.in_size.y;
         let line = row / params.in_size.x * params.out_size.x + row % params.in_size.x + params.before.x;
         let column = pixel % params.in_size.y + params.before.y;
-        dx[i] = dy[(line * params.out_size.y + column) * params.groups + i % params.groups];
+        dx[i] = stored(load(dy[(line * params.out_size.y + column) * params.groups + i % params.groups]));
     }
 }

@@ -19,7 +19,7 @@ fn columns_at(first: u32) -> Columns {
 fn {{ name }}(row: u32, columns: Columns, value: vec4<f32>) {
     let start = row * columns.count;
     {% if y4 %}
-    if columns.first < columns.count * 4u { {{ target }}[start + columns.first / 4u] = value; }
+    if columns.first < columns.count * 4u { {{ target }}[start + columns.first / 4u] = quad_of(value); }
     {% else %}
     let i = start + columns.first;
     if columns.first < columns.count { {{ target }}[i] = value.x; }

@@ -6,26 +6,26 @@ struct Params { count: u32 }    // vec4s
 @group(0) @binding(0) var<uniform> params: Params;
 
 @group(0) @binding(1) var<storage, read> x: array<S>;           // any shape
-@group(0) @binding(2) var<storage, read_write> y: array<F>;     // x's
+@group(0) @binding(2) var<storage, read_write> y: array<S>;     // x's
 
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
            @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        y[i] = activate(load(x[i]));
+        y[i] = stored(activate(load(x[i])));
     }
 }
 
 @group(0) @binding(1) var<storage, read> v: array<S>;           // forward's input or output
 @group(0) @binding(2) var<storage, read> dy: array<S>;
-@group(0) @binding(3) var<storage, read_write> dx: array<F>;
+@group(0) @binding(3) var<storage, read_write> dx: array<S>;
 
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        dx[i] = load(dy[i]) * slope(load(v[i]));
+        dx[i] = stored(load(dy[i]) * slope(load(v[i])));
     }
 }

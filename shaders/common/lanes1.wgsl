@@ -1,4 +1,4 @@
-// Element-wise kernels, one element an invocation. S and SU are F and U as read-only storage holds them.
+// Element-wise kernels, one element an invocation. S and SU are F and U as storage holds them.
 alias F = f32;
 alias U = u32;
 alias B = bool;
@@ -7,3 +7,5 @@ alias SU = u32;
 const LANES = 1u;
 fn load(s: S) -> F { return s; }
 fn load_u(s: SU) -> U { return s; }
+fn stored(v: F) -> S { return v; }
+fn stored_u(v: U) -> SU { return v; }

@@ -1,4 +1,4 @@
-// Element-wise kernels, four neighbouring elements an invocation. S and SU are F and U as read-only storage holds them.
+// Element-wise kernels, four neighbouring elements an invocation. S and SU are F and U as storage holds them.
 alias F = vec4<f32>;
 alias U = vec4<u32>;
 alias B = vec4<bool>;
@@ -7,3 +7,5 @@ alias SU = QuadU;
 const LANES = 4u;
 fn load(s: S) -> F { return quad(s); }
 fn load_u(s: SU) -> U { return quad_u(s); }
+fn stored(v: F) -> S { return quad_of(v); }
+fn stored_u(v: U) -> SU { return quad_of_u(v); }

@@ -71,7 +71,7 @@ fn place(t: Tile, g: u32, h: u32, w: u32) -> Place {
 // ---- input: V [matrices, stride, c] of x; one invocation LANES channels of a tile
 
 @group(0) @binding(1) var<storage, read> x: array<S>;               // [n, h, w, c]
-@group(0) @binding(2) var<storage, read_write> v: array<F>;         // [matrices, stride, c]
+@group(0) @binding(2) var<storage, read_write> v: array<S>;         // [matrices, stride, c]
 
 // 0 in the padding.
 fn pixel(t: Tile, g: u32, r: u32, c: u32) -> F {
@@ -93,7 +93,7 @@ fn transform_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
         {% for c in range(points) %}
         let column{{ c }} = b_times(Points({% for r in range(points) %}row{{ r }}.v{{ c }}, {% endfor %}));
         {% for r in range(points) %}
-        v[i + {{ r * points + c }}u * step] = column{{ c }}.v{{ r }};
+        v[i + {{ r * points + c }}u * step] = stored(column{{ c }}.v{{ r }});
         {% endfor %}
         {% endfor %}
     }
@@ -136,15 +136,15 @@ fn transform_weights(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workg
 {% if bias or slope %}
 @group(0) @binding(2) var<storage, read> extra: array<S>;           // the bias [c], or what the slope is taken at: y's shape
 {% endif %}
-@group(0) @binding({{ 3 if bias or slope else 2 }}) var<storage, read_write> y: array<F>;   // [n, h, w, c]
+@group(0) @binding({{ 3 if bias or slope else 2 }}) var<storage, read_write> y: array<S>;   // [n, h, w, c]
 
 fn finish(t: Tile, g: u32, r: u32, c: u32, value: F) {
     let p = place(t, g, t.h * 4u + r, t.w * 4u + c);
     if p.there {
         {% if slope %}
-        y[p.at] = value * slope(load(extra[p.at]));
+        y[p.at] = stored(value * slope(load(extra[p.at])));
         {% else %}
-        y[p.at] = activate(value);
+        y[p.at] = stored(activate(value));
         {% endif %}
     }
 }
@@ -190,7 +190,7 @@ fn transform_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
         {% for c in range(points) %}
         let column{{ c }} = a_times(Outputs({% for r in range(4) %}row{{ r }}.v{{ c }}, {% endfor %}));
         {% for r in range(points) %}
-        v[i + {{ r * points + c }}u * step] = column{{ c }}.v{{ r }};
+        v[i + {{ r * points + c }}u * step] = stored(column{{ c }}.v{{ r }});
         {% endfor %}
         {% endfor %}
     }
@@ -199,9 +199,9 @@ fn transform_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
 // ---- weight gradient: dw, and db, of the products' partial sums; one invocation LANES columns of a row
 
 @group(0) @binding(1) var<storage, read> partial: array<S>;         // [slices, matrices, rows, c_y], the row behind the weights' is the bias's
-@group(0) @binding(2) var<storage, read_write> dw: array<F>;        // [taps, c_x, c_y]
+@group(0) @binding(2) var<storage, read_write> dw: array<S>;        // [taps, c_x, c_y]
 {% if bias %}
-@group(0) @binding(3) var<storage, read_write> db: array<F>;        // [c_y]
+@group(0) @binding(3) var<storage, read_write> db: array<S>;        // [c_y]
 {% endif %}
 
 fn sum(i: u32, k: u32) -> F {
@@ -224,12 +224,12 @@ fn sum_products(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
         {% for c in range(window) %}
         let column{{ c }} = g_transposed_times(Points({% for r in range(points) %}row{{ r }}.v{{ c }}, {% endfor %}));
         {% for r in range(window) %}
-        dw[i + {{ r * window + c }}u * params.count] = column{{ c }}.v{{ r }};
+        dw[i + {{ r * window + c }}u * params.count] = stored(column{{ c }}.v{{ r }});
         {% endfor %}
         {% endfor %}
         {% if bias %}
         // The point 1 adds up a tile's gradients, so that its matrix has their sum in the bias's row.
-        if i < params.groups { db[i] = sum(params.count + i, {{ points + 1 }}u); }
+        if i < params.groups { db[i] = stored(sum(params.count + i, {{ points + 1 }}u)); }
         {% endif %}
     }
 }

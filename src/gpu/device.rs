@@ -31,6 +31,11 @@ impl Tiling {
             Self::Workgroup => 8,
         }
     }
+
+    /// Whether vectors are loaded and stored as 64-bit words.
+    pub(crate) fn loads_wide(self) -> bool {
+        matches!(self, Self::Subgroup { loads: Loads::Wide | Loads::Slow, .. })
+    }
 }
 
 /// What loads from storage cost on a CPU driver.

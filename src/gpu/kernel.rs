@@ -1,18 +1,20 @@
 //! A kernel is WGSL text and an entry point; a pipeline is a pure function of it and of how its
 //! bindings are accessed.
 
-use super::device::{Loads, Tiling};
+use super::device::Tiling;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-/// Whether an element-wise kernel handles single elements or four at a time: `shaders/common/lanes*.wgsl` defines the
-/// types `F`, `U` and `B` and the constant `LANES` to match, and the shader's text serves both.
+/// How many elements an invocation of an element-wise kernel handles: `shaders/common/lanes*.wgsl` defines the types `F`, `U` and `B`
+/// and the constant `LANES` to match, and the shader's text serves all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lanes {
     /// One element; for channel counts that 4 does not divide.
     One,
+    /// Two neighbours, loaded as a `vec2`; for kernels that hold many vectors, on drivers where four words a vector spill.
+    Two,
     /// Four neighbours, loaded as a `vec4`.
     Four,
 }
@@ -23,10 +25,11 @@ impl Lanes {
         if channels.is_multiple_of(4) { Self::Four } else { Self::One }
     }
 
-    /// 1 or 4.
+    /// 1, 2 or 4.
     pub fn count(self) -> usize {
         match self {
             Self::One => 1,
+            Self::Two => 2,
             Self::Four => 4,
         }
     }
@@ -34,6 +37,7 @@ impl Lanes {
     fn prelude(self) -> &'static str {
         match self {
             Self::One => include_str!("../../shaders/common/lanes1.wgsl"),
+            Self::Two => include_str!("../../shaders/common/lanes2.wgsl"),
             Self::Four => include_str!("../../shaders/common/lanes4.wgsl"),
         }
     }
@@ -84,12 +88,12 @@ impl Kernel {
         self.with_prelude(include_str!("../../shaders/common/step.wgsl"))
     }
 
-    /// Puts the adapter's way of loading in front: every kernel may use it.
+    /// Puts the adapter's way of loading and storing vectors in front: every kernel may use it.
     #[must_use]
     pub(crate) fn with_loads(self, tiling: Tiling) -> Self {
-        let wide = matches!(tiling, Tiling::Subgroup { loads: Loads::Wide | Loads::Slow, .. });
         let plain = include_str!("../../shaders/common/loads_plain.wgsl");
-        self.with_prelude(if wide { include_str!("../../shaders/common/loads_wide.wgsl") } else { plain })
+        let wide = include_str!("../../shaders/common/loads_wide.wgsl");
+        self.with_prelude(if tiling.loads_wide() { wide } else { plain })
     }
 
     /// Declares what is bound at `binding` read-write instead of read-only.

@@ -183,8 +183,7 @@ impl Problem {
             (Tiling::Workgroup, true) => &[(32, 1, false), (64, 1, false)],
         };
         // Measured on Mesa 22.3 and 25.0: Winograd's algorithm wins wherever it suits well.
-        let software = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Slow | Loads::Wide, .. });
-        let (first, last) = if software { (winograd, None) } else { (None, winograd) };
+        let (first, last) = if gpu.tiling.loads_wide() { (winograd, None) } else { (None, winograd) };
         let tiles = tiles.iter().map(|(rows, quads, shared)| direct(*rows, *quads, *shared));
         for variant in first.into_iter().chain(tiles).chain(last) {
             if !list.contains(&variant) {

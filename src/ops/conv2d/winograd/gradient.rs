@@ -6,7 +6,7 @@ use super::super::geometry::{Axis, Geometry};
 use super::super::variant::Tile;
 use super::{INPUT, OUTPUT, Params, Scheme};
 use crate::error::Result;
-use crate::gpu::{GpuTensor, Lanes, Recorder};
+use crate::gpu::{GpuTensor, Recorder};
 
 /// Tiles in a line of the products' contraction.
 const LINE: usize = 16;
@@ -25,7 +25,7 @@ impl Gradient<'_> {
     /// Records the pass: partial sums of slices of the batch, then their sum in order.
     pub(in super::super) fn record(&self, rec: &mut Recorder<'_>, tile: &Tile) -> Result<()> {
         let g = &self.geometry;
-        let scheme = Scheme { op: self.op, geometry: *g };
+        let scheme = Scheme::new(rec.gpu, self.op, g);
         let matrices = scheme.matrices();
         let batches = scheme.slices(rec.gpu, LINE)?;
         let rows = g.c_in + usize::from(self.db.is_some());
@@ -44,7 +44,7 @@ impl Gradient<'_> {
             sums.record(rec, &products, (lines, number * matrices), [&v, &z], &partial);
             rec.flops(Geometry { w: axis(tiles), h: axis(matrices), ..products }.flops());
         }
-        let groups = g.c_out / Lanes::Four.count();
+        let groups = g.c_out / scheme.lanes.count();
         let params = Params {
             count: (g.c_in * groups) as u32,
             groups: groups as u32,

@@ -11,7 +11,7 @@ use super::core::Epilogue;
 use super::geometry::Geometry;
 use crate::error::{Error, Result};
 use crate::gpu::grid::{MAX_TRIPS, batch_slices};
-use crate::gpu::{Gpu, GpuTensor, Kernel, Lanes, Recorder};
+use crate::gpu::{Gpu, GpuTensor, Kernel, Lanes, Loads, Recorder, Tiling};
 use crate::ops::elementwise::text_of;
 use minijinja::{Environment, context};
 use std::ops::Range;
@@ -66,7 +66,7 @@ pub(super) fn suits(gpu: &Gpu, g: &Geometry, weight_gradient: bool) -> Suits {
     if !square || !g.c_in.is_multiple_of(4) || !g.c_out.is_multiple_of(4) {
         return Suits::Not;
     }
-    let scheme = Scheme { op: "conv2d", geometry: *g };
+    let scheme = Scheme::new(gpu, "conv2d", g);
     // Weights, or a weight gradient's partial sums, are bound whole.
     let weights = (scheme.matrices() * (g.c_in + 1) * g.c_out * 4) as u64;
     let fits = |slices: Vec<_>| weights * if weight_gradient { slices.len() as u64 } else { 1 } <= gpu.max_binding();
@@ -83,9 +83,19 @@ pub(super) fn suits(gpu: &Gpu, g: &Geometry, weight_gradient: bool) -> Suits {
 struct Scheme {
     op: &'static str,
     geometry: Geometry,
+    /// Channels of a tile that an invocation of a transform handles.
+    lanes: Lanes,
 }
 
 impl Scheme {
+    fn new(gpu: &Gpu, op: &'static str, geometry: &Geometry) -> Self {
+        // A tile is 36 vectors: of four words each, they cost llvmpipe 1.2 times as much as of two, its code outgrowing the instruction
+        // cache (measured on 25.0; on 22.3, whose loads are loops, a tenth less).
+        let few = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Wide, .. });
+        let lanes = if few { Lanes::Two } else { Lanes::Four };
+        Self { op, geometry: *geometry, lanes }
+    }
+
     /// Side of a tile's input: the points at which polynomials are multiplied.
     fn points(&self) -> usize {
         self.geometry.h.window + SIDE - 1
@@ -112,7 +122,7 @@ impl Scheme {
             .render_str(TEMPLATE, context! { window, bias, slope })
             .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))?;
         let kernel = Kernel::new(self.op, entry, source).with_prelude(text_of(end.activation.or(end.slope)));
-        Ok(kernel.with_lanes(Lanes::Four))
+        Ok(kernel.with_lanes(self.lanes))
     }
 
     /// Ranges of samples whose transforms stay within [`SCRATCH`], or, if that holds not even a few, within a binding; `round` tiles more
@@ -151,7 +161,7 @@ impl Scheme {
 
     /// Parameters of a pass over `tiles` tiles of `n` maps of `size` and `c` channels, in matrices of `stride` tiles.
     fn params(&self, n: usize, stride: usize, size: [usize; 2], (tiles, c): (usize, usize)) -> Params {
-        let groups = c / Lanes::Four.count();
+        let groups = c / self.lanes.count();
         Params {
             count: (tiles * groups) as u32,
             groups: groups as u32,

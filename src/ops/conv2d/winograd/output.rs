@@ -30,7 +30,7 @@ impl Output<'_> {
     /// Records the pass, in slices of the batch.
     pub(in super::super) fn record(&self, rec: &mut Recorder<'_>, tile: &Tile, end: &Epilogue<'_>) -> Result<()> {
         let g = &self.geometry;
-        let scheme = Scheme { op: self.op, geometry: *g };
+        let scheme = Scheme::new(rec.gpu, self.op, g);
         let u = self.transform_weights(rec, &scheme)?;
         for s in scheme.slices(rec.gpu, tile.rows)? {
             let (x, y) = (self.x.samples(&s), self.y.samples(&s));
