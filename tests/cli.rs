@@ -8,6 +8,8 @@ mod figures;
 mod pages;
 #[path = "cli/readme.rs"]
 mod readme;
+#[path = "cli/timings.rs"]
+mod timings;
 
 use cli_support::{CLASSES, command, faces, fer, finished_run, small_run, text};
 use std::fs;
@@ -59,6 +61,7 @@ fn train_evaluate_and_predict_agree() {
     let json = fer(&["evaluate", out, "--json"]).expect(0, &["the test split, 20 images"]).json();
     let wanted = [
         "data",
+        "tta",
         "split",
         "n",
         "accuracy",
@@ -138,6 +141,9 @@ fn tables_and_their_json() {
     }
     let summary = fer(&["summary", "fer4-cnn3", "--classes", "9"]).expect(0, &[]).out;
     assert!(summary.contains("(None, 9)") && summary.contains("Trainable params"), "{summary}");
+    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/networks/vgg8.toml");
+    let summary = fer(&["summary", ours]).expect(0, &[]).out;
+    assert!(summary.starts_with("Model: \"vgg8\"") && summary.contains("Total params: 298,023 "), "{summary}");
 
     let vgg = ["summary", "fer8-vgg19", "--size", "48x64"];
     let summary = fer(&[&vgg[..], &["--unfreeze-last", "10"]].concat()).expect(0, &[]).out;

@@ -20,9 +20,10 @@ use std::time::Instant;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   fer-gpu bench --model fer7-cnn3-bn --batch 100 --steps 20
-  fer-gpu bench --model fer4-cnn4-bn --batch 64 --steps 5 --profile")]
+  fer-gpu bench --model fer4-cnn4-bn --batch 64 --steps 5 --profile
+  fer-gpu bench --model network.toml --augment light")]
 pub(super) struct BenchArgs {
-    /// A name that `fer-gpu models` lists
+    /// A name that `fer-gpu models` lists, or a TOML file of layers
     #[arg(long, default_value = models::DEFAULT)]
     model: String,
     #[command(flatten)]
@@ -70,16 +71,16 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
     if args.steps == 0 || args.batch == 0 {
         return Err(Error::usage("--steps and --batch must be at least 1", "such as --steps 20 --batch 32"));
     }
-    let model = models::find(&args.model)?;
-    let graph = Arc::new(model.variant(model.classes, &args.variant.variant()?)?);
+    let graph = Arc::new(models::graph(&args.model, None, &args.variant.variant()?)?);
+    let (name, classes) = (graph.name.clone(), graph.output().elements());
     let choice = args.device.device.as_deref().unwrap_or("auto");
     let opened = Device::open(choice, args.device.backend.as_deref(), &args.tune.tuning())?;
     let Device::Gpu(gpu) = &opened.device else {
         return Err(Error::usage("bench times GPU kernels and needs an adapter", "`fer-gpu devices` lists them"));
     };
     let x: Vec<f32> = (0..graph.input().elements() * args.batch).map(|i| 0.5 + 0.5 * fill(1, i as u32)).collect();
-    let labels: Vec<u32> = (0..args.batch).map(|i| (i * 7 % model.classes) as u32).collect();
-    let samples = Samples::labelled(x, &labels, model.classes);
+    let labels: Vec<u32> = (0..args.batch).map(|i| (i * 7 % classes) as u32).collect();
+    let samples = Samples::labelled(x, &labels, classes);
     let start = Instant::now();
     let settings = args.augment.map(Settings::from).unwrap_or_default();
     let augmenter = Augmenter::new(&settings, 0, InputSpec::of(graph.input())?, Preprocess::Unit);
@@ -101,7 +102,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
     let report = Report {
-        model: model.name.to_owned(),
+        model: name,
         batch: args.batch,
         adapter: executor.device(),
         ms_per_step: Spread { min: times[0], median, max: times[times.len() - 1] },

@@ -4,11 +4,10 @@ use super::args::VariantArgs;
 use super::out::{print, print_json, table};
 use crate::data::Preprocess;
 use crate::error::Result;
-use crate::graph::{Budget, Description, Graph, Options};
-use crate::models::{self, MODELS, Summary, Variables, file};
+use crate::graph::{Budget, Graph, Options};
+use crate::models::{self, MODELS, Summary};
 use clap::Args;
 use serde::Serialize;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// Flags of `models`.
@@ -88,7 +87,7 @@ pub(super) fn list(args: &ModelsArgs) -> Result<ExitCode> {
 }
 
 pub(super) fn summary(args: &SummaryArgs) -> Result<ExitCode> {
-    let graph = graph(args)?;
+    let graph = models::graph(&args.model, args.classes.map(usize::from), &args.variant.variant()?)?;
     let summary = Summary::new(&graph);
     let memory = if args.memory { Some(Memory::new(&graph, args.batch)?) } else { None };
     if args.json {
@@ -98,21 +97,6 @@ pub(super) fn summary(args: &SummaryArgs) -> Result<ExitCode> {
         print(&format!("{summary}{memory}"))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The network that the flags mean.
-fn graph(args: &SummaryArgs) -> Result<Graph> {
-    let variant = args.variant.variant()?;
-    if !file::is_file(&args.model) {
-        let model = models::find(&args.model)?;
-        return model.variant(args.classes.map_or(model.classes, usize::from), &variant);
-    }
-    let mut graph = file::graph(Path::new(&args.model), variant.size, &Variables::new())?;
-    if let Some(classes) = args.classes {
-        graph = Description::of(&graph)?.with_classes(usize::from(classes))?.graph(&graph.name)?;
-    }
-    variant.freeze.map_or(Ok(()), |freeze| graph.freeze(&freeze))?;
-    Ok(graph)
 }
 
 /// A summary, and what was asked for beside it.

@@ -13,6 +13,7 @@
 //! [`Op::activation`]: crate::ops::Op::activation
 
 use super::{Graph, Value};
+use crate::ops::max_pool2d::MaxPool2d;
 
 /// What a plan fuses.
 pub(super) struct Fusion {
@@ -20,8 +21,8 @@ pub(super) struct Fusion {
     pub(super) activation: Vec<Option<usize>>,
     /// Whether a node is an activation whose backward its consumers do.
     pub(super) folded: Vec<bool>,
-    /// The pool that ends each node's forward, behind its activation.
-    pub(super) pool: Vec<Option<usize>>,
+    /// The pool that ends each node's forward, behind its activation: its node, and what it is.
+    pub(super) pool: Vec<Option<(usize, MaxPool2d)>>,
     /// Whether in training a node leaves its output's statistics for the batch norm that reads it.
     pub(super) statistics: Vec<bool>,
 }
@@ -30,8 +31,8 @@ impl Fusion {
     /// Nothing.
     pub(super) fn none(graph: &Graph) -> Self {
         let count = graph.nodes.len();
-        let none = || vec![None; count];
-        Self { activation: none(), folded: vec![false; count], pool: none(), statistics: vec![false; count] }
+        let (folded, statistics) = (vec![false; count], vec![false; count]);
+        Self { activation: vec![None; count], folded, pool: vec![None; count], statistics }
     }
 
     /// All that the ops allow.
@@ -59,7 +60,7 @@ impl Fusion {
         for i in (0..graph.nodes.len()).filter(|i| graph.nodes[*i].op.fuses().pool) {
             let output = fusion.activation[i].unwrap_or(i) + 1;
             if let [only] = consumers[output][..] {
-                fusion.pool[i] = graph.nodes[only].op.pooling().map(|_| only);
+                fusion.pool[i] = graph.nodes[only].op.pooling().map(|pool| (only, pool));
             }
         }
         fusion

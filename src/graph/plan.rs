@@ -4,6 +4,7 @@ use super::memory::{Assignment, Lifetime, Place, assign, lower_bound};
 use super::planner::Planner;
 use super::{Graph, Value};
 use crate::error::{Error, Result};
+use crate::ops::max_pool2d::MaxPool2d;
 use crate::optim::Optimizer;
 use crate::tensor::Shape;
 
@@ -95,6 +96,8 @@ pub enum Step {
 pub struct Pooled {
     /// The pool.
     pub node: usize,
+    /// Its windows.
+    pub op: MaxPool2d,
     /// Its input, which only the reference writes: on a GPU it has no bytes of its own.
     pub x: TensorId,
     /// Saved for its backward.

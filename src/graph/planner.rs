@@ -81,10 +81,10 @@ impl<'g> Planner<'g> {
                 let statistics = self.mode == Mode::Train && self.fusion.statistics[i];
                 let (y, pool) = match pool {
                     None => (y, None),
-                    Some(node) => {
+                    Some((node, op)) => {
                         let (x, y, saved) = (y, self.output(node, node, None), self.saved(node));
                         pooled.insert(node, (y, saved.clone()));
-                        (y, Some(Pooled { node, x, saved }))
+                        (y, Some(Pooled { node, op, x, saved }))
                     }
                 };
                 self.steps.push(Step::Forward { node: i, x, y, saved, activation, statistics, pool });

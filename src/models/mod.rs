@@ -18,7 +18,8 @@ pub use variant::Variant;
 
 use crate::data::Preprocess;
 use crate::error::{Error, Result, nearest};
-use crate::graph::{Freeze, Graph};
+use crate::graph::{Description, Freeze, Graph};
+use std::path::Path;
 
 /// A network that can be built by name.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +93,23 @@ pub fn find(name: &str) -> Result<&'static Model> {
         let hint = near.map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
         Error::usage(format!("unknown model `{name}`"), format!("{hint}`fer-gpu models` lists them"))
     })
+}
+
+/// The network that `model` names, one of [`MODELS`] or a TOML file's, for `classes` classes or as many as it has of its own.
+///
+/// # Errors
+/// An unknown name, or what is wrong in the file; as [`Model::variant`].
+pub fn graph(model: &str, classes: Option<usize>, variant: &Variant) -> Result<Graph> {
+    if !file::is_file(model) {
+        let model = find(model)?;
+        return model.variant(classes.unwrap_or(model.classes), variant);
+    }
+    let mut graph = file::graph(Path::new(model), variant.size, &Variables::new())?;
+    if let Some(classes) = classes {
+        graph = Description::of(&graph)?.with_classes(classes)?.graph(&graph.name)?;
+    }
+    variant.freeze.as_ref().map_or(Ok(()), |freeze| graph.freeze(freeze))?;
+    Ok(graph)
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ pub struct GpuForward<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Pool<'a> {
     /// Its windows.
-    pub op: &'a MaxPool2d,
+    pub op: MaxPool2d,
     /// Written: as its [`Op::saved`] lists them.
     pub saved: &'a [GpuTensor],
 }

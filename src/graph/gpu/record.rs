@@ -33,8 +33,8 @@ impl GpuExecutor {
                 Step::Forward { node, x, y, saved, activation, statistics, pool } => {
                     let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
                     let activation = activation.and_then(|a| self.graph.nodes[a].op.activation());
-                    let pooled = pool.as_ref().map(|p| (self.graph.nodes[p.node].op.pooling(), tensors(&p.saved)));
-                    let pool = pooled.as_ref().and_then(|(op, saved)| Some(Pool { op: op.as_ref()?, saved }));
+                    let pooled = pool.as_ref().map(|p| (p.op, tensors(&p.saved)));
+                    let pool = pooled.as_ref().map(|(op, saved)| Pool { op: *op, saved });
                     let io = GpuForward {
                         x: &x,
                         params: &params,
