@@ -48,6 +48,9 @@ pub(super) struct PredictArgs {
     /// Images at a time
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
+    /// Test-time augmentation: take the mean probabilities over each face and its mirror image, at twice the time
+    #[arg(long)]
+    tta: bool,
     /// What to do with an image that cannot be read
     #[arg(long, default_value = "fail")]
     on_bad_file: BadFile,
@@ -78,6 +81,9 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     let most = if files.iter().any(|file| is_video(file)) { usize::MAX } else { 4 * files.len() };
     let batch = usize::from(args.batch).min(most);
     let mut network = saved.on(&device, batch)?;
+    if args.tta {
+        network.mirror()?;
+    }
     let form = match (args.json, args.csv) {
         (true, _) => Form::Json,
         (false, true) => Form::Csv,

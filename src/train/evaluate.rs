@@ -118,7 +118,7 @@ impl Saved {
     pub fn on(self, device: &Device, batch: usize) -> Result<Loaded> {
         let mut executor = device.executor(&self.graph, batch, 0, false)?;
         executor.restore(&self.snapshot)?;
-        Ok(Loaded { executor, meta: self.meta })
+        Ok(Loaded { executor, meta: self.meta, mirrored: false })
     }
 }
 
@@ -128,6 +128,8 @@ pub struct Loaded {
     pub executor: Box<dyn Executor>,
     /// What the checkpoint says of it.
     pub meta: Meta,
+    /// Whether a prediction is the mean over an image and its mirror image.
+    mirrored: bool,
 }
 
 impl Loaded {
@@ -139,12 +141,34 @@ impl Loaded {
         Saved::read(run_or_file)?.on(device, batch)
     }
 
+    /// From here on takes the mean probabilities over each image and its mirror image: test-time augmentation, at twice the time.
+    ///
+    /// # Errors
+    /// A network that predicts values.
+    pub fn mirror(&mut self) -> Result<()> {
+        if self.meta.task == Task::Values {
+            return Err(Error::usage("--tta: the network predicts values, not classes", "leave it out"));
+        }
+        self.mirrored = true;
+        Ok(())
+    }
+
+    /// The probabilities of `n` images, before any temperature.
+    fn uncalibrated(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
+        let mut probabilities = self.executor.predict(x, n)?;
+        if self.mirrored {
+            let mirror = self.executor.predict(&mirrored(x, self.meta.input), n)?;
+            probabilities.iter_mut().zip(mirror).for_each(|(p, q)| *p = 0.5 * (*p + q));
+        }
+        Ok(probabilities)
+    }
+
     /// The probabilities of `n` images, by the temperature that the checkpoint was calibrated with, if it was: `[n, classes]`.
     ///
     /// # Errors
     /// Whatever the device reports.
     pub fn predict(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
-        let mut probabilities = self.executor.predict(x, n)?;
+        let mut probabilities = self.uncalibrated(x, n)?;
         if let Some(temperature) = self.meta.temperature {
             apply_temperature(&mut probabilities, self.meta.classes.len(), temperature);
         }
@@ -184,7 +208,7 @@ impl Loaded {
         let (mut labels, mut probabilities) = (Vec::new(), Vec::new());
         each_batch(split, batch, |loaded| {
             let of_batch = labels_of(split, &loaded);
-            probabilities.extend(self.executor.predict(&loaded.x, of_batch.len())?);
+            probabilities.extend(self.uncalibrated(&loaded.x, of_batch.len())?);
             labels.extend(of_batch);
             Ok(())
         })?;
@@ -197,6 +221,11 @@ impl Loaded {
     pub fn input(&self) -> InputSpec {
         input_of(&self.meta)
     }
+}
+
+/// Images `[n, height, width, channels]`, each line of pixels turned round.
+fn mirrored(x: &[f32], [_, width, channels]: [usize; 3]) -> Vec<f32> {
+    x.chunks_exact(width * channels).flat_map(|line| line.chunks_exact(channels).rev().flatten().copied()).collect()
 }
 
 fn input_of(meta: &Meta) -> InputSpec {

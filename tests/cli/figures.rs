@@ -42,6 +42,34 @@ fn calibration_travels_in_the_checkpoint() {
     assert_eq!((&all["n"], &all["split"]), (&70.into(), &"whole".into()));
 }
 
+/// Test-time augmentation: an image and its mirror image are one to the network.
+#[test]
+fn mirror_images_are_averaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tree, mirror) = (folder.path().join("faces"), folder.path().join("mirror.png"));
+    faces(&tree);
+    let image = fs::read_dir(tree.join("test/happy")).unwrap().next().unwrap().unwrap().path();
+    image::open(&image).unwrap().fliph().save(&mirror).unwrap();
+    let run = text(finished_run());
+    let of = |flags: &[&str]| {
+        let images = ["predict", run, text(&image), text(&mirror), "--device", "cpu", "--json"];
+        let rows = fer(&[&images[..], flags].concat()).expect(0, &[]).json();
+        let row = |i: usize| rows[i]["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap());
+        row(0).zip(row(1)).collect::<Vec<_>>()
+    };
+    let (plain, averaged) = (of(&[]), of(&["--tta"]));
+    assert!(plain.iter().all(|(p, q)| p != q) && averaged.iter().all(|(p, q)| p == q), "{plain:?} {averaged:?}");
+    for ((p, q), (mean, _)) in plain.iter().zip(&averaged) {
+        assert!((0.5 * (p + q) - mean).abs() < 1e-6, "{p} {q} {mean}");
+    }
+    let args = ["evaluate", run, "--device", "cpu", "--json"];
+    let [one, two] = [&args[..], &[&args[..], &["--tta"]].concat()].map(|args| fer(args).expect(0, &[]).json());
+    assert_eq!((&one["tta"], &two["tta"], &two["n"]), (&false.into(), &true.into(), &one["n"]));
+    assert_ne!(one["loss"], two["loss"]);
+    let report = fer(&[&args[..4], &["--tta"]].concat()).expect(0, &[]).out;
+    assert!(report.starts_with("note: probabilities are means over each image and its mirror image"), "{report}");
+}
+
 #[test]
 fn runs_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
@@ -118,7 +146,7 @@ fn values_through_every_command() {
     assert_eq!((&all["n"], &all["split"]), (&420.into(), &"whole".into()));
     let files = fs::read_dir(&results).unwrap().count();
     assert!(files == 2 && fs::read_to_string(results.join("report.txt")).unwrap().contains("ccc"), "{files} files");
-    for flag in [&["--map", "a=b"][..], &["--classes", "smile,turn"], &["--calibrate"]] {
+    for flag in [&["--map", "a=b"][..], &["--classes", "smile,turn"], &["--calibrate"], &["--tta"]] {
         fer(&[&["evaluate", text(&run)], flag].concat()).expect(2, &[flag[0], "values, not classes"]);
     }
     // Beside a classifier each has its own figures, and nothing where it has none.

@@ -24,7 +24,8 @@ use std::sync::Arc;
   fer-gpu evaluate runs/train/1
   fer-gpu evaluate runs/train/1 --data fer2013.csv.gz --split validation --json
   fer-gpu evaluate runs/train/1 --data other/ --split all --map cross=angry --out other-results
-  fer-gpu evaluate runs/train/1 --calibrate")]
+  fer-gpu evaluate runs/train/1 --calibrate
+  fer-gpu evaluate runs/train/1 --tta")]
 pub(super) struct EvaluateArgs {
     /// A run folder (its best checkpoint) or a checkpoint
     #[arg(value_name = "RUN|FILE.safetensors")]
@@ -53,6 +54,9 @@ pub(super) struct EvaluateArgs {
     /// Fit a temperature to the validation split and store it in the checkpoint: predictions become as sure as they are right
     #[arg(long)]
     calibrate: bool,
+    /// Test-time augmentation: take the mean probabilities over each image and its mirror image, at twice the time
+    #[arg(long)]
+    tta: bool,
     #[command(flatten)]
     device: DeviceArgs,
     /// Write report, metrics.json, confusion matrices, reliability diagram and the worst errors to this folder; of values, the first two
@@ -76,6 +80,8 @@ enum Which {
 #[derive(Debug, Serialize)]
 struct Assessment<'a> {
     data: &'a str,
+    /// Whether probabilities are means over an image and its mirror image.
+    tta: bool,
     /// What the logits were divided by.
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
@@ -119,6 +125,9 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     say!("data: {}: the {name} split, {} images; {what} {}", dataset.source, split.len(), ours.join(", "));
     let batch = usize::from(args.batch).min(split.len());
     let mut network = saved.on(&device, batch)?;
+    if args.tta {
+        network.mirror()?;
+    }
     if args.calibrate {
         let (validation, _) = relabel(Arc::clone(&dataset.validation), &dataset, matching.as_ref())?;
         calibrate(&mut network, &checkpoint_of(&args.network)?, &validation, batch)?;
@@ -128,8 +137,8 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         say!("probabilities are calibrated with temperature {t:.4}");
     }
     let scores = network.score(&split, batch)?.on(name);
-    let text = notes_of(temperature, labels.as_ref()) + &scores.report();
-    let assessment = Assessment { data: &dataset.source, temperature, labels, scores: &scores };
+    let text = notes_of(args.tta, temperature, labels.as_ref()) + &scores.report();
+    let assessment = Assessment { data: &dataset.source, tta: args.tta, temperature, labels, scores: &scores };
     if let Some(out) = &args.out {
         write_scores(out, &assessment, &text, &scores)?;
         if let Scores::Classes(evaluation) = &scores {
@@ -170,8 +179,9 @@ impl Labels {
 }
 
 /// What stands above the report's figures where they need an explanation.
-fn notes_of(temperature: Option<f64>, labels: Option<&Labels>) -> String {
+fn notes_of(tta: bool, temperature: Option<f64>, labels: Option<&Labels>) -> String {
     let mut notes: Vec<String> = labels.iter().flat_map(|labels| labels.notes()).collect();
+    notes.extend(tta.then(|| "probabilities are means over each image and its mirror image".to_owned()));
     notes.extend(temperature.map(|t| format!("probabilities are calibrated with temperature {t:.4}")));
     notes.iter().map(|note| format!("note: {note}\n")).collect()
 }
