@@ -1,5 +1,5 @@
 
-// The columns of the tiled kernels (appended to conv2d.wgsl and conv2d_backward_params.wgsl, whose settings it shares; stores:
+// The columns of the tiled kernels (behind conv2d.wgsl and its main, and conv2d_backward_params.wgsl, whose settings it shares; stores:
 // functions and the arrays that they write, [rows, c_y], of vec4s if the columns divide by 4). The sizes that inner loops use are read once and
 // handed on: on software drivers a uniform load inside a loop costs as much as any other.
 

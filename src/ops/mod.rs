@@ -4,9 +4,9 @@
 //! **Adding one** touches three places: a folder here, a file in `shaders/`, a row in [`TABLE`].
 //!
 //! An op is a pure description (`Conv2d { filters: 32, .. }`). It works on per-sample shapes when a graph is built, on
-//! [`HostTensor`]s in the reference and on [`GpuTensor`]s when a program is recorded, and knows nothing of graphs: what it
-//! reads, writes and saves is handed to it. A gradient is *written*, never added: where a tensor has several consumers the
-//! plan adds their gradients up.
+//! [`HostTensor`](crate::tensor::HostTensor)s in the reference and on [`GpuTensor`](crate::gpu::GpuTensor)s when a program is
+//! recorded, and knows nothing of graphs: what it reads, writes and saves is handed to it. A gradient is *written*, never added:
+//! where a tensor has several consumers the plan adds their gradients up.
 
 pub mod add;
 pub mod augment;
@@ -25,6 +25,7 @@ pub mod flatten;
 pub mod global_avg_pool;
 pub mod global_max_pool;
 mod init;
+mod io;
 pub mod leaky_relu;
 pub mod max_pool2d;
 pub mod mean_squared_error;
@@ -45,11 +46,12 @@ pub mod zero_pad2d;
 pub use case::{Case, Input, Subject, Tolerance};
 pub use elementwise::Elementwise;
 pub use init::Init;
+pub use io::{GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Pass, Pool};
 use max_pool2d::MaxPool2d;
 
 use crate::error::{Error, Result};
-use crate::gpu::{GpuTensor, Recorder};
-use crate::tensor::{HostTensor, Shape};
+use crate::gpu::Recorder;
+use crate::tensor::Shape;
 use std::any::Any;
 use std::fmt::Debug;
 
@@ -101,137 +103,6 @@ pub struct Fuses {
     pub pool: bool,
     /// In training mode it needs its input's statistics, and takes what was left of them.
     pub takes_statistics: bool,
-}
-
-/// What a pass is: its mode and the counters of its random numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pass {
-    /// Training mode (batch statistics, dropout) or inference.
-    pub training: bool,
-    /// The layer's number in its graph: its own stream of random numbers.
-    pub layer: u32,
-    /// Seed of the run. On the GPU it comes from the step uniform instead.
-    pub seed: u64,
-    /// Optimizer step, from 0. On the GPU it comes from the step uniform instead.
-    pub step: u64,
-}
-
-/// Forward, on the reference: inputs and parameters in order.
-#[derive(Debug)]
-pub struct HostForward<'a> {
-    /// Inputs, batch first.
-    pub x: Vec<&'a HostTensor>,
-    /// Parameters as [`Op::params`] lists them.
-    pub params: Vec<&'a HostTensor>,
-    /// Mode and counters.
-    pub pass: Pass,
-}
-
-/// What a forward pass of the reference returns.
-#[derive(Debug)]
-pub struct HostOutput {
-    /// The output.
-    pub y: HostTensor,
-    /// As [`Op::saved`] lists them.
-    pub saved: Vec<HostTensor>,
-    /// New values of running statistics: (index into the parameters, value).
-    pub statistics: Vec<(usize, HostTensor)>,
-}
-
-impl HostOutput {
-    /// An output with nothing saved.
-    pub fn only(y: HostTensor) -> Self {
-        Self { y, saved: Vec::new(), statistics: Vec::new() }
-    }
-}
-
-/// Backward, on the reference.
-#[derive(Debug)]
-pub struct HostBackward<'a> {
-    /// Inputs.
-    pub x: Vec<&'a HostTensor>,
-    /// Parameters.
-    pub params: Vec<&'a HostTensor>,
-    /// The output.
-    pub y: &'a HostTensor,
-    /// What forward saved.
-    pub saved: &'a [HostTensor],
-    /// Gradient of the output.
-    pub dy: &'a HostTensor,
-    /// Mode and counters.
-    pub pass: Pass,
-}
-
-/// Gradients that a backward pass of the reference returns.
-#[derive(Debug, Default)]
-pub struct HostGradients {
-    /// Of each input.
-    pub dx: Vec<HostTensor>,
-    /// Of each parameter; none for running statistics.
-    pub dparams: Vec<Option<HostTensor>>,
-}
-
-/// Forward, on the GPU.
-#[derive(Debug)]
-pub struct GpuForward<'a> {
-    /// Inputs, batch first.
-    pub x: &'a [GpuTensor],
-    /// Parameters and statistics as [`Op::params`] lists them.
-    pub params: &'a [GpuTensor],
-    /// Written.
-    pub y: &'a GpuTensor,
-    /// Written: as [`Op::saved`] lists them.
-    pub saved: &'a [GpuTensor],
-    /// What the output passes through; only for ops that take it ([`Fuses::activation`]).
-    pub activation: Option<Elementwise>,
-    /// Whether to leave the statistics of `y`, where the variant of its kernels can; only for ops that do
-    /// ([`Fuses::leaves_statistics`]).
-    pub statistics: bool,
-    /// The pool that the output passes through behind the activation: `y` is the pool's then; only for ops that take it
-    /// ([`Fuses::pool`]).
-    pub pool: Option<Pool<'a>>,
-    /// Mode and layer number.
-    pub pass: Pass,
-}
-
-/// A pool that another op's kernel takes in.
-#[derive(Clone, Copy, Debug)]
-pub struct Pool<'a> {
-    /// Its windows.
-    pub op: MaxPool2d,
-    /// Written: as its [`Op::saved`] lists them.
-    pub saved: &'a [GpuTensor],
-}
-
-/// Backward, on the GPU. Of `x` and `y` only what [`Op::needs`] asks for holds its values.
-#[derive(Debug)]
-pub struct GpuBackward<'a> {
-    /// Inputs.
-    pub x: &'a [GpuTensor],
-    /// Parameters.
-    pub params: &'a [GpuTensor],
-    /// The output.
-    pub y: &'a GpuTensor,
-    /// What forward saved.
-    pub saved: &'a [GpuTensor],
-    /// Gradient of the output.
-    pub dy: &'a GpuTensor,
-    /// Written: the gradient of each input that needs one.
-    pub dx: &'a [Option<GpuTensor>],
-    /// Written: the gradient of each parameter that is trained.
-    pub dparams: &'a [Option<GpuTensor>],
-    /// The activation, if any, that each input went through and whose slope `dx` is to be multiplied by; only for ops that take
-    /// it ([`Fuses::slope`]).
-    pub slopes: &'a [Option<Elementwise>],
-    /// Mode and layer number.
-    pub pass: Pass,
-}
-
-impl GpuBackward<'_> {
-    /// The activation that the only input went through, if `dx` is to be multiplied by its slope.
-    pub fn slope(&self) -> Option<&Elementwise> {
-        self.slopes.first().and_then(Option::as_ref)
-    }
 }
 
 /// One operation with its configuration. ([`Any`] lets [`describe`] tell the ops apart.)

@@ -9,6 +9,9 @@ use crate::gpu::{Gpu, Kernel, Recorder, Tiling};
 use minijinja::{Environment, context};
 
 pub(super) const CORE: &str = include_str!("../../../shaders/conv2d.wgsl");
+/// The core's entry points, a tiling each.
+pub(super) const SUBGROUP: &str = include_str!("../../../shaders/common/conv2d_subgroup.wgsl");
+pub(super) const WORKGROUP: &str = include_str!("../../../shaders/common/conv2d_workgroup.wgsl");
 pub(super) const BACKWARD_PARAMS: &str = include_str!("../../../shaders/conv2d_backward_params.wgsl");
 pub(super) const COLUMNS: &str = include_str!("../../../shaders/common/columns.wgsl");
 
@@ -19,10 +22,11 @@ pub(super) fn render(
     (tile, span): (&Tile, usize),
     [x4, y4, bias, slope, statistics]: [bool; 5],
 ) -> Result<String> {
-    let tiling = match gpu.tiling {
-        Tiling::Subgroup { .. } => "subgroup",
-        Tiling::Workgroup => "workgroup",
+    let (tiling, main) = match gpu.tiling {
+        Tiling::Subgroup { .. } => ("subgroup", SUBGROUP),
+        Tiling::Workgroup => ("workgroup", WORKGROUP),
     };
+    let main = if template == CORE { main } else { "" };
     let (lanes, tile_rows, quads) = (gpu.tiling.lanes(), tile.rows, tile.quads);
     // Functions that store, and the arrays that they store to.
     let stores = match (template == CORE, statistics) {
@@ -32,7 +36,7 @@ pub(super) fn render(
     };
     Environment::new()
         .render_str(
-            &format!("{template}{COLUMNS}"),
+            &format!("{template}{main}{COLUMNS}"),
             context! { tiling, lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, stores },
         )
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))

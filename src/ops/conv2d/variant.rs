@@ -11,7 +11,7 @@ use std::fmt;
 
 /// Of the kernels' texts (FNV-1a): what was timed with others says nothing.
 pub const SHADERS: u64 = {
-    let texts = [core::CORE, core::BACKWARD_PARAMS, core::COLUMNS, winograd::TEMPLATE];
+    let texts = [core::CORE, core::SUBGROUP, core::WORKGROUP, core::BACKWARD_PARAMS, core::COLUMNS, winograd::TEMPLATE];
     let (mut hash, mut text) = (0xcbf2_9ce4_8422_2325_u64, 0);
     while text < texts.len() {
         let (bytes, mut i) = (texts[text].as_bytes(), 0);
