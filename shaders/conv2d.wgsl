@@ -86,6 +86,8 @@ fn biases(columns: Columns) -> vec4<f32> {
 
 // What an output becomes: forward ends in an activation, backward_input begins in the one whose output `at` is.
 alias F = vec4<f32>;
+alias U = vec4<u32>;
+alias B = vec4<bool>;
 fn finish(pixel: u32, columns: Columns, value: vec4<f32>) -> vec4<f32> {
     {% if slope %}
     let row = pixel * columns.count;

@@ -16,11 +16,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<S>;         // [n, c]
 @group(0) @binding(3) var<storage, read_write> ties: array<SU>;     // [n, c]
 
-// By its bits: a compiler may take it that floats are never NaN.
-fn is_nan(v: F) -> B {
-    return (bitcast<U>(v) & U(0x7fffffffu)) > U(0x7f800000u);
-}
-
 // The maximum of some pixels, and how many of them hold it.
 struct Peak { top: F, ties: U }
 fn merge(p: Peak, q: Peak) -> Peak {

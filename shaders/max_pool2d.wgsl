@@ -38,8 +38,7 @@ fn winner(i: u32, map: Map) -> Winner {
         for (var w = first.y; w < end.y; w++) {
             let value = load(x[(line + corner.y + w - params.pad.y) * params.groups + i % params.groups]);
             let v = activate(((value - map.shift) - map.delta) * map.scale + map.offset);
-            // By its bits: a compiler may take it that floats are never NaN.
-            let nan = (bitcast<U>(v) & U(0x7fffffffu)) > U(0x7f800000u);
+            let nan = is_nan(v);
             let taken = (nan | (v > best)) & !nan_found;
             best = select(best, v, taken);
             tap = select(tap, U(h * params.window.y + w), taken);

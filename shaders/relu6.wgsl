@@ -1,8 +1,8 @@
 // relu6: y = 0 where x < 0, 6 where x > 6, else x (so that a NaN stays one); dx = dy where 0 < y < 6, else 0.
-// Prelude: common/elementwise.wgsl.
+// Preludes: common/elementwise.wgsl, common/nan.wgsl.
 
 fn activate(x: F) -> F {
-    return select(select(x, F(), x < F()), F(6.0), x > F(6.0));
+    return select(clamp(x, F(), F(6.0)), x, is_nan(x));
 }
 
 // At the output.

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Training steps of one network in Keras on the CPU and in fer-gpu, in turns, and their ratio.
+"""Training steps of one network in Keras and in fer-gpu, in turns, and their ratio.
 
     python tools/compare_keras.py [NETWORK [BATCH [ROUNDS]]]      (fer7-cnn3-bn 100 3)
 
 Needs tools/requirements.txt and a built `cargo build --release`. Both train on the same kind of random batch, dropout on;
-a round is 10 steps of each after a warm-up, and a step's time is the median. The ratio is fer-gpu over Keras, round by round.
+a round is 10 steps of each after a warm-up, and a step's time is the median. The ratio is fer-gpu over Keras, round by round. Keras runs on
+TensorFlow unless KERAS_BACKEND says jax or torch, on what device that takes by itself.
 """
 
 import json

@@ -2,20 +2,23 @@
 
 import os
 
+REPEATABLE = os.environ.get("FER_GPU_KERAS_FAST") != "1"
+"""TensorFlow on one CPU thread with plain kernels, for the same digits everywhere; timings want all of the machine instead, and
+take any of Keras's backends."""
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-REPEATABLE = os.environ.get("FER_GPU_KERAS_FAST") != "1"
-"""One thread and plain kernels, for the same digits everywhere; timings want all of the machine instead."""
 if REPEATABLE:
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 import keras
 import numpy as np
-import tensorflow as tf
 from formula import fill
 
+tf = None
 if REPEATABLE:
+    import tensorflow as tf
+
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 

@@ -171,7 +171,7 @@ def batch(step, n, shape, classes, dtype):
     full = (n, *shape)
     x = np.float32(0.5) * fill(1000 + step, int(np.prod(full))) + np.float32(0.5)
     labels = np.array([(7 * j + 3 * step) % classes for j in range(n)], np.int32)
-    return tf.constant(x.reshape(full).astype(dtype)), tf.constant(labels)
+    return keras.ops.convert_to_tensor(x.reshape(full).astype(dtype)), keras.ops.convert_to_tensor(labels)
 
 
 def train(model, batches, rate):

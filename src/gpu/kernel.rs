@@ -79,7 +79,13 @@ impl Kernel {
     /// Puts the prelude for `lanes` in front.
     #[must_use]
     pub fn with_lanes(self, lanes: Lanes) -> Self {
-        self.with_prelude(lanes.prelude())
+        self.with_nan().with_prelude(lanes.prelude())
+    }
+
+    /// Puts `is_nan` in front, of the types of `lanes*.wgsl`.
+    #[must_use]
+    pub(crate) fn with_nan(self) -> Self {
+        self.with_prelude(include_str!("../../shaders/common/nan.wgsl"))
     }
 
     /// Puts the declaration of the step uniform in front.

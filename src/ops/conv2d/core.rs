@@ -75,6 +75,6 @@ pub(super) fn core(
         let what = format!("{} inputs to {} outputs are more than a kernel can take", params.c_x, params.c_y);
         return Err(Error::shape(op, what));
     }
-    let kernel = Kernel::new(op, "main", source).with_prelude(text_of(end.activation.or(end.slope)));
+    let kernel = Kernel::new(op, "main", source).with_prelude(text_of(end.activation.or(end.slope))).with_nan();
     Ok((kernel, params, [x, y, columns as u32]))
 }
