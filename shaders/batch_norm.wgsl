@@ -6,6 +6,9 @@
 // so a large mean costs no precision; the mean is kept as that value (shift) and a remainder (delta). The op that produces x may have
 // left such strips already (conv2d.wgsl), shorter ones and many: then `statistics` need not read x again.
 //
+// MERGERS, in front, is how many invocations merge the strips of a channel group: those of a GPU wait for memory, and wait less the more
+// they are; a software driver's take turns.
+//
 // activate and slope (common/identity.wgsl or an activation's own): `apply` ends in an activation, `backward_input` begins in the
 // one whose output x is.
 
@@ -22,8 +25,9 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-var<workgroup> first_tile: array<F, 64>;
-var<workgroup> second_tile: array<F, 64>;
+// At most what WebGPU guarantees, 16 KiB, in all: the passes share them.
+var<workgroup> first_tile: array<F, MERGERS>;
+var<workgroup> second_tile: array<F, MERGERS>;
 
 // Sums the 8 row lanes of each channel group into row lane 0. All invocations must come here.
 fn add_row_lanes(local: u32, lane: u32) {
@@ -74,7 +78,7 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     }
 }
 
-// ---- finish_statistics: merges strips (Chan, Golub and LeVeque 1983), a workgroup a channel group: 64 lanes take the strips in turns,
+// ---- finish_statistics: merges strips (Chan, Golub and LeVeque 1983), a workgroup a channel group: MERGERS lanes take the strips in turns,
 //      then a fixed tree
 
 @group(0) @binding(1) var<storage, read> strips: array<S>;              // partial
@@ -82,8 +86,8 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 @group(0) @binding(3) var<storage, read_write> moving_mean: array<S>;   // [c]
 @group(0) @binding(4) var<storage, read_write> moving_variance: array<S>;   // [c]
 
-var<workgroup> rows_tile: array<F, 64>;
-var<workgroup> shift_tile: array<F, 64>;
+var<workgroup> rows_tile: array<F, MERGERS>;
+var<workgroup> shift_tile: array<F, MERGERS>;
 
 // Of rows of which there may be none.
 struct Moments { rows: F, shift: F, delta: F, squares: F }
@@ -97,24 +101,24 @@ fn merged(a: Moments, b: Moments) -> Moments {
     return Moments(rows, select(a.shift, b.shift, first), select(a.delta + d * share, b.delta, first), squares);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(MERGERS)
 fn finish_statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let g = group.x;
     var all = Moments();
-    for (var s = lane; s < params.strips; s += 64u) {
+    for (var s = lane; s < params.strips; s += MERGERS) {
         let slot = s * 4u * params.groups + g;
         let step = params.groups;
         let rows = load(strips[slot]);
         let strip = Moments(rows, load(strips[slot + step]), load(strips[slot + 2u * step]), load(strips[slot + 3u * step]));
         all = merged(all, strip);
     }
-    for (var half = 32u; half > 0u; half /= 2u) {
+    for (var half = MERGERS / 2u; half > 0u; half /= 2u) {
         rows_tile[lane] = all.rows;
         shift_tile[lane] = all.shift;
         first_tile[lane] = all.delta;
         second_tile[lane] = all.squares;
         workgroupBarrier();
-        let other = (lane + half) % 64u;
+        let other = (lane + half) % MERGERS;
         all = merged(all, Moments(rows_tile[other], shift_tile[other], first_tile[other], second_tile[other]));
         workgroupBarrier();
     }
@@ -205,35 +209,37 @@ fn backward_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
     }
 }
 
-// ---- finish_sums: [2, c] of dbeta and dgamma, one invocation a channel group; `copy_sums` hands them to the parameters
+// ---- finish_sums: [2, c] of dbeta and dgamma, and the same for the parameters; a workgroup a channel group, as finish_statistics
 
 @group(0) @binding(2) var<storage, read_write> sums_out: array<S>;      // [2, c]
+@group(0) @binding(3) var<storage, read_write> dgamma: array<S>;        // [c]
+@group(0) @binding(4) var<storage, read_write> dbeta: array<S>;         // [c]
 
-@compute @workgroup_size(8)
-fn finish_sums(@builtin(global_invocation_id) id: vec3<u32>) {
-    let g = id.x;
-    if g < params.groups {
-        var sum = F();
-        var products = F();
-        for (var s = 0u; s < params.strips; s++) {
-            sum += load(strips[s * 2u * params.groups + g]);
-            products += load(strips[(s * 2u + 1u) * params.groups + g]);
-        }
-        sums_out[g] = stored(sum);
-        sums_out[params.groups + g] = stored(products);
+@compute @workgroup_size(MERGERS)
+fn finish_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let g = group.x;
+    var sum = F();
+    var products = F();
+    for (var s = lane; s < params.strips; s += MERGERS) {
+        sum += load(strips[s * 2u * params.groups + g]);
+        products += load(strips[(s * 2u + 1u) * params.groups + g]);
     }
-}
-
-@group(0) @binding(1) var<storage, read> sums_in: array<S>;             // [2, c]
-@group(0) @binding(2) var<storage, read_write> dgamma: array<S>;        // [c]
-@group(0) @binding(3) var<storage, read_write> dbeta: array<S>;         // [c]
-
-@compute @workgroup_size(8)
-fn copy_sums(@builtin(global_invocation_id) id: vec3<u32>) {
-    let g = id.x;
-    if g < params.groups {
-        dbeta[g] = stored(load(sums_in[g]));
-        dgamma[g] = stored(load(sums_in[params.groups + g]));
+    first_tile[lane] = sum;
+    second_tile[lane] = products;
+    for (var half = MERGERS / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half {
+            first_tile[lane] += first_tile[lane + half];
+            second_tile[lane] += second_tile[lane + half];
+        }
+    }
+    if lane == 0u {
+        let total = stored(first_tile[0]);
+        let of_products = stored(second_tile[0]);
+        sums_out[g] = total;
+        sums_out[params.groups + g] = of_products;
+        dbeta[g] = total;
+        dgamma[g] = of_products;
     }
 }
 

@@ -10,7 +10,8 @@
 // Settings: lanes, tile_rows, quads: a workgroup's tile is tile_rows rows of lanes * 4 * quads columns; span: taps of a window's line that
 // share the loaded pixels (subgroup only; 1, or all of them where the horizontal step is 1); x4: the contraction's channels divide by 4;
 // y4: the columns do; bias; slope: whether the result is multiplied by the slope of an activation at `at`; statistics: whether each
-// workgroup also leaves those of its rows, for the batch norm that reads them. activate and slope stand in front.
+// workgroup also leaves those of its rows, for the batch norm that reads them; split: whether the contraction's channels are cut into
+// slices, each a workgroup's, whose sums another kernel adds up (workgroup only). activate and slope stand in front.
 
 struct Params {
     rows: u32,              // samples * rows_h * rows_w
@@ -37,6 +38,10 @@ struct Params {
     c_y: u32,
     matrix_rows: u32,       // rows that meet the same weights: those after them meet the next tap's (Winograd's products)
     first_strip: u32,       // of the statistics
+    slice_channels: u32,    // of the contraction, with split
+    slice_pixels: u32,      // of y, with split
+    padding0: u32,
+    padding1: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 {% set YT = "Quad" if y4 else "f32" %}
@@ -48,7 +53,7 @@ struct Params {
 {% if slope %}
 @group(0) @binding(3) var<storage, read> at: array<{{ "Quad" if y4 else "f32" }}>;   // [n, y_h, y_w, c_y], for the slope
 {% endif %}
-@group(0) @binding({{ 4 if bias or slope else 3 }}) var<storage, read_write> y: array<{{ YT }}>;     // [n, y_h, y_w, c_y]
+@group(0) @binding({{ 4 if bias or slope else 3 }}) var<storage, read_write> y: array<{{ YT }}>;     // [n, y_h, y_w, c_y], with split [slices, ..]
 {% if statistics %}
 @group(0) @binding({{ 5 if bias else 4 }}) var<storage, read_write> strips: array<{{ YT }}>;   // [strips, 4, c_y]
 

@@ -98,9 +98,10 @@ fn nothing_moves_after_a_loss_that_is_not_finite() {
     assert!(executor.snapshot().expect("reads back") == before, "parameters moved");
 }
 
-/// Loss and gradients of step 0 on an adapter whose bindings hold `limit` bytes.
-fn step(graph: &Arc<Graph>, n: usize, limit: Option<u64>) -> (f64, Vec<NamedTensor>) {
+/// Loss and gradients of step 0 on an adapter, in another tiling than its own if one is given, whose bindings hold `limit` bytes.
+fn step(graph: &Arc<Graph>, n: usize, tiling: Option<Tiling>, limit: Option<u64>) -> (f64, Vec<NamedTensor>) {
     let mut gpu = common::gpu();
+    gpu.tiling = tiling.unwrap_or(gpu.tiling);
     if let Some(limit) = limit {
         gpu.limit_binding(limit);
     }
@@ -136,11 +137,12 @@ fn worst_difference(ours: &[NamedTensor], theirs: &[HostTensor]) -> (f64, String
 /// gradient then differs by that element's share. Dropout is on: its masks must not depend on the slices.
 #[test]
 fn slices_agree_with_the_whole() {
-    for (name, limit) in SLICED {
+    let tilings = [None, Some(Tiling::Workgroup)];
+    for ((name, limit), tiling) in SLICED.into_iter().flat_map(|sliced| tilings.map(|tiling| (sliced, tiling))) {
         let model = models::find(name).expect("listed");
         let graph = Arc::new(model.graph(model.classes).expect("builds"));
-        let (whole, gradients) = step(&graph, 16, None);
-        let (sliced, others) = step(&graph, 16, Some(limit));
+        let (whole, gradients) = step(&graph, 16, tiling, None);
+        let (sliced, others) = step(&graph, 16, tiling, Some(limit));
         assert!((whole - sliced).abs() < 1e-5 * whole, "{name}: loss {whole}, sliced {sliced}");
         let others: Vec<_> = others.iter().map(|t| HostTensor::from_f32(t.shape.clone(), &t.values)).collect();
         let (error, at) = worst_difference(&gradients, &others);
@@ -183,7 +185,7 @@ fn every_op_in_slices() {
 /// Compares a step of 64 images on an adapter with the reference: the loss to 1e-5, gradients to `near` of their norms.
 fn agrees_at_64(graph: &Arc<Graph>, near: f64) {
     // What lavapipe really has; an adapter with larger bindings is held to it.
-    let (loss, gradients) = step(graph, 64, Some(128 << 20));
+    let (loss, gradients) = step(graph, 64, None, Some(128 << 20));
     let samples = batch(graph, 64);
     let (metrics, wanted) = CpuExecutor::new(Arc::clone(graph), 64, 1)
         .gradients(&samples.batch(), At::step(0, 0.0))

@@ -32,12 +32,20 @@ fn transpose(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
 @group(0) @binding(2) var<storage, read_write> dw: array<f32>;          // [taps, c_in, c_out]
 @group(0) @binding(3) var<storage, read_write> db: array<f32>;          // [c_out]; unused without a bias
 
-fn sum(i: u32) -> f32 {
+fn sum(i: u32, first: u32, step: u32) -> f32 {
     var total = 0.0;
-    for (var s = 0u; s < params.slices; s++) {
+    for (var s = first; s < params.slices; s += step) {
         total += partial[s * params.stride + i];
     }
     return total;
+}
+
+fn hand_out(i: u32, total: f32) {
+    if i < params.count {
+        dw[i] = total;
+    } else if i < params.count + params.bias {
+        db[i - params.count] = total;
+    }
 }
 
 // One invocation an element of dw, then of db.
@@ -45,18 +53,41 @@ fn sum(i: u32) -> f32 {
 fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
           @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
-    if i < params.count {
-        dw[i] = sum(i);
-    } else if i < params.count + params.bias {
-        db[i - params.count] = sum(i);
-    }
+    if i < params.count + params.bias { hand_out(i, sum(i, 0u, 1u)); }
 }
 
 @compute @workgroup_size(64)
 fn reduce_without_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                        @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
-    if i < params.count {
-        dw[i] = sum(i);
+    if i < params.count { dw[i] = sum(i, 0u, 1u); }
+}
+
+// Many slices of few elements: 16 invocations share an element, each its slices in order, then a fixed tree.
+var<workgroup> sums: array<f32, 64>;
+fn shared_sum(i: u32, local: u32) -> f32 {
+    var own = 0.0;
+    if i < params.count + params.bias { own = sum(i, local / 4u, 16u); }
+    sums[local] = own;
+    for (var half = 32u; half >= 4u; half /= 2u) {
+        workgroupBarrier();
+        if local < half { sums[local] += sums[local + half]; }
     }
+    return sums[local];
+}
+
+@compute @workgroup_size(64)
+fn reduce_shared(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                 @builtin(local_invocation_index) local: u32) {
+    let i = (group.y * groups.x + group.x) * 4u + local % 4u;
+    let total = shared_sum(i, local);
+    if local < 4u { hand_out(i, total); }
+}
+
+@compute @workgroup_size(64)
+fn reduce_shared_without_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                              @builtin(local_invocation_index) local: u32) {
+    let i = (group.y * groups.x + group.x) * 4u + local % 4u;
+    let total = shared_sum(i, local);
+    if local < 4u && i < params.count { dw[i] = total; }
 }

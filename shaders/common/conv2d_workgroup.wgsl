@@ -11,8 +11,18 @@ var<workgroup> w_tile: array<vec4<f32>, {{ 8 * w_line }}>;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
     let first_row = (group.y * groups.x + group.x) * {{ tile_rows }}u;
-    let first_column = group.z * {{ quads * 32 }}u;
     let c_x = params.c_x;
+    {% if split %}
+    let tiles = (params.c_y + {{ quads * 32 - 1 }}u) / {{ quads * 32 }}u;
+    let first_column = group.z % tiles * {{ quads * 32 }}u;
+    let slice = group.z / tiles;
+    let first_c = slice * params.slice_channels;
+    let end_c = min(first_c + params.slice_channels, c_x);
+    {% else %}
+    let first_column = group.z * {{ quads * 32 }}u;
+    let first_c = 0u;
+    let end_c = c_x;
+    {% endif %}
     let taps_h = params.taps_h;
     let taps_w = params.taps_w;
     let view = view_of_input();
@@ -42,61 +52,87 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     {% endfor %}
     {% endfor %}
 
-    for (var i = 0u; i < taps_h; i++) {
-        for (var j = 0u; j < taps_w; j++) {
-            let first_weight = (w_first + i * w_step_h + j * w_step_w) * c_x;
-            {% for p in range(parts) %}
-            let base{{ p }} = input_base(load_row{{ p }}, load_corner{{ p }}, view, i, j);
-            let start{{ p }} = u32(max(base{{ p }}, 0));
-            {% endfor %}
-            for (var c = 0u; c < c_x; c += 8u) {
-                let ca = c + load_c;
-                {% for p in range(parts) %}
-                var a{{ p }} = vec4<f32>();
-                {% if x4 %}
-                if base{{ p }} >= 0 && ca < c_x { a{{ p }} = quad(x[(start{{ p }} + ca) / 4u]); }
-                {% else %}
-                if base{{ p }} >= 0 {
-                    if ca < c_x { a{{ p }}.x = x[start{{ p }} + ca]; }
-                    if ca + 1u < c_x { a{{ p }}.y = x[start{{ p }} + ca + 1u]; }
-                    if ca + 2u < c_x { a{{ p }}.z = x[start{{ p }} + ca + 2u]; }
-                    if ca + 3u < c_x { a{{ p }}.w = x[start{{ p }} + ca + 3u]; }
-                }
-                {% endif %}
-                {% endfor %}
-                let cw = c + local / 8u;
-                {% for q in range(quads) %}
-                var weight{{ q }} = vec4<f32>();
-                if cw < c_x { weight{{ q }} = weights(first_weight + cw, columns{{ q }}); }
-                {% endfor %}
-                workgroupBarrier();
-                {% for p in range(parts) %}
-                a_tile[a_slot + {{ p * 32 }}u] = a{{ p }}.x;
-                a_tile[a_slot + {{ a_line + p * 32 }}u] = a{{ p }}.y;
-                a_tile[a_slot + {{ a_line * 2 + p * 32 }}u] = a{{ p }}.z;
-                a_tile[a_slot + {{ a_line * 3 + p * 32 }}u] = a{{ p }}.w;
-                {% endfor %}
-                {% for q in range(quads) %}
-                w_tile[w_slot + {{ q * 8 }}u] = weight{{ q }};
-                {% endfor %}
-                workgroupBarrier();
-                {% for k in range(8) %}
-                {
-                    {% for q in range(quads) %}
-                    let w{{ q }} = w_tile[{{ k * w_line + q * 8 }}u + four];
-                    {% endfor %}
-                    {% for p in range(parts) %}
-                    {% for r in range(4) %}
-                    let a{{ p }}_{{ r }} = a_tile[{{ k * a_line + p * 32 + r }}u + a_row];
-                    {% for q in range(quads) %}
-                    acc{{ p }}_{{ r }}_{{ q }} += a{{ p }}_{{ r }} * w{{ q }};
-                    {% endfor %}
-                    {% endfor %}
-                    {% endfor %}
-                }
-                {% endfor %}
+    // Steps of 8 channels of a tap. What the next one multiplies is loaded while this one's products are added up.
+    var i = 0u;
+    var j = 0u;
+    var c = first_c;
+    var first_weight = w_first * c_x;
+    {% for p in range(parts) %}
+    var base{{ p }} = input_base(load_row{{ p }}, load_corner{{ p }}, view, 0u, 0u);
+    var a{{ p }} = vec4<f32>();
+    {% endfor %}
+    {% for q in range(quads) %}
+    var weight{{ q }} = vec4<f32>();
+    {% endfor %}
+    {% macro load() %}
+    let ca = c + load_c;
+    {% for p in range(parts) %}
+    a{{ p }} = vec4<f32>();
+    {% if x4 %}
+    if base{{ p }} >= 0 && ca < c_x { a{{ p }} = quad(x[(u32(base{{ p }}) + ca) / 4u]); }
+    {% else %}
+    if base{{ p }} >= 0 {
+        let start = u32(base{{ p }}) + ca;
+        if ca < c_x { a{{ p }}.x = x[start]; }
+        if ca + 1u < c_x { a{{ p }}.y = x[start + 1u]; }
+        if ca + 2u < c_x { a{{ p }}.z = x[start + 2u]; }
+        if ca + 3u < c_x { a{{ p }}.w = x[start + 3u]; }
+    }
+    {% endif %}
+    {% endfor %}
+    let cw = c + local / 8u;
+    {% for q in range(quads) %}
+    weight{{ q }} = vec4<f32>();
+    if cw < c_x { weight{{ q }} = weights(first_weight + cw, columns{{ q }}); }
+    {% endfor %}
+    {% endmacro %}
+    let steps = taps_h * taps_w * ((end_c - first_c + 7u) / 8u);
+    if steps > 0u {
+        {{ load() }}
+    }
+    for (var step = 0u; step < steps; step++) {
+        workgroupBarrier();
+        {% for p in range(parts) %}
+        a_tile[a_slot + {{ p * 32 }}u] = a{{ p }}.x;
+        a_tile[a_slot + {{ a_line + p * 32 }}u] = a{{ p }}.y;
+        a_tile[a_slot + {{ a_line * 2 + p * 32 }}u] = a{{ p }}.z;
+        a_tile[a_slot + {{ a_line * 3 + p * 32 }}u] = a{{ p }}.w;
+        {% endfor %}
+        {% for q in range(quads) %}
+        w_tile[w_slot + {{ q * 8 }}u] = weight{{ q }};
+        {% endfor %}
+        workgroupBarrier();
+        c += 8u;
+        if c >= end_c {
+            c = first_c;
+            j += 1u;
+            if j == taps_w {
+                j = 0u;
+                i += 1u;
             }
+            first_weight = (w_first + i * w_step_h + j * w_step_w) * c_x;
+            {% for p in range(parts) %}
+            base{{ p }} = input_base(load_row{{ p }}, load_corner{{ p }}, view, i, j);
+            {% endfor %}
         }
+        if step + 1u < steps {
+            {{ load() }}
+        }
+        {% for k in range(8) %}
+        {
+            {% for q in range(quads) %}
+            let w{{ q }} = w_tile[{{ k * w_line + q * 8 }}u + four];
+            {% endfor %}
+            {% for p in range(parts) %}
+            {% for r in range(4) %}
+            let a{{ p }}_{{ r }} = a_tile[{{ k * a_line + p * 32 + r }}u + a_row];
+            {% for q in range(quads) %}
+            acc{{ p }}_{{ r }}_{{ q }} += a{{ p }}_{{ r }} * w{{ q }};
+            {% endfor %}
+            {% endfor %}
+            {% endfor %}
+        }
+        {% endfor %}
     }
 
     {% for q in range(quads) %}
@@ -111,6 +147,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         {% if statistics %}
         acc{{ p }}_{{ r }}_{{ q }} = finish(pixel, columns{{ q }}, acc{{ p }}_{{ r }}_{{ q }} + bias{{ q }});
         store(pixel, columns{{ q }}, acc{{ p }}_{{ r }}_{{ q }});
+        {% elif split %}
+        store(slice * params.slice_pixels + pixel, columns{{ q }}, acc{{ p }}_{{ r }}_{{ q }});
         {% else %}
         store(pixel, columns{{ q }}, finish(pixel, columns{{ q }}, acc{{ p }}_{{ r }}_{{ q }} + bias{{ q }}));
         {% endif %}

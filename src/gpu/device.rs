@@ -223,7 +223,7 @@ impl Gpu {
     pub fn target_groups(&self) -> usize {
         match self.tiling {
             Tiling::Subgroup { .. } => 16,
-            Tiling::Workgroup => 512,
+            Tiling::Workgroup => 1_024,
         }
     }
 

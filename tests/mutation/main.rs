@@ -72,13 +72,18 @@ fn survivors(gpu: Gpu, mutations: &[Mutation], passes: impl Fn(&Arc<Gpu>, &str) 
     bad
 }
 
+/// The mutations of a tiling's own kernels.
+fn own(tiling: Tiling) -> &'static [Mutation] {
+    match tiling {
+        Tiling::Subgroup { .. } => IN_SUBGROUP_TILING,
+        Tiling::Workgroup => IN_WORKGROUP_TILING,
+    }
+}
+
 #[test]
 fn every_flipped_sign_is_seen_on_the_gpu() {
     let gpu = gpu(None);
-    let own = match gpu.tiling {
-        Tiling::Subgroup { .. } => IN_SUBGROUP_TILING,
-        Tiling::Workgroup => IN_WORKGROUP_TILING,
-    };
+    let own = own(gpu.tiling);
     let bad = survivors(gpu, &[MUTATIONS, own].concat(), passes);
     assert!(bad.is_empty(), "{bad:#?}");
 }
@@ -156,7 +161,8 @@ fn every_pass_has_a_mutation() {
     for op in ops::TABLE.iter().map(|row| row.name).chain(["accumulate", "adam"]) {
         assert!(passes(&gpu, op), "{op} fails without a mutation");
     }
-    let known: BTreeSet<_> = MUTATIONS.iter().map(|(op, pass, ..)| (*op, *pass)).collect();
+    let own = own(gpu.tiling);
+    let known: BTreeSet<_> = MUTATIONS.iter().chain(own).map(|(op, pass, ..)| (*op, *pass)).collect();
     assert_eq!(*seen.lock().expect("no thread panics with it"), known, "left: compiled, right: in the table");
 }
 

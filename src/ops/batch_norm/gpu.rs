@@ -6,7 +6,7 @@ use super::super::{GpuBackward, GpuForward};
 use super::{BatchNorm, split};
 use crate::error::Result;
 use crate::gpu::grid::MAX_TRIPS;
-use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
+use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder, Tiling};
 use std::ops::Range;
 
 const SHADER: &str = include_str!("../../../shaders/batch_norm.wgsl");
@@ -30,6 +30,8 @@ struct Params {
 /// How the rows of a batch are cut: slices that fit a binding, strips within them.
 struct Cut {
     lanes: Lanes,
+    /// The constant `MERGERS`.
+    mergers: &'static str,
     slices: Vec<(Range<usize>, Params)>,
     whole: Params,
     c: usize,
@@ -66,7 +68,11 @@ impl Cut {
             slices.push((s, Params { rows: rows as u32, first_strip: whole.strips, ..whole }));
             whole.strips += rows.div_ceil(strip_rows) as u32;
         }
-        Ok(Self { lanes, slices, whole, c })
+        let mergers = match rec.gpu.tiling {
+            Tiling::Subgroup { .. } => "const MERGERS = 64u;",
+            Tiling::Workgroup => "const MERGERS = 256u;",
+        };
+        Ok(Self { lanes, mergers, slices, whole, c })
     }
 
     fn kernel(&self, entry: &'static str) -> Kernel {
@@ -74,7 +80,10 @@ impl Cut {
     }
 
     fn kernel_with(&self, entry: &'static str, activation: Option<&Elementwise>) -> Kernel {
-        Kernel::new("batch_norm", entry, SHADER).with_prelude(text_of(activation)).with_lanes(self.lanes)
+        Kernel::new("batch_norm", entry, SHADER)
+            .with_prelude(text_of(activation))
+            .with_prelude(self.mergers)
+            .with_lanes(self.lanes)
     }
 
     /// One workgroup a strip and 8 channel groups.
@@ -129,22 +138,20 @@ pub(super) fn record_backward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuBa
     let gamma = gamma.unwrap_or(beta);
     let cut = Cut::new(op, rec, &[x, dy])?;
     let (dgamma, [dbeta, ..]) = split(io.dparams);
-    let trained = dbeta.as_ref().map(|dbeta| {
-        // The gradient of a gamma that is not there goes nowhere.
-        let dgamma = dgamma.and_then(Clone::clone).unwrap_or_else(|| rec.scratch(2, [cut.c]));
-        (dgamma, dbeta)
-    });
     let sums = rec.scratch(1, [2, cut.c]);
-    if trained.is_some() || io.pass.training {
+    if dbeta.is_some() || io.pass.training {
+        // The gradient of a gamma that is not there, or of parameters that are not trained, goes nowhere.
+        let mut wanted =
+            |slot, gradient: Option<&GpuTensor>| gradient.cloned().unwrap_or_else(|| rec.scratch(slot, [cut.c]));
+        let dgamma = wanted(2, dgamma.and_then(Option::as_ref));
+        let dbeta = wanted(3, dbeta.as_ref());
         let partial = rec.scratch(0, [cut.whole.strips as usize, 2, cut.c]);
         for (s, params) in &cut.slices {
             let reads = [&x.samples(s), saved, &dy.samples(s)];
             rec.dispatch(&cut.kernel("backward_sums"), params, &reads, &[&partial], Cut::strips(params));
         }
-        rec.dispatch(&cut.kernel("finish_sums"), &cut.whole, &[&partial], &[&sums], cut.channels());
-    }
-    if let Some((dgamma, dbeta)) = &trained {
-        rec.dispatch(&cut.kernel("copy_sums"), &cut.whole, &[&sums], &[dgamma, dbeta], cut.channels());
+        let writes = [&sums, &dgamma, &dbeta];
+        rec.dispatch(&cut.kernel("finish_sums"), &cut.whole, &[&partial], &writes, [cut.whole.groups, 1, 1]);
     }
     let Some(dx) = &io.dx[0] else { return Ok(()) };
     for (s, params) in &cut.slices {

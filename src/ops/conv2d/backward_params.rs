@@ -1,9 +1,10 @@
 //! The direct weight gradient (shaders/conv2d_backward_params.wgsl): partial sums of slices of output lines, then their ordered sum.
 
 use super::super::GpuBackward;
-use super::core::{BACKWARD_PARAMS, render};
+use super::core::{BACKWARD_PARAMS, Flags, render};
 use super::geometry::Geometry;
-use super::gpu::{REARRANGE, Rearrange, batch, slice_of};
+use super::gpu::{batch, slice_of};
+use super::rearrange::reduce;
 use super::variant::{Tile, span};
 use crate::error::{Error, Result};
 use crate::gpu::grid::MAX_TRIPS;
@@ -42,12 +43,12 @@ impl Sums {
         let span = span(tile.shared, g.w.stride, g.w.window);
         // In workgroup tiles the bias is a row of its own.
         let bias_row = usize::from(bias && gpu.tiling == Tiling::Workgroup);
-        let x4 = match gpu.tiling {
-            Tiling::Subgroup { lanes, .. } => g.c_in.is_multiple_of(4) && tile.rows.is_multiple_of(4 * lanes as usize),
-            Tiling::Workgroup => false,
+        let fours = match gpu.tiling {
+            Tiling::Subgroup { lanes, .. } => tile.rows.is_multiple_of(4 * lanes as usize),
+            Tiling::Workgroup => true,
         };
-        let flags = [x4, g.c_out.is_multiple_of(4), false, false, false];
-        let source = render(gpu, BACKWARD_PARAMS, (tile, span), flags)?;
+        let (x4, y4) = (fours && g.c_in.is_multiple_of(4), g.c_out.is_multiple_of(4));
+        let source = render(gpu, &BACKWARD_PARAMS, (tile, span), &Flags { x4, y4, ..Flags::default() })?;
         Ok(Self {
             kernel: Kernel::new(op, "main", source).named("backward_params"),
             rows: g.weight_rows() + usize::from(bias),
@@ -83,10 +84,12 @@ impl Sums {
         rec.dispatch(&self.kernel, &params, &[x, dy], &[partial], groups);
     }
 
-    /// Output lines of a slice: enough slices to keep the device busy, and few enough loop trips in each.
-    fn slice_lines(&self, gpu: &Gpu, g: &Geometry) -> usize {
+    /// Output lines of a slice: enough slices to keep the device busy, as far as one of `batches` parts of the partial sums' binding has
+    /// room for them, and few enough loop trips in each.
+    fn slice_lines(&self, gpu: &Gpu, g: &Geometry, batches: usize) -> usize {
         let tiles = self.tiles[0] * self.tiles[1];
-        let busy = (g.n * g.h.output).div_ceil(gpu.target_groups().div_ceil(tiles).max(1));
+        let room = gpu.max_binding() as usize / (self.rows * g.c_out * 4) / batches;
+        let busy = (g.n * g.h.output).div_ceil(gpu.target_groups().div_ceil(tiles).min(room).max(1));
         let bounded = (MAX_TRIPS / 2 / g.w.output.max(1)).max(1);
         busy.min(bounded).max(1)
     }
@@ -101,12 +104,13 @@ pub(super) fn record(
     tile: &Tile,
 ) -> Result<()> {
     let sums = Sums::new(rec.gpu, op, g, db.is_some(), tile)?;
-    let plans: Vec<_> = rec
-        .batch_slices(&[&io.x[0], io.dy])?
+    let batches = rec.batch_slices(&[&io.x[0], io.dy])?;
+    let count = batches.len();
+    let plans: Vec<_> = batches
         .into_iter()
         .map(|s| {
             let g = slice_of(g, s.len(), batch(io.dy));
-            let slice_lines = sums.slice_lines(rec.gpu, &g);
+            let slice_lines = sums.slice_lines(rec.gpu, &g, count);
             (s, g, slice_lines, (g.n * g.h.output).div_ceil(slice_lines))
         })
         .collect();
@@ -118,20 +122,7 @@ pub(super) fn record(
         rec.flops(g.flops());
         first_slice += count;
     }
-    let params = Rearrange {
-        count: dw.elements() as u32,
-        slices: slices as u32,
-        stride: (sums.rows * g.c_out) as u32,
-        bias: db.map_or(0, |db| db.elements() as u32),
-        ..Default::default()
-    };
-    let items = (sums.rows * g.c_out, 64);
-    match db {
-        Some(db) => rec.dispatch_items(&Kernel::new(op, "reduce", REARRANGE), &params, &[&partial], &[dw, db], items),
-        None => {
-            rec.dispatch_items(&Kernel::new(op, "reduce_without_bias", REARRANGE), &params, &[&partial], &[dw], items)
-        }
-    }
+    reduce(rec, op, &partial, dw, db)
 }
 
 /// Room for partial sums, which are bound whole.

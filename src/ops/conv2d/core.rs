@@ -8,36 +8,53 @@ use crate::gpu::grid::{MAX_GROUPS, MAX_TRIPS, fold};
 use crate::gpu::{Gpu, Kernel, Recorder, Tiling};
 use minijinja::{Environment, context};
 
-pub(super) const CORE: &str = include_str!("../../../shaders/conv2d.wgsl");
-/// The core's entry points, a tiling each.
-pub(super) const SUBGROUP: &str = include_str!("../../../shaders/common/conv2d_subgroup.wgsl");
-pub(super) const WORKGROUP: &str = include_str!("../../../shaders/common/conv2d_workgroup.wgsl");
-pub(super) const BACKWARD_PARAMS: &str = include_str!("../../../shaders/conv2d_backward_params.wgsl");
+/// A tiled kernel's template: what its tilings have in common, and an entry point for each.
+pub(super) struct Template {
+    pub(super) head: &'static str,
+    pub(super) subgroup: &'static str,
+    pub(super) workgroup: &'static str,
+    /// Functions that store, and the arrays that they store to; the last one only where statistics are left.
+    stores: &'static [(&'static str, &'static str)],
+}
+
+pub(super) const CORE: Template = Template {
+    head: include_str!("../../../shaders/conv2d.wgsl"),
+    subgroup: include_str!("../../../shaders/common/conv2d_subgroup.wgsl"),
+    workgroup: include_str!("../../../shaders/common/conv2d_workgroup.wgsl"),
+    stores: &[("store", "y"), ("store_strip", "strips")],
+};
+pub(super) const BACKWARD_PARAMS: Template = Template {
+    head: include_str!("../../../shaders/conv2d_backward_params.wgsl"),
+    subgroup: include_str!("../../../shaders/common/conv2d_backward_params_subgroup.wgsl"),
+    workgroup: include_str!("../../../shaders/common/conv2d_backward_params_workgroup.wgsl"),
+    stores: &[("store", "partial")],
+};
 pub(super) const COLUMNS: &str = include_str!("../../../shaders/common/columns.wgsl");
 
+/// What a template is rendered with, beside the tile.
+#[derive(Default)]
+pub(super) struct Flags {
+    pub(super) x4: bool,
+    pub(super) y4: bool,
+    pub(super) bias: bool,
+    pub(super) slope: bool,
+    pub(super) statistics: bool,
+    pub(super) split: bool,
+}
+
 /// A template's text for this adapter's tiling.
-pub(super) fn render(
-    gpu: &Gpu,
-    template: &str,
-    (tile, span): (&Tile, usize),
-    [x4, y4, bias, slope, statistics]: [bool; 5],
-) -> Result<String> {
-    let (tiling, main) = match gpu.tiling {
-        Tiling::Subgroup { .. } => ("subgroup", SUBGROUP),
-        Tiling::Workgroup => ("workgroup", WORKGROUP),
+pub(super) fn render(gpu: &Gpu, template: &Template, (tile, span): (&Tile, usize), flags: &Flags) -> Result<String> {
+    let main = match gpu.tiling {
+        Tiling::Subgroup { .. } => template.subgroup,
+        Tiling::Workgroup => template.workgroup,
     };
-    let main = if template == CORE { main } else { "" };
     let (lanes, tile_rows, quads) = (gpu.tiling.lanes(), tile.rows, tile.quads);
-    // Functions that store, and the arrays that they store to.
-    let stores = match (template == CORE, statistics) {
-        (false, _) => vec![("store", "partial")],
-        (true, false) => vec![("store", "y")],
-        (true, true) => vec![("store", "y"), ("store_strip", "strips")],
-    };
+    let Flags { x4, y4, bias, slope, statistics, split } = *flags;
+    let stores = template.stores[..if statistics { 2 } else { 1 }].to_vec();
     Environment::new()
         .render_str(
-            &format!("{template}{main}{COLUMNS}"),
-            context! { tiling, lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, stores },
+            &format!("{}{main}{COLUMNS}", template.head),
+            context! { lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, split, stores },
         )
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))
 }
@@ -65,10 +82,20 @@ pub(super) fn core(
     let span = span(tile.shared, params.x_step[1] as usize, params.taps[1] as usize);
     params.widen(span as u32);
     let four = |c: u32| c.is_multiple_of(4);
-    let flags = [four(params.c_x), four(params.c_y), end.bias, end.slope.is_some(), end.statistics];
-    let source = render(rec.gpu, CORE, (tile, span), flags)?;
+    let [slices, channels] = tile.cut(params.c_x as usize);
+    params.slice_channels = channels as u32;
+    params.slice_pixels = params.pixels();
+    let flags = Flags {
+        x4: four(params.c_x),
+        y4: four(params.c_y),
+        bias: end.bias,
+        slope: end.slope.is_some(),
+        statistics: end.statistics,
+        split: slices > 1,
+    };
+    let source = render(rec.gpu, &CORE, (tile, span), &flags)?;
     let [x, y, _] = fold((params.rows as usize).div_ceil(tile.rows))?;
-    let columns = (params.c_y as usize).div_ceil(tile.columns);
+    let columns = (params.c_y as usize).div_ceil(tile.columns) * slices;
     let steps = (params.c_x as usize).div_ceil(if four(params.c_x) { 4 } else { 1 });
     let trips = params.taps[0] as usize * params.taps[1] as usize * steps;
     if columns > MAX_GROUPS as usize || trips > MAX_TRIPS {

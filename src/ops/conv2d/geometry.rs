@@ -62,6 +62,10 @@ pub(super) struct Params {
     matrix_rows: u32,
     /// Of the output's statistics, where the dispatch leaves them.
     pub(super) first_strip: u32,
+    /// Channels of a slice of the contraction, and pixels of the output, where it is cut.
+    pub(super) slice_channels: u32,
+    pub(super) slice_pixels: u32,
+    padding: [u32; 2],
 }
 
 impl Params {
@@ -70,6 +74,11 @@ impl Params {
         let [rows, taps_h, taps_w, c_x, c_y] =
             [self.rows, self.taps[0], self.taps[1], self.c_x, self.c_y].map(u64::from);
         2 * rows * taps_h * taps_w * c_x * c_y
+    }
+
+    /// Pixels of the whole output map.
+    pub(super) fn pixels(&self) -> u32 {
+        self.rows / (self.rows_hw[0] * self.rows_hw[1]) * self.y_hw[0] * self.y_hw[1]
     }
 
     /// Lets `span` taps of a window's line share loaded pixels: rows run over lines that much wider.
@@ -97,6 +106,9 @@ pub(super) fn forward(g: &Geometry) -> Params {
         c_y: g.c_out as u32,
         matrix_rows: u32::MAX,
         first_strip: 0,
+        slice_channels: 0,
+        slice_pixels: 0,
+        padding: [0; 2],
     }
 }
 
@@ -154,8 +166,7 @@ pub(super) fn backward_input(g: &Geometry) -> Vec<Params> {
                 w_step: [((g.h.stride * g.w.window) as u32).wrapping_neg(), (g.w.stride as u32).wrapping_neg()],
                 c_x: g.c_out as u32,
                 c_y: g.c_in as u32,
-                matrix_rows: u32::MAX,
-                first_strip: 0,
+                ..forward(g)
             }
         })
         .filter(|params| params.rows > 0)

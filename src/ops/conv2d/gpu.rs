@@ -6,10 +6,9 @@ use super::core::{Epilogue, core};
 use super::geometry::{self, Geometry};
 use super::variant::{Problem, Variant};
 use super::winograd;
+use super::{rearrange, slices};
 use crate::error::Result;
-use crate::gpu::{GpuTensor, Kernel, Recorder};
-
-pub(super) const REARRANGE: &str = include_str!("../../../shaders/common/conv2d_rearrange.wgsl");
+use crate::gpu::{GpuTensor, Recorder};
 
 /// Bytes of the statistics of an output at most: a batch norm gathers those of larger ones by itself.
 const STATISTICS: u64 = 16 << 20;
@@ -66,10 +65,18 @@ fn forward(
             return pass.record(rec, tile, &end);
         }
     };
+    let batches = rec.batch_slices(&[&io.x[0], io.y])?;
+    if let Some(sum) = slices::Sum::new(rec, tile, g.c_in, (batches.len(), io.y)) {
+        let (kernel, params, groups) = core(rec, op, geometry::forward(g), &sum.tile, &Epilogue::default())?;
+        rec.dispatch(&kernel.named("forward"), &params, &[&io.x[0], &io.params[0]], &[&sum.partial], groups);
+        rec.flops(g.flops());
+        return sum.record(rec, op, io.params.get(1), &end);
+    }
+    let tile = &tile.whole();
     // Four numbers a channel for every tile of rows.
     end.statistics = io.statistics && io.y.bytes() / tile.rows as u64 * 4 <= STATISTICS;
     let (mut passes, mut strips) = (Vec::new(), 0);
-    for s in rec.batch_slices(&[&io.x[0], io.y])? {
+    for s in batches {
         let params = geometry::forward(&slice_of(g, s.len(), batch(io.y)));
         let flops = params.flops();
         let (kernel, mut params, groups) = core(rec, op, params, tile, &end)?;
@@ -119,12 +126,19 @@ fn backward_input(
             return pass.record(rec, tile, &end);
         }
     };
-    let transposed = rec.scratch(0, [w.elements()]);
-    let params =
-        Rearrange { count: w.elements() as u32, c_in: g.c_in as u32, c_out: g.c_out as u32, ..Default::default() };
-    let transpose = Kernel::new(op, "transpose", REARRANGE);
-    rec.dispatch_items(&transpose, &params, &[w], &[&transposed], (w.elements(), 64))?;
-    for s in rec.batch_slices(&[dx, io.dy])? {
+    let transposed = rearrange::transpose(rec, op, w, [g.c_in, g.c_out])?;
+    let batches = rec.batch_slices(&[dx, io.dy])?;
+    if let Some(sum) = slices::Sum::new(rec, tile, g.c_out, (batches.len(), dx)) {
+        for params in geometry::backward_input(g) {
+            let flops = params.flops();
+            let (kernel, params, groups) = core(rec, op, params, &sum.tile, &Epilogue::default())?;
+            rec.dispatch(&kernel.named("backward_input"), &params, &[io.dy, &transposed], &[&sum.partial], groups);
+            rec.flops(flops);
+        }
+        return sum.record(rec, op, end.slope.map(|_| &io.x[0]), &end);
+    }
+    let tile = &tile.whole();
+    for s in batches {
         let (dx, dy) = (dx.samples(&s), io.dy.samples(&s));
         let x = io.x[0].samples(&s);
         let mut reads = vec![&dy, &transposed];
@@ -137,19 +151,6 @@ fn backward_input(
         }
     }
     Ok(())
-}
-
-/// `Params` of shaders/common/conv2d_rearrange.wgsl.
-#[repr(C)]
-#[derive(Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
-pub(super) struct Rearrange {
-    pub(super) count: u32,
-    pub(super) c_in: u32,
-    pub(super) c_out: u32,
-    pub(super) slices: u32,
-    pub(super) stride: u32,
-    pub(super) bias: u32,
-    pub(super) padding: [u32; 2],
 }
 
 /// Records `dw` and `db`, where they are wanted.

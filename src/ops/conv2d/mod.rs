@@ -10,12 +10,15 @@ mod backward_params;
 mod core;
 mod geometry;
 mod gpu;
+mod rearrange;
 mod reference;
+mod slices;
 pub mod variant;
 mod winograd;
 
 pub(crate) use geometry::Geometry;
 pub(crate) use gpu::{record_backward_input, record_backward_params, record_forward};
+pub(crate) use rearrange::reduce;
 pub(crate) use reference::{backward as reference_backward, forward as reference_forward};
 
 use super::window::{Axis, Padding};
@@ -161,6 +164,9 @@ pub(super) fn cases() -> Vec<Case> {
         case("window_over_map", [2, 2, 3, 3], Conv2d::new(4, 5, Same)),
         case("no_bias", [2, 6, 6, 4], Conv2d { bias: false, ..Conv2d::new(40, 3, Same) }),
         case("one_pixel", [1, 1, 1, 1], Conv2d::new(1, 1, Valid)),
+        // A GPU cuts these many channels of few pixels into slices, forward and backward.
+        case("deep", [2, 4, 5, 68], conv(76, [2, 3], [1, 1], Same)),
+        case("deep_stride2", [1, 5, 5, 72], conv(66, [3, 3], [2, 2], Same)),
         case("over_65535_pixels", [3, 150, 150, 1], Conv2d::new(2, 3, Same)),
         case("fer7_conv1", [100, 48, 48, 1], Conv2d::new(32, 3, Valid)).benched(),
         case("fer7_conv3", [32, 22, 22, 64], Conv2d::new(64, 3, Same)).benched(),

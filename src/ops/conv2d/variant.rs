@@ -11,7 +11,8 @@ use std::fmt;
 
 /// Of the kernels' texts (FNV-1a): what was timed with others says nothing.
 pub const SHADERS: u64 = {
-    let texts = [core::CORE, core::SUBGROUP, core::WORKGROUP, core::BACKWARD_PARAMS, core::COLUMNS, winograd::TEMPLATE];
+    let [a, b] = [core::CORE, core::BACKWARD_PARAMS];
+    let texts = [a.head, a.subgroup, a.workgroup, b.head, b.subgroup, b.workgroup, core::COLUMNS, winograd::TEMPLATE];
     let (mut hash, mut text) = (0xcbf2_9ce4_8422_2325_u64, 0);
     while text < texts.len() {
         let (bytes, mut i) = (texts[text].as_bytes(), 0);
@@ -29,7 +30,7 @@ pub fn most_candidates(tiling: Tiling) -> usize {
     match tiling {
         Tiling::Subgroup { loads: Loads::Slow, .. } => 4,
         Tiling::Subgroup { .. } => 5,
-        Tiling::Workgroup => 3,
+        Tiling::Workgroup => 5,
     }
 }
 
@@ -43,7 +44,26 @@ pub(super) struct Tile {
     pub(super) columns: usize,
     /// Whether the taps of a window's line share loaded pixels, where they can ([`span`]).
     pub(super) shared: bool,
+    /// Slices that forward and backward_input cut the contraction's channels into, where a device would be idle otherwise: each is
+    /// computed by workgroups of its own, and another kernel adds them up.
+    pub(super) slices: usize,
 }
+
+impl Tile {
+    /// The tile without slices.
+    pub(super) fn whole(&self) -> Self {
+        Self { slices: 1, ..*self }
+    }
+
+    /// Slices of `channels` channels, none of them empty, and the channels of each but the last: steps of the kernel.
+    pub(super) fn cut(&self, channels: usize) -> [usize; 2] {
+        let each = channels.div_ceil(self.slices).next_multiple_of(STEP);
+        [channels.div_ceil(each), each]
+    }
+}
+
+/// Channels that the workgroup tiling's kernel multiplies at a time.
+const STEP: usize = 8;
 
 /// A way to compute a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +81,8 @@ impl fmt::Display for Variant {
             Self::Winograd(tile) => ("winograd", tile),
         };
         let shared = if tile.shared { " shared" } else { "" };
-        write!(f, "{name} {}x{}{shared}", tile.rows, tile.columns)
+        write!(f, "{name} {}x{}{shared}", tile.rows, tile.columns)?;
+        if tile.slices > 1 { write!(f, " in {} slices", tile.slices) } else { Ok(()) }
     }
 }
 
@@ -70,6 +91,8 @@ impl fmt::Display for Variant {
 pub(super) struct Problem {
     pub(super) rows: usize,
     pub(super) columns: usize,
+    /// Channels of the contraction, and taps.
+    pub(super) contraction: [usize; 2],
     /// Whether a window's line has several taps that could share loads.
     pub(super) shares: bool,
     /// How Winograd's algorithm suits the pass.
@@ -96,6 +119,7 @@ impl Problem {
         Self {
             rows,
             columns: g.c_out,
+            contraction: [g.c_in, g.h.window * g.w.window],
             shares,
             winograd: winograd::suits(gpu, g, false),
             backward_params: false,
@@ -110,6 +134,7 @@ impl Problem {
         Self {
             rows,
             columns: g.c_in,
+            contraction: [g.c_out, g.h.window.div_ceil(g.h.stride) * g.w.window.div_ceil(g.w.stride)],
             shares,
             winograd: winograd::suits(gpu, &winograd::Output::reversed(g), false),
             backward_params: false,
@@ -123,6 +148,7 @@ impl Problem {
         Self {
             rows: g.weight_rows(),
             columns: g.c_out,
+            contraction: [0, 0],
             shares,
             winograd: winograd::suits(gpu, g, true),
             backward_params: true,
@@ -146,7 +172,15 @@ impl Problem {
                 }
             }
         };
-        Tile { rows, quads, columns: lanes * 4 * quads, shared }
+        Tile { rows, quads, columns: lanes * 4 * quads, shared, slices: 1 }
+    }
+
+    /// The tile with enough slices to keep a GPU busy, each of 16 steps at least.
+    fn cut(&self, gpu: &Gpu, tile: Tile) -> Tile {
+        let [channels, taps] = self.contraction;
+        let tiles = self.rows.div_ceil(tile.rows) * self.columns.div_ceil(tile.columns);
+        let most = (channels * taps / (16 * STEP)).min(channels / STEP);
+        Tile { slices: (gpu.target_groups() / tiles.max(1)).min(most).max(1), ..tile }
     }
 
     /// Candidates, the table's first, no two the same; with `small` also what can win at no such size, for tests.
@@ -156,7 +190,10 @@ impl Problem {
         let light = slow && self.work < LIGHT && !small && !gpu.tuner.as_if_large;
         let within = |rows: usize, quads| if light { (rows.min(32), 1) } else { (rows, quads) };
         let tile = |(rows, quads), shared| self.tile(gpu, rows, quads, shared);
-        let direct = |rows, quads, shared| Variant::Direct(tile(within(rows, quads), shared));
+        let direct = |rows, quads, shared| {
+            let tile = tile(within(rows, quads), shared);
+            Variant::Direct(if gpu.tiling == Tiling::Workgroup { self.cut(gpu, tile) } else { tile })
+        };
         let products = |rows, quads| Variant::Winograd(tile(within(rows, quads), false));
         let suits = self.winograd == Suits::Well || (small && self.winograd == Suits::Small);
         let winograd: Option<Variant> = match gpu.tiling {
@@ -179,13 +216,15 @@ impl Problem {
             (Tiling::Subgroup { .. }, false) => &[(32, 2, false), (32, 1, false), (16, 2, false), (64, 1, false)],
             (Tiling::Subgroup { .. }, true) => &[(16, 1, true), (32, 1, false), (32, 2, false), (16, 2, true)],
             (Tiling::Workgroup, false) => &[(32, 1, false), (64, 2, false), (64, 1, false)],
-            // 64 x 64 spill on RDNA 3.
-            (Tiling::Workgroup, true) => &[(32, 1, false), (64, 1, false)],
+            (Tiling::Workgroup, true) => &[(32, 1, false), (64, 1, false), (64, 2, false)],
         };
         // Measured on Mesa 22.3 and 25.0: Winograd's algorithm wins wherever it suits well.
         let (first, last) = if gpu.tiling.loads_wide() { (winograd, None) } else { (None, winograd) };
         let tiles = tiles.iter().map(|(rows, quads, shared)| direct(*rows, *quads, *shared));
-        for variant in first.into_iter().chain(tiles).chain(last) {
+        let whole = (gpu.tiling == Tiling::Workgroup).then(|| Variant::Direct(tile((32, 1), false)));
+        let few = (whole.is_some() && small && !self.backward_params)
+            .then(|| Variant::Direct(Tile { slices: 3, ..tile((32, 1), false) }));
+        for variant in first.into_iter().chain(tiles).chain(last).chain(whole).chain(few) {
             if !list.contains(&variant) {
                 list.push(variant);
             }
@@ -206,7 +245,9 @@ impl Problem {
             let direct = sharing.iter().map(|shared| Variant::Direct(self.tile(gpu, rows, quads, *shared)));
             let products = (self.winograd > Suits::Not && gpu.tiling != Tiling::Workgroup)
                 .then(|| Variant::Winograd(self.tile(gpu, rows, quads, false)));
-            for variant in direct.chain(products) {
+            let cut = (gpu.tiling == Tiling::Workgroup && !self.backward_params)
+                .then(|| Variant::Direct(self.cut(gpu, self.tile(gpu, rows, quads, false))));
+            for variant in direct.chain(products).chain(cut) {
                 if !list.contains(&variant) {
                     list.push(variant);
                 }

@@ -1,6 +1,7 @@
 //! The dispatches: an invocation owns an output (forward), an input (backward_input), or some taps' share of the weight gradient
 //! in a slice of the output pixels (backward_params, whose partial sums `reduce` adds up in order).
 
+use super::super::conv2d::reduce;
 use super::super::window::Sizes;
 use super::super::{GpuBackward, GpuForward};
 use super::Geometry;
@@ -9,8 +10,6 @@ use crate::gpu::grid::MAX_TRIPS;
 use crate::gpu::{Gpu, GpuTensor, Kernel, Lanes, Recorder};
 
 const SHADER: &str = include_str!("../../../shaders/depthwise_conv2d.wgsl");
-/// The ordered sum of partial weight gradients is convolution's.
-const REARRANGE: &str = include_str!("../../../shaders/common/conv2d_rearrange.wgsl");
 
 /// Neighbouring pixels that an invocation of the kernels for unit strides owns.
 const RUN: usize = 4;
@@ -31,19 +30,6 @@ struct Params {
     first_slice: u32,
     rows: u32,
     reversed: u32,
-    padding: [u32; 2],
-}
-
-/// `Params` of shaders/common/conv2d_rearrange.wgsl.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Reduce {
-    count: u32,
-    c_in: u32,
-    c_out: u32,
-    slices: u32,
-    stride: u32,
-    bias: u32,
     padding: [u32; 2],
 }
 
@@ -166,17 +152,6 @@ pub(super) fn record_backward_params(g: &Geometry, rec: &mut Recorder<'_>, io: &
         rec.dispatch_items(&kernel, &params, &[&x, &dy], &[&partial], (params.count as usize, 64))?;
         rec.flops(g.flops(&dy));
     }
-    let reduce = Reduce {
-        count: dw.elements() as u32,
-        c_in: 0,
-        c_out: 0,
-        slices: first_slice as u32,
-        stride: (rows * g.c_out()) as u32,
-        bias: db.map_or(0, |db| db.elements() as u32),
-        padding: [0; 2],
-    };
-    let entry = if db.is_some() { "reduce" } else { "reduce_without_bias" };
-    let writes: Vec<&GpuTensor> = [Some(dw), db].into_iter().flatten().collect();
-    let kernel = Kernel::new("depthwise_conv2d", entry, REARRANGE);
-    rec.dispatch_items(&kernel, &reduce, &[&partial], &writes, (rows * g.c_out(), 64))
+    // The ordered sum is convolution's.
+    reduce(rec, "depthwise_conv2d", &partial, dw, db)
 }

@@ -1,0 +1,126 @@
+
+{% if span > 1 %}
+// The first tap of tile row `row`: a (tap line, channel) pair.
+fn span_row_at(row: u32) -> Row {
+    return Row(row / params.c_x, 0u, row % params.c_x, row < params.weight_rows / {{ span }}u);
+}
+
+// Row of the weight matrix that holds the first tap of tile row `row`; taps follow at distances of c_x. Past the end for rows
+// past it.
+fn weight_row(row: u32) -> u32 {
+    let at = row / params.c_x * {{ span }}u * params.c_x + row % params.c_x;
+    return select(params.rows, at, row < params.weight_rows / {{ span }}u);
+}
+{% else %}
+fn span_row_at(row: u32) -> Row {
+    return row_at(row);
+}
+
+fn weight_row(row: u32) -> u32 {
+    return select(params.rows, row, row < params.weight_rows);
+}
+{% endif %}
+
+// The maps as the loops over pixels see them.
+struct View { y_h: u32, x_h: u32, x_w: u32, c_x: u32, stride_h: u32, stride_w: u32, pad_h: u32 }
+fn view_of_maps() -> View {
+    return View(params.y_h, params.x_h, params.x_w, params.c_x, params.stride_h, params.stride_w, params.pad_h);
+}
+
+// First input element of a row's channel on the input line under output line `line`; -1 in the padding.
+fn line_base(r: Row, view: View, line: u32) -> i32 {
+    // Unsigned arithmetic: a line above the map wraps to over every size.
+    let h = (line % view.y_h) * view.stride_h + r.h - view.pad_h;
+    let base = i32(((line / view.y_h) * view.x_h + h) * view.x_w * view.c_x + r.c);
+    return select(-1, base, r.is_weight && h < view.x_h);
+}
+
+// A row's factor at output column `w_out`; `first_w` is its tap's column less the padding, wrapped if negative. With
+// x4 those of four rows.
+fn input(r: Row, first_w: u32, view: View, base: i32, w_out: u32) -> {{ XF }} {
+    let w = w_out * view.stride_w + first_w;
+    let there = base >= 0 && w < view.x_w;
+    let at = select(0u, u32(base) + w * view.c_x, there);
+    {% if x4 %}
+    return select(vec4<f32>(), quad(x[at / 4u]), there);
+    {% else %}
+    return select(0.0, x[at], there);
+    {% endif %}
+}
+{% set per_lane = tile_rows // lanes // width %}
+
+// Tile rows are (tap line, channel) pairs; each stands for the `span` taps of its line (all of them, or 1, in which case rows are
+// taps and channels). The bias has no row: the first tile of rows adds dy up beside its own work. The factors of the taps but the last are those that the pixel to the left had one
+// tap further, so a pixel costs one load a tile row.
+@compute @workgroup_size({{ lanes }})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let first_row = group.x * {{ tile_rows }}u;
+    {% for q in range(quads) %}
+    let columns{{ q }} = columns_at(((group.y * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
+    {% endfor %}
+    let view = view_of_maps();
+    let first_line = group.z * params.slice_lines;
+    let end_line = min(first_line + params.slice_lines, params.lines);
+    let y_w = params.y_w;
+    {% for j in range(per_lane) %}
+    let row{{ j }} = span_row_at(first_row + ({{ j * lanes }}u + lane) * {{ width }}u);
+    let first_w{{ j }} = row{{ j }}.w - params.pad_w;
+    {% endfor %}
+    {% for q in range(quads) %}
+    var bias{{ q }} = vec4<f32>();
+    {% endfor %}
+    {% for r in range(tile_rows) %}
+    {% for t in range(span) %}
+    {% for q in range(quads) %}
+    var acc{{ r }}_{{ t }}_{{ q }} = vec4<f32>();
+    {% endfor %}
+    {% endfor %}
+    {% endfor %}
+
+    for (var line = first_line; line < end_line; line++) {
+        {% for j in range(per_lane) %}
+        let base{{ j }} = line_base(row{{ j }}, view, line);
+        {% for t in range(span - 1) %}
+        var a{{ j }}_{{ t }} = input(row{{ j }}, first_w{{ j }} + {{ t }}u, view, base{{ j }}, 0u);
+        {% endfor %}
+        {% endfor %}
+        for (var w = 0u; w < y_w; w++) {
+            {% for q in range(quads) %}
+            let g{{ q }} = gradients(line * y_w + w, columns{{ q }});
+            bias{{ q }} += g{{ q }};
+            {% endfor %}
+            {% for j in range(per_lane) %}
+            let a{{ j }}_{{ span - 1 }} = input(row{{ j }}, first_w{{ j }} + {{ span - 1 }}u, view, base{{ j }}, w);
+            {% endfor %}
+            {% for r in range(tile_rows) %}
+            {% for t in range(span) %}
+            {% set part = "." ~ "xyzw"[r % 4] if x4 else "" %}
+            let r{{ r }}_{{ t }} = subgroupBroadcast(a{{ r // width // lanes }}_{{ t }}{{ part }}, {{ r // width % lanes }}u);
+            {% for q in range(quads) %}
+            acc{{ r }}_{{ t }}_{{ q }} += r{{ r }}_{{ t }} * g{{ q }};
+            {% endfor %}
+            {% endfor %}
+            {% endfor %}
+            {% for j in range(per_lane) %}
+            {% for t in range(span - 1) %}
+            a{{ j }}_{{ t }} = a{{ j }}_{{ t + 1 }};
+            {% endfor %}
+            {% endfor %}
+        }
+    }
+    if group.x == 0u {
+        {% for q in range(quads) %}
+        store_partial(group.z, params.weight_rows, columns{{ q }}, bias{{ q }});
+        {% endfor %}
+    }
+    {% for r in range(tile_rows) %}
+    {
+        let at = weight_row(first_row + {{ r }}u);
+        {% for t in range(span) %}
+        {% for q in range(quads) %}
+        store_partial(group.z, at + {{ t }}u * params.c_x, columns{{ q }}, acc{{ r }}_{{ t }}_{{ q }});
+        {% endfor %}
+        {% endfor %}
+    }
+    {% endfor %}
+}
