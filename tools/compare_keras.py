@@ -68,7 +68,7 @@ def main():
         ours, adapter = fer_gpu(name, n)
         theirs = milliseconds(step)
         ratios.append(ours / theirs)
-        print(f"round {i + 1}: fer-gpu {ours:.0f} ms, Keras {theirs:.0f} ms, ratio {ratios[-1]:.2f}", flush=True)
+        print(f"round {i + 1}: fer-gpu {ours:.1f} ms, Keras {theirs:.1f} ms, ratio {ratios[-1]:.2f}", flush=True)
     print(f"{name}, batch {n}: median ratio {np.median(ratios):.2f} on {adapter}")
 
 
