@@ -6,7 +6,7 @@ mod common;
 use fer_gpu::data::augment::{Augmenter, Preset, Settings};
 use fer_gpu::data::{InputSpec, Preprocess, open};
 use fer_gpu::gpu::{Pick, Tune};
-use fer_gpu::graph::{At, Augmentation, Budget, Executor, GpuExecutor, Graph, Options};
+use fer_gpu::graph::{At, Augmentation, Budget, Executor, GpuExecutor, Graph, Mode, Options};
 use fer_gpu::models;
 use fer_gpu::train::{AUTO, Config, Device, Start};
 use std::sync::Arc;
@@ -71,6 +71,20 @@ fn bytes_are_what_was_predicted() {
             executor.bytes() - predicted.total
         );
         assert!(predicted.tensors >= predicted.tensors_lower_bound && executor.bytes() > predicted.total, "{name}");
+    }
+}
+
+/// Kernels' scratch included, a network takes little more than what is alive at once, at the sizes that the README times.
+#[test]
+fn bytes_are_near_the_bound() {
+    let gpu = Arc::new(common::gpu());
+    for (name, batch) in [("fer7-cnn3-bn", 100), ("fer3-cnn6-bn", 32), ("fer4-cnn4-bn", 64)] {
+        let mut executor = GpuExecutor::new(Arc::clone(&gpu), graph(name), batch, 1, true).expect("fits");
+        executor.prepare(Mode::Train, batch).expect("records");
+        executor.prepare(Mode::Evaluate, batch).expect("records");
+        let (bytes, least) = (executor.bytes(), executor.least_bytes());
+        println!("{name} at {batch}: {bytes} bytes, at least {least}, {} without scratch", executor.budget().total);
+        assert!(least <= bytes && bytes as f64 <= 1.15 * least as f64, "{name}: {bytes} bytes, at least {least}");
     }
 }
 

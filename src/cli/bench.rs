@@ -65,6 +65,8 @@ struct Report {
     images_per_s: f64,
     first_step_ms: f64,
     gpu_bytes: u64,
+    /// What is alive at once: the least that any sharing of buffers could need.
+    gpu_bytes_least: u64,
 }
 
 pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
@@ -109,6 +111,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
         images_per_s: args.batch as f64 / median * 1e3,
         first_step_ms,
         gpu_bytes: executor.bytes(),
+        gpu_bytes_least: executor.least_bytes(),
     };
     if args.profile.asked() {
         args.profile.show(&executor.profile(&samples.batch())?)?;

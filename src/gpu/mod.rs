@@ -11,14 +11,15 @@ mod kernel;
 mod profiler;
 mod program;
 mod readback;
+mod scratch;
 mod tensor;
 mod tuner;
 
 pub use device::{Gpu, Loads, Tiling};
 pub use kernel::{Kernel, Lanes};
 pub use profiler::{Clock, Peaks, Timing};
-pub(crate) use program::ScratchPool;
 pub use program::{Program, Recorder, StepParams};
 pub use readback::StagingRing;
+pub(crate) use scratch::{Lifetime, ScratchPool, no_room};
 pub use tensor::GpuTensor;
 pub use tuner::{Choices, Pick, Tune, Tuner};

@@ -3,10 +3,10 @@
 use super::device::Gpu;
 use super::grid;
 use super::kernel::{Access, Kernel, Pipeline, step_layout};
+use super::scratch::{Lifetime, Room, ScratchPool, Spot, Wanted};
 use super::tensor::{GpuTensor, Storage};
 use crate::error::Result;
 use crate::tensor::Shape;
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What changes from step to step (`shaders/common/step.wgsl`): 32 bytes.
@@ -30,7 +30,9 @@ pub struct StepParams {
 struct Pending {
     kernel: Kernel,
     params: Vec<u8>,
-    bindings: Vec<(GpuTensor, Access)>,
+    /// First what is only read, from binding 1 on.
+    bindings: Vec<GpuTensor>,
+    reads: usize,
     groups: [u32; 3],
     flops: u64,
     bytes: u64,
@@ -41,56 +43,44 @@ pub struct Recorder<'g> {
     /// The device that the program is for.
     pub gpu: &'g Gpu,
     pending: Vec<Pending>,
-    scratch: BTreeMap<usize, u64>,
+    scratch: Wanted,
     /// Tensors, and the statistics that were left of them and not yet taken.
     statistics: Vec<(GpuTensor, GpuTensor)>,
-}
-
-/// The first scratch slot of statistics: the ops' own are below.
-const STATISTICS: usize = 16;
-
-/// Scratch buffers, shared by the programs of a device: each op uses them only between its own dispatches.
-#[derive(Default)]
-pub(crate) struct ScratchPool(BTreeMap<usize, wgpu::Buffer>);
-
-impl ScratchPool {
-    /// Bytes held.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.0.values().map(wgpu::Buffer::size).sum()
-    }
 }
 
 impl<'g> Recorder<'g> {
     /// An empty recording.
     pub fn new(gpu: &'g Gpu) -> Self {
-        Self { gpu, pending: Vec::new(), scratch: BTreeMap::new(), statistics: Vec::new() }
+        Self { gpu, pending: Vec::new(), scratch: Wanted::default(), statistics: Vec::new() }
     }
 
-    /// Scratch tensor number `slot`, whose contents last until the op's next use of that slot. Slots are separate buffers, so
-    /// that one may be read while another is written.
+    /// What follows belongs to step `step` of a plan: scratch may lie in what that step leaves free. A recording without a plan is
+    /// one step.
+    pub(crate) fn begin_step(&mut self, step: usize) {
+        self.scratch.begin(step);
+    }
+
+    /// Scratch tensor number `slot`, whose contents last until the op's next use of that slot. Those of one step share no bytes.
     pub fn scratch(&mut self, slot: usize, shape: impl Into<Shape>) -> GpuTensor {
-        let tensor = GpuTensor { storage: Storage::Scratch(slot), offset: 0, shape: shape.into() };
-        let size = self.scratch.entry(slot).or_default();
-        *size = (*size).max(tensor.bound_bytes());
-        tensor
+        self.scratch.slot(slot, shape.into())
     }
 
     /// Room for the statistics of `tensor` (batch first, `c` channels last) by strips of its rows, `[strips, 4, c]` of rows, shift,
     /// mean - shift and the sum of squared differences from that mean; a strip may have no rows. Its producer writes them, and who
     /// normalizes it takes them.
     pub fn leave_statistics(&mut self, tensor: &GpuTensor, strips: usize) -> GpuTensor {
-        let taken = |slot: usize| self.statistics.iter().any(|(_, s)| s.is_scratch(slot));
-        let slot = (STATISTICS..).find(|slot| !taken(*slot)).expect("one is free");
         let c = tensor.shape.dims().last().copied().unwrap_or(1);
-        let left = self.scratch(slot, [strips, 4, c]);
+        let left = self.scratch.one([strips, 4, c].into());
         self.statistics.push((tensor.clone(), left.clone()));
         left
     }
 
-    /// The statistics that were left of a tensor. Only the next dispatches may read them, before anyone leaves others.
+    /// The statistics that were left of a tensor, for the dispatches of this step.
     pub fn take_statistics(&mut self, tensor: &GpuTensor) -> Option<GpuTensor> {
         let found = self.statistics.iter().position(|(of, _)| of.is(tensor))?;
-        Some(self.statistics.swap_remove(found).1)
+        let left = self.statistics.swap_remove(found).1;
+        self.scratch.keep(&left);
+        Some(left)
     }
 
     /// Adds a dispatch of `groups` workgroups. `params` is the kernel's uniform (a multiple of 16 bytes); `reads` are bound
@@ -104,19 +94,11 @@ impl<'g> Recorder<'g> {
         writes: &[&GpuTensor],
         groups: [u32; 3],
     ) {
-        let mut kernel = kernel.clone().with_loads(self.gpu.tiling);
-        let mut bindings = Vec::with_capacity(reads.len() + writes.len());
-        for (binding, read) in (1..).zip(reads) {
-            let beside = writes.iter().any(|w| read.shares_buffer_with(w));
-            if beside {
-                kernel = kernel.with_writable(binding);
-            }
-            bindings.push(((*read).clone(), if beside { Access::ReadBesideWrite } else { Access::Read }));
-        }
-        bindings.extend(writes.iter().map(|t| ((*t).clone(), Access::Write)));
+        let kernel = kernel.clone().with_loads(self.gpu.tiling);
+        let bindings: Vec<GpuTensor> = reads.iter().chain(writes).map(|t| (*t).clone()).collect();
         let params = bytemuck::bytes_of(params).to_vec();
-        let bytes = reads.iter().chain(writes).map(|t| t.bytes()).sum();
-        self.pending.push(Pending { kernel, params, bindings, groups, flops: 0, bytes });
+        let bytes = bindings.iter().map(GpuTensor::bytes).sum();
+        self.pending.push(Pending { kernel, params, bindings, reads: reads.len(), groups, flops: 0, bytes });
     }
 
     /// Says, for profiles, how many floating-point operations (a multiply-add being two) the last dispatch does.
@@ -129,8 +111,7 @@ impl<'g> Recorder<'g> {
     /// Says, for profiles, that the last dispatch also reads what it writes, so that those bytes are moved twice.
     pub fn updates(&mut self) {
         if let Some(last) = self.pending.last_mut() {
-            let written = last.bindings.iter().filter(|(_, access)| *access == Access::Write);
-            last.bytes += written.map(|(tensor, _)| tensor.bytes()).sum::<u64>();
+            last.bytes += last.bindings[last.reads..].iter().map(GpuTensor::bytes).sum::<u64>();
         }
     }
 
@@ -161,24 +142,27 @@ impl<'g> Recorder<'g> {
         grid::batch_slices(n, &bytes, self.gpu.max_binding(), self.gpu.alignment())
     }
 
-    /// Builds pipelines, uniforms and bind groups.
+    /// Builds pipelines, uniforms and bind groups, with scratch where there is `room`, and else in `pool`.
     ///
     /// # Errors
     /// A kernel that does not compile, or no memory for scratch and uniforms.
-    pub(crate) fn finish(self, step: &wgpu::Buffer, pool: &mut ScratchPool) -> Result<Program> {
+    pub(crate) fn finish(self, step: &wgpu::Buffer, pool: &mut ScratchPool, room: &Room<'_>) -> Result<Program> {
         use rayon::prelude::*;
         let gpu = self.gpu;
-        for (slot, bytes) in &self.scratch {
-            if pool.0.get(slot).is_none_or(|b| b.size() < *bytes) {
-                pool.0.insert(*slot, gpu.buffer(&format!("scratch {slot}"), *bytes)?);
-            }
-        }
+        let spots = pool.place(gpu, &self.scratch, room)?;
+        let bound: Vec<Vec<Bound>> = self.pending.iter().map(|p| p.bound(&spots)).collect();
         let pipelines: Vec<Pipeline> = self
             .pending
             .par_iter()
-            .map(|p| {
-                let access: Vec<Access> = p.bindings.iter().map(|(_, a)| *a).collect();
-                gpu.pipelines.get(&gpu.device, &p.kernel, &access)
+            .zip(&bound)
+            .map(|(pending, bound)| {
+                let mut kernel = pending.kernel.clone();
+                let beside = |b: &&Bound| b.access == Access::ReadBesideWrite;
+                for (i, _) in (1..).zip(bound).filter(|(_, b)| beside(b)) {
+                    kernel = kernel.with_writable(i);
+                }
+                let access: Vec<Access> = bound.iter().map(|b| b.access).collect();
+                gpu.pipelines.get(&gpu.device, &kernel, &access)
             })
             .collect::<Result<_>>()?;
         let uniforms = Uniforms::new(gpu, &self.pending)?;
@@ -189,7 +173,7 @@ impl<'g> Recorder<'g> {
             .enumerate()
             .map(|(i, (pending, pipeline))| Dispatch {
                 label: pending.kernel.label(),
-                bind_group: uniforms.bind_group(gpu, i, pending, &pipeline, pool),
+                bind_group: uniforms.bind_group(gpu, i, pending, (&pipeline, &bound[i])),
                 pipeline: pipeline.pipeline,
                 groups: pending.groups,
                 flops: pending.flops,
@@ -202,7 +186,39 @@ impl<'g> Recorder<'g> {
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: step.as_entire_binding() }],
         });
         gpu.check()?;
-        Ok(Program { dispatches, step, uniform_bytes: uniforms.buffer.size() })
+        Ok(Program { dispatches, step, uniform_bytes: uniforms.buffer.size(), scratch: self.scratch.into_lifetimes() })
+    }
+}
+
+/// A binding of a dispatch: a range of a buffer, and how it is used.
+struct Bound {
+    buffer: wgpu::Buffer,
+    offset: u64,
+    size: u64,
+    access: Access,
+}
+
+impl Pending {
+    /// Its bindings, scratch at its `spots`.
+    fn bound(&self, spots: &[Spot]) -> Vec<Bound> {
+        let spot = |tensor: &GpuTensor| match &tensor.storage {
+            Storage::Buffer(buffer) => (buffer.clone(), tensor.offset),
+            Storage::Scratch(number) => (spots[*number].0.clone(), spots[*number].1 + tensor.offset),
+        };
+        let found: Vec<Spot> = self.bindings.iter().map(spot).collect();
+        let written = |buffer: &wgpu::Buffer| found[self.reads..].iter().any(|(w, _)| w == buffer);
+        let access = |i: usize, buffer: &wgpu::Buffer| match (i < self.reads, written(buffer)) {
+            (false, _) => Access::Write,
+            (true, true) => Access::ReadBesideWrite,
+            (true, false) => Access::Read,
+        };
+        let bound = |(i, ((buffer, offset), tensor)): (usize, (&Spot, &GpuTensor))| Bound {
+            buffer: buffer.clone(),
+            offset: *offset,
+            size: tensor.bound_bytes(),
+            access: access(i, buffer),
+        };
+        found.iter().zip(&self.bindings).enumerate().map(bound).collect()
     }
 }
 
@@ -231,21 +247,15 @@ impl Uniforms {
         gpu: &Gpu,
         index: usize,
         pending: &Pending,
-        pipeline: &Pipeline,
-        pool: &ScratchPool,
+        (pipeline, bound): (&Pipeline, &[Bound]),
     ) -> wgpu::BindGroup {
         let range = |buffer, offset, size| {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(size) })
         };
         let params = range(&self.buffer, index as u64 * self.stride, pending.params.len().max(16) as u64);
-        let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: params }];
-        entries.extend(pending.bindings.iter().enumerate().map(|(i, (tensor, _))| {
-            let buffer = match &tensor.storage {
-                Storage::Buffer(buffer) => buffer,
-                Storage::Scratch(slot) => &pool.0[slot],
-            };
-            wgpu::BindGroupEntry { binding: i as u32 + 1, resource: range(buffer, tensor.offset, tensor.bound_bytes()) }
-        }));
+        let resources = std::iter::once(params).chain(bound.iter().map(|b| range(&b.buffer, b.offset, b.size)));
+        let entries: Vec<wgpu::BindGroupEntry<'_>> =
+            (0..).zip(resources).map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
         let label = pending.kernel.label();
         gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(&label),
@@ -273,6 +283,8 @@ pub struct Program {
     step: wgpu::BindGroup,
     /// Bytes of the static parameters.
     pub(crate) uniform_bytes: u64,
+    /// The scratch that its kernels use.
+    pub(crate) scratch: Vec<Lifetime>,
 }
 
 impl Program {

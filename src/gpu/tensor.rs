@@ -9,7 +9,7 @@ use std::ops::Range;
 pub(super) enum Storage {
     /// In a buffer.
     Buffer(wgpu::Buffer),
-    /// In a scratch buffer that the recorder makes when the program is finished.
+    /// Scratch of this number, which gets its place when the program is finished.
     Scratch(usize),
 }
 
@@ -37,7 +37,7 @@ impl GpuTensor {
     pub(crate) fn buffer(&self) -> &wgpu::Buffer {
         match &self.storage {
             Storage::Buffer(buffer) => buffer,
-            Storage::Scratch(slot) => unreachable!("scratch {slot} is used outside its recording"),
+            Storage::Scratch(number) => unreachable!("scratch {number} is used outside its recording"),
         }
     }
 
@@ -53,11 +53,6 @@ impl GpuTensor {
     /// Whether it is the same range of the same buffer.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.shares_buffer_with(other) && self.offset == other.offset && self.elements() == other.elements()
-    }
-
-    /// Whether it lies in scratch buffer `slot`.
-    pub(super) fn is_scratch(&self, slot: usize) -> bool {
-        matches!(self.storage, Storage::Scratch(own) if own == slot)
     }
 
     /// Number of elements.

@@ -7,7 +7,7 @@ use super::gpu_memory::Memory;
 use super::plan::{Mode, Options, Plan};
 use super::{At, Batch, Graph, Parameters, Profile, Samples, Value};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, GpuTensor, Program, Recorder, ScratchPool, StagingRing, StepParams};
+use crate::gpu::{Gpu, GpuTensor, Program, Recorder, ScratchPool, StagingRing, StepParams, no_room};
 use crate::ops::softmax_cross_entropy::METRICS;
 use crate::optim::Optimizer;
 use augmented::Augmented;
@@ -112,10 +112,19 @@ impl GpuExecutor {
         room::make(gpu, graph, batch, how).map(|_| ())
     }
 
-    /// What it was predicted to need; [`Executor::bytes`] adds the kernels' scratch and uniforms.
+    /// What it was predicted to need; [`Executor::bytes`] adds the kernels' uniforms, and scratch that has no room in the arenas.
     pub fn budget(&self) -> Budget {
         let batch = self.plans[&Mode::Evaluate].batch;
         Budget::of(&self.plans, &self.parameters, batch)
+    }
+
+    /// The least that any sharing could make of [`Executor::bytes`]: of tensors and scratch, what is alive at once in the programs for
+    /// whole batches that are prepared, and everything else.
+    pub fn least_bytes(&self) -> u64 {
+        let program = |plan: &Plan| self.programs.get(&(plan.mode, plan.batch));
+        let bound = |plan: &Plan| program(plan).map_or(plan.lower_bound, |p| plan.lower_bound_with(&p.scratch));
+        let alive = self.plans.values().map(bound).max().unwrap_or(0);
+        self.bytes() - self.memory.tensor_bytes() - self.scratch.bytes() + alive
     }
 
     /// The adapter.
@@ -204,11 +213,12 @@ impl Executor for GpuExecutor {
         if let (Mode::Train, None, Some(sums)) = (mode, &self.update, &self.memory.sums) {
             let mut rec = Recorder::new(&self.gpu);
             self.record_update(&mut rec, sums)?;
-            self.update = Some(rec.finish(&self.memory.step, &mut self.scratch)?);
+            self.update = Some(rec.finish(&self.memory.step, &mut self.scratch, &no_room)?);
         }
         let resized = plan.resized(&self.graph, n)?;
         let mut scratch = std::mem::take(&mut self.scratch);
-        let program = self.record(&resized, &self.memory).and_then(|rec| rec.finish(&self.memory.step, &mut scratch));
+        let (memory, rec) = (&self.memory, self.record(&resized, &self.memory));
+        let program = rec.and_then(|rec| rec.finish(&memory.step, &mut scratch, &memory.room(&resized)));
         self.scratch = scratch;
         self.programs.insert((mode, n), program?);
         Ok(())

@@ -2,9 +2,10 @@
 
 use super::Parameters;
 use super::budget::{STEP_BYTES, arenas, sums, target_elements};
+use super::memory::Place;
 use super::plan::{Mode, Plan, TensorId};
 use crate::error::Result;
-use crate::gpu::{Gpu, GpuTensor};
+use crate::gpu::{Gpu, GpuTensor, Lifetime};
 use crate::ops::softmax_cross_entropy::METRICS;
 use std::collections::HashMap;
 
@@ -71,6 +72,12 @@ impl Memory {
     pub(super) fn tensor(&self, plan: &Plan, t: TensorId) -> GpuTensor {
         let place = plan.places[t];
         GpuTensor::new(&self.arenas[place.arena], place.offset, plan.tensors[t].shape.clone())
+    }
+
+    /// Room for kernels' scratch, where a plan's tensors leave bytes of the arenas free.
+    pub(super) fn room<'a>(&'a self, plan: &'a Plan) -> impl Fn(&[Lifetime]) -> Vec<Option<(wgpu::Buffer, u64)>> + 'a {
+        let spot = |place: Place| (self.arenas[place.arena].clone(), place.offset);
+        move |asked| plan.between(asked).into_iter().map(|place| place.map(spot)).collect()
     }
 
     pub(super) fn bytes(&self) -> u64 {

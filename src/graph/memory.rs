@@ -1,15 +1,7 @@
 //! Where tensors lie in the arenas: none of those that live at the same time overlap.
 
+use crate::gpu::Lifetime;
 use std::cmp::Reverse;
-use std::ops::RangeInclusive;
-
-/// What is asked for: bytes, over which steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Lifetime {
-    pub(super) bytes: u64,
-    pub(super) steps: RangeInclusive<usize>,
-}
-
 /// A tensor's place: its arena, and its first byte there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
@@ -24,10 +16,6 @@ pub struct Place {
 pub(super) struct Assignment {
     pub(super) places: Vec<Place>,
     pub(super) sizes: Vec<u64>,
-}
-
-fn overlap(a: &RangeInclusive<usize>, b: &RangeInclusive<usize>) -> bool {
-    a.start() <= b.end() && b.start() <= a.end()
 }
 
 /// Orders that are tried after the first three, where these leave more than a tenth of the bound unused.
@@ -72,7 +60,7 @@ fn assign_in(lifetimes: &[Lifetime], order: &[usize], largest: u64) -> Assignmen
     let mut starts: Vec<u64> = vec![0; lifetimes.len()];
     let mut placed: Vec<usize> = Vec::new();
     for i in order.iter().copied() {
-        let contemporaries = placed.iter().filter(|p| overlap(&lifetimes[**p].steps, &lifetimes[i].steps));
+        let contemporaries = placed.iter().filter(|p| lifetimes[**p].meets(&lifetimes[i]));
         let mut taken: Vec<(u64, u64)> =
             contemporaries.map(|p| (starts[*p], starts[*p] + lifetimes[*p].bytes)).collect();
         taken.sort_unstable();
@@ -87,6 +75,31 @@ fn assign_in(lifetimes: &[Lifetime], order: &[usize], largest: u64) -> Assignmen
         place
     });
     Assignment { places: places.collect(), sizes }
+}
+
+/// Places for what is `asked` for besides, in bytes that neither `fixed` uses in its steps nor another that is asked for; none where
+/// no gap of the arenas, of `sizes` bytes, is wide enough. The largest come first, each at the end of the last gap that holds it: so
+/// one op's scratch lies where the last one's did, which is still in the caches.
+pub(super) fn assign_between(fixed: &[(Lifetime, Place)], sizes: &[u64], asked: &[Lifetime]) -> Vec<Option<Place>> {
+    // Addresses over all arenas, as if all were as large as the largest.
+    let largest = sizes.iter().copied().max().unwrap_or(0).max(1);
+    let base = |arena: usize| arena as u64 * largest;
+    let tails: Vec<(u64, u64)> = (0..).zip(sizes).map(|(i, size)| (base(i) + size, base(i + 1))).collect();
+    let mut used: Vec<(&Lifetime, u64)> = fixed.iter().map(|(life, at)| (life, base(at.arena) + at.offset)).collect();
+    let mut order: Vec<usize> = (0..asked.len()).collect();
+    order.sort_by_key(|i| (Reverse(asked[*i].bytes), *i));
+    let mut places = vec![None; asked.len()];
+    for i in order {
+        let contemporaries = used.iter().filter(|(life, _)| life.meets(&asked[i]));
+        let mut taken: Vec<(u64, u64)> = contemporaries.map(|(life, start)| (*start, start + life.bytes)).collect();
+        taken.extend(&tails);
+        taken.sort_unstable();
+        if let Some(start) = topmost(&taken, asked[i].bytes) {
+            used.push((&asked[i], start));
+            places[i] = Some(Place { arena: (start / largest) as usize, offset: start % largest });
+        }
+    }
+    places
 }
 
 /// The start of the smallest gap between `taken` ranges (sorted) that holds `bytes` within one arena, or the first place behind.
@@ -107,6 +120,19 @@ fn tightest(taken: &[(u64, u64)], bytes: u64, largest: u64) -> u64 {
     best.map_or_else(|| within(end), |(_, at)| at)
 }
 
+/// The start of `bytes` at the end of the last gap between `taken` ranges (sorted) that holds them.
+fn topmost(taken: &[(u64, u64)], bytes: u64) -> Option<u64> {
+    let mut end = 0;
+    let mut found = None;
+    for (start, stop) in taken {
+        if end + bytes <= *start {
+            found = Some(start - bytes);
+        }
+        end = end.max(*stop);
+    }
+    found
+}
+
 /// The least that any sharing could need: the largest sum of bytes alive in one step.
 pub(super) fn lower_bound(lifetimes: &[Lifetime]) -> u64 {
     let steps = lifetimes.iter().map(|l| *l.steps.start());
@@ -116,6 +142,7 @@ pub(super) fn lower_bound(lifetimes: &[Lifetime]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ops::RangeInclusive;
 
     fn life(bytes: u64, steps: RangeInclusive<usize>) -> Lifetime {
         Lifetime { bytes, steps }
@@ -129,7 +156,7 @@ mod tests {
                 let apart = at.arena != place.arena
                     || at.offset + other.bytes <= place.offset
                     || place.offset + life.bytes <= at.offset;
-                assert!(apart || !overlap(&life.steps, &other.steps), "{i} and {j} overlap");
+                assert!(apart || !life.meets(other), "{i} and {j} overlap");
             }
         }
     }
@@ -154,5 +181,21 @@ mod tests {
         let a = assign(&larger, 100);
         check(&larger, &a);
         assert_eq!(a.sizes, [300, 60]);
+    }
+
+    #[test]
+    fn what_is_asked_for_besides_lies_in_gaps_or_nowhere() {
+        let fixed = [
+            (life(60, 0..=9), Place { arena: 0, offset: 0 }),
+            (life(40, 3..=4), Place { arena: 0, offset: 60 }),
+            (life(30, 0..=2), Place { arena: 1, offset: 10 }),
+        ];
+        let at = |arena, offset| Some(Place { arena, offset });
+        let places = |asked: &[Lifetime]| assign_between(&fixed, &[100, 50], asked);
+        assert_eq!(places(&[life(40, 2..=2), life(10, 2..=2), life(10, 2..=2)]), [at(0, 60), at(1, 40), at(1, 0)]);
+        // Of step 3 or 4 only the second arena is free, and tails of arenas are no room.
+        assert_eq!(places(&[life(30, 3..=3), life(30, 2..=3), life(50, 4..=4)]), [at(1, 20), None, at(1, 0)]);
+        assert_eq!(places(&[life(51, 9..=9), life(40, 5..=5)]), [None, at(1, 10)]);
+        assert_eq!(assign_between(&[], &[], &[life(1, 0..=0)]), [None]);
     }
 }

@@ -1,9 +1,10 @@
 //! The plan: which op runs when, which tensors it reads and writes, and where these lie.
 
-use super::memory::{Assignment, Lifetime, Place, assign, lower_bound};
+use super::memory::{Assignment, Place, assign, assign_between, lower_bound};
 use super::planner::Planner;
 use super::{Graph, Value};
 use crate::error::{Error, Result};
+use crate::gpu::Lifetime;
 use crate::ops::max_pool2d::MaxPool2d;
 use crate::optim::Optimizer;
 use crate::tensor::Shape;
@@ -156,6 +157,9 @@ pub struct Plan {
     pub explained: Option<Explained>,
 }
 
+/// Bytes that every tensor's place is a multiple of: what WebGPU asks at most of the start of a binding.
+const ALIGNMENT: u64 = 256;
+
 /// The plan's tensor of the network's input.
 pub(super) const INPUT: TensorId = 0;
 
@@ -222,6 +226,26 @@ impl Plan {
         owner(&self.tensors, t)
     }
 
+    /// Places for what kernels need besides, in bytes of the arenas that no tensor uses then; none where no gap is wide enough. What
+    /// comes before the first step belongs to it, what comes behind the last has its number plus 1.
+    pub(super) fn between(&self, asked: &[Lifetime]) -> Vec<Option<Place>> {
+        let lifetimes = lifetimes(&self.tensors, &self.steps, self.explained);
+        let fixed: Vec<(Lifetime, Place)> = self.owners().map(|t| (lifetimes[t].clone(), self.places[t])).collect();
+        let whole = |l: &Lifetime| Lifetime { bytes: l.bytes.next_multiple_of(ALIGNMENT), ..l.clone() };
+        assign_between(&fixed, &self.arenas, &asked.iter().map(whole).collect::<Vec<_>>())
+    }
+
+    /// [`Plan::lower_bound`] with what kernels need besides.
+    pub(super) fn lower_bound_with(&self, besides: &[Lifetime]) -> u64 {
+        let lifetimes = lifetimes(&self.tensors, &self.steps, self.explained);
+        let alive: Vec<Lifetime> = self.owners().map(|t| lifetimes[t].clone()).chain(besides.iter().cloned()).collect();
+        lower_bound(&alive)
+    }
+
+    fn owners(&self) -> impl Iterator<Item = TensorId> + '_ {
+        (0..self.tensors.len()).filter(|t| self.tensors[*t].view_of.is_none())
+    }
+
     /// The loss step's tensors: logits, probabilities, gradient; not of a plan of [`Mode::Explain`], which has none.
     pub fn loss(&self) -> [TensorId; 3] {
         let found = self.steps.iter().find_map(|s| match s {
@@ -265,7 +289,7 @@ fn lifetimes(tensors: &[PlannedTensor], steps: &[Step], explained: Option<Explai
         .zip(touched)
         .map(|(t, touched)| {
             let (first, last) = touched.unwrap_or((0, 0));
-            Lifetime { bytes: (t.shape.elements() as u64 * 4).next_multiple_of(256), steps: first..=last }
+            Lifetime { bytes: (t.shape.elements() as u64 * 4).next_multiple_of(ALIGNMENT), steps: first..=last }
         })
         .collect()
 }

@@ -52,7 +52,8 @@ impl GpuExecutor {
         check_more(&self.gpu, self.bytes(), bytes, ("an explanation", hint))?;
         let memory = self.memory.beside(&self.gpu, &plan)?;
         let mut scratch = std::mem::take(&mut self.scratch);
-        let program = self.record(&plan, &memory).and_then(|rec| rec.finish(&memory.step, &mut scratch));
+        let rec = self.record(&plan, &memory);
+        let program = rec.and_then(|rec| rec.finish(&memory.step, &mut scratch, &memory.room(&plan)));
         self.scratch = scratch;
         Ok(Explainer { plan, memory, program: program? })
     }

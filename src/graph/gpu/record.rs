@@ -28,7 +28,8 @@ impl GpuExecutor {
         if let (true, Some(augmented)) = (training, &self.augmented) {
             augmented.record(&mut rec, &tensor(INPUT))?;
         }
-        for step in &plan.steps {
+        for (i, step) in plan.steps.iter().enumerate() {
+            rec.begin_step(i);
             match step {
                 Step::Forward { node, x, y, saved, activation, statistics, pool } => {
                     let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
@@ -78,6 +79,7 @@ impl GpuExecutor {
                 }
             }
         }
+        rec.begin_step(plan.steps.len());
         if let (true, Some([gradients, ..])) = (training, &memory.training) {
             match &memory.sums {
                 Some(sums) => Sum::OfTheStep.record(&mut rec, gradients, sums)?,
