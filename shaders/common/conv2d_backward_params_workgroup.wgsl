@@ -26,13 +26,6 @@ fn constant(row: u32) -> f32 {
     return select(0.0, 1.0, row == params.weight_rows);
 }
 
-{% set parts = tile_rows // 32 %}
-{% set a_line = tile_rows + 4 %}
-{% set g_line = quads * 8 %}
-// [pixel of the tile][row], padded by 4 rows; [pixel][quad of columns].
-var<workgroup> a_tile: array<f32, {{ 8 * a_line }}>;
-var<workgroup> g_tile: array<vec4<f32>, {{ 8 * g_line }}>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let first_row = group.x * {{ tile_rows }}u;
@@ -106,28 +99,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         {% endfor %}
         {% endfor %}
         {% for q in range(quads) %}
-        g_tile[local / 8u * {{ g_line }}u + {{ q * 8 }}u + four] = g{{ q }};
+        b_tile[local / 8u * {{ b_line }}u + {{ q * 8 }}u + four] = g{{ q }};
         {% endfor %}
         workgroupBarrier();
         if step + 1u < steps {
             let first_pixel = start + (step + 1u) * 8u;
             {{ load() }}
         }
-        {% for k in range(8) %}
-        {
-            {% for q in range(quads) %}
-            let g{{ q }} = g_tile[{{ k * g_line + q * 8 }}u + four];
-            {% endfor %}
-            {% for p in range(parts) %}
-            {% for r in range(4) %}
-            let a{{ p }}_{{ r }} = a_tile[{{ k * a_line + p * 32 + r }}u + a_row];
-            {% for q in range(quads) %}
-            acc{{ p }}_{{ r }}_{{ q }} += a{{ p }}_{{ r }} * g{{ q }};
-            {% endfor %}
-            {% endfor %}
-            {% endfor %}
-        }
-        {% endfor %}
+        {{ products() }}
     }
     {% for p in range(parts) %}
     {% for r in range(4) %}

@@ -26,13 +26,13 @@ fn sum_slices(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) 
 }
 
 @group(0) @binding(2) var<storage, read> b: array<S>;               // [c]
-@group(0) @binding(3) var<storage, read_write> y_biased: array<S>;  // [n, h, w, c]
+@group(0) @binding(3) var<storage, read_write> y_behind: array<S>;  // [n, h, w, c]
 
 @compute @workgroup_size(64)
 fn sum_slices_and_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                        @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
-    if i < params.count { y_biased[i] = stored(activate(sum(i) + load(b[i % params.groups]))); }
+    if i < params.count { y_behind[i] = stored(activate(sum(i) + load(b[i % params.groups]))); }
 }
 
 @group(0) @binding(2) var<storage, read> at: array<S>;              // [n, h, w, c]
@@ -41,5 +41,5 @@ fn sum_slices_and_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
 fn sum_slices_by_slope(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                        @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
-    if i < params.count { y_biased[i] = stored(sum(i) * slope(load(at[i]))); }
+    if i < params.count { y_behind[i] = stored(sum(i) * slope(load(at[i]))); }
 }

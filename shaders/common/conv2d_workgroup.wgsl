@@ -1,12 +1,5 @@
 
-// 8 x 8 invocations, each of 4 rows in every 32 and 4 columns in every 32; tiles of 8 channels in workgroup memory.
-{% set parts = tile_rows // 32 %}
-{% set a_line = tile_rows + 4 %}
-{% set w_line = quads * 8 %}
-// [channel of the tile][row], padded by 4 rows to spread the banks; [channel][quad of columns].
-var<workgroup> a_tile: array<f32, {{ 8 * a_line }}>;
-var<workgroup> w_tile: array<vec4<f32>, {{ 8 * w_line }}>;
-
+// Tiles of x and of the weights, 8 channels of a tap at a time.
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
@@ -37,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     {% endfor %}
     let load_c = (local % 2u) * 4u;
     let a_slot = load_c * {{ a_line }}u + local / 2u;
-    let w_slot = local / 8u * {{ w_line }}u + local % 8u;
+    let w_slot = local / 8u * {{ b_line }}u + local % 8u;
     {% for q in range(quads) %}
     let columns{{ q }} = columns_at(first_column + {{ q * 32 }}u + (local % 8u) * 4u);
     {% endfor %}
@@ -99,7 +92,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         a_tile[a_slot + {{ a_line * 3 + p * 32 }}u] = a{{ p }}.w;
         {% endfor %}
         {% for q in range(quads) %}
-        w_tile[w_slot + {{ q * 8 }}u] = weight{{ q }};
+        b_tile[w_slot + {{ q * 8 }}u] = weight{{ q }};
         {% endfor %}
         workgroupBarrier();
         c += 8u;
@@ -118,21 +111,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         if step + 1u < steps {
             {{ load() }}
         }
-        {% for k in range(8) %}
-        {
-            {% for q in range(quads) %}
-            let w{{ q }} = w_tile[{{ k * w_line + q * 8 }}u + four];
-            {% endfor %}
-            {% for p in range(parts) %}
-            {% for r in range(4) %}
-            let a{{ p }}_{{ r }} = a_tile[{{ k * a_line + p * 32 + r }}u + a_row];
-            {% for q in range(quads) %}
-            acc{{ p }}_{{ r }}_{{ q }} += a{{ p }}_{{ r }} * w{{ q }};
-            {% endfor %}
-            {% endfor %}
-            {% endfor %}
-        }
-        {% endfor %}
+        {{ products() }}
     }
 
     {% for q in range(quads) %}
@@ -160,11 +139,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     // All rows share the tile's first as their shift; then the eight invocations of the same columns are added up.
     workgroupBarrier();
     {% for q in range(quads) %}
-    if local < 8u { w_tile[{{ q * 64 }}u + local] = acc0_0_{{ q }}; }
+    if local < 8u { b_tile[{{ q * 64 }}u + local] = acc0_0_{{ q }}; }
     {% endfor %}
     workgroupBarrier();
     {% for q in range(quads) %}
-    let shift{{ q }} = w_tile[{{ q * 64 }}u + four];
+    let shift{{ q }} = b_tile[{{ q * 64 }}u + four];
     var sum{{ q }} = vec4<f32>();
     var squares{{ q }} = vec4<f32>();
     {% for p in range(parts) %}
@@ -178,19 +157,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     {% for name in ["sum", "squares"] %}
     workgroupBarrier();
     {% for q in range(quads) %}
-    w_tile[{{ q * 64 }}u + local] = {{ name }}{{ q }};
+    b_tile[{{ q * 64 }}u + local] = {{ name }}{{ q }};
     {% endfor %}
     {% for half in [32, 16, 8] %}
     workgroupBarrier();
     if local < {{ half }}u {
         {% for q in range(quads) %}
-        w_tile[{{ q * 64 }}u + local] += w_tile[{{ q * 64 + half }}u + local];
+        b_tile[{{ q * 64 }}u + local] += b_tile[{{ q * 64 + half }}u + local];
         {% endfor %}
     }
     {% endfor %}
     workgroupBarrier();
     {% for q in range(quads) %}
-    {{ name }}{{ q }} = w_tile[{{ q * 64 }}u + four];
+    {{ name }}{{ q }} = b_tile[{{ q * 64 }}u + four];
     {% endfor %}
     {% endfor %}
     if local < 8u {

@@ -7,6 +7,16 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+const LANES1: &str = include_str!("../../shaders/common/lanes1.wgsl");
+const LANES2: &str = include_str!("../../shaders/common/lanes2.wgsl");
+const LANES4: &str = include_str!("../../shaders/common/lanes4.wgsl");
+const NAN: &str = include_str!("../../shaders/common/nan.wgsl");
+const LOADS_PLAIN: &str = include_str!("../../shaders/common/loads_plain.wgsl");
+const LOADS_WIDE: &str = include_str!("../../shaders/common/loads_wide.wgsl");
+
+/// What stands in front of kernels' texts.
+pub(crate) const PRELUDES: [&str; 6] = [LANES1, LANES2, LANES4, NAN, LOADS_PLAIN, LOADS_WIDE];
+
 /// How many elements an invocation of an element-wise kernel handles: `shaders/common/lanes*.wgsl` defines the types `F`, `U` and `B`
 /// and the constant `LANES` to match, and the shader's text serves all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,9 +46,9 @@ impl Lanes {
 
     fn prelude(self) -> &'static str {
         match self {
-            Self::One => include_str!("../../shaders/common/lanes1.wgsl"),
-            Self::Two => include_str!("../../shaders/common/lanes2.wgsl"),
-            Self::Four => include_str!("../../shaders/common/lanes4.wgsl"),
+            Self::One => LANES1,
+            Self::Two => LANES2,
+            Self::Four => LANES4,
         }
     }
 }
@@ -85,7 +95,7 @@ impl Kernel {
     /// Puts `is_nan` in front, of the types of `lanes*.wgsl`.
     #[must_use]
     pub(crate) fn with_nan(self) -> Self {
-        self.with_prelude(include_str!("../../shaders/common/nan.wgsl"))
+        self.with_prelude(NAN)
     }
 
     /// Puts the declaration of the step uniform in front.
@@ -97,9 +107,7 @@ impl Kernel {
     /// Puts the adapter's way of loading and storing vectors in front: every kernel may use it.
     #[must_use]
     pub(crate) fn with_loads(self, tiling: Tiling) -> Self {
-        let plain = include_str!("../../shaders/common/loads_plain.wgsl");
-        let wide = include_str!("../../shaders/common/loads_wide.wgsl");
-        self.with_prelude(if tiling.loads_wide() { wide } else { plain })
+        self.with_prelude(if tiling.loads_wide() { LOADS_WIDE } else { LOADS_PLAIN })
     }
 
     /// Declares what is bound at `binding` read-write instead of read-only.

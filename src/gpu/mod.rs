@@ -16,6 +16,7 @@ mod tensor;
 mod tuner;
 
 pub use device::{Gpu, Loads, Tiling};
+pub(crate) use kernel::PRELUDES;
 pub use kernel::{Kernel, Lanes};
 pub use profiler::{Clock, Peaks, Timing};
 pub use program::{Program, Recorder, StepParams};

@@ -222,5 +222,5 @@ pub(crate) const FUSED_IN_SUBGROUP_TILING: &[Mutation] = &[
 pub(crate) const FUSED_IN_WORKGROUP_TILING: &[Mutation] = &[
     ("conv2d", "forward", "sum0 += d0_0_0", "sum0 -= d0_0_0"),
     ("conv2d", "forward", "squares0 += d0_3_0 * d0_3_0", "squares0 -= d0_3_0 * d0_3_0"),
-    ("conv2d", "forward", "w_tile[0u + local] += w_tile[8u + local]", "w_tile[0u + local] -= w_tile[8u + local]"),
+    ("conv2d", "forward", "b_tile[0u + local] += b_tile[8u + local]", "b_tile[0u + local] -= b_tile[8u + local]"),
 ];

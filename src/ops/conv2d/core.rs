@@ -2,7 +2,7 @@
 
 use super::super::elementwise::{Elementwise, text_of};
 use super::geometry::Params;
-use super::variant::{Tile, span};
+use super::variant::{Tile, cut, span};
 use crate::error::{Error, Result};
 use crate::gpu::grid::{MAX_GROUPS, MAX_TRIPS, fold};
 use crate::gpu::{Gpu, Kernel, Recorder, Tiling};
@@ -29,6 +29,7 @@ pub(super) const BACKWARD_PARAMS: Template = Template {
     workgroup: include_str!("../../../shaders/common/conv2d_backward_params_workgroup.wgsl"),
     stores: &[("store", "partial")],
 };
+pub(super) const TILES: &str = include_str!("../../../shaders/common/conv2d_tiles.wgsl");
 pub(super) const COLUMNS: &str = include_str!("../../../shaders/common/columns.wgsl");
 
 /// What a template is rendered with, beside the tile.
@@ -44,16 +45,16 @@ pub(super) struct Flags {
 
 /// A template's text for this adapter's tiling.
 pub(super) fn render(gpu: &Gpu, template: &Template, (tile, span): (&Tile, usize), flags: &Flags) -> Result<String> {
-    let main = match gpu.tiling {
-        Tiling::Subgroup { .. } => template.subgroup,
-        Tiling::Workgroup => template.workgroup,
+    let [tiles, main] = match gpu.tiling {
+        Tiling::Subgroup { .. } => ["", template.subgroup],
+        Tiling::Workgroup => [TILES, template.workgroup],
     };
     let (lanes, tile_rows, quads) = (gpu.tiling.lanes(), tile.rows, tile.quads);
     let Flags { x4, y4, bias, slope, statistics, split } = *flags;
     let stores = template.stores[..if statistics { 2 } else { 1 }].to_vec();
     Environment::new()
         .render_str(
-            &format!("{}{main}{COLUMNS}", template.head),
+            &format!("{}{tiles}{main}{COLUMNS}", template.head),
             context! { lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, split, stores },
         )
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))
@@ -71,18 +72,18 @@ pub(super) struct Epilogue<'a> {
     pub(super) statistics: bool,
 }
 
-/// Kernel, grid and final parameters of a pass of the core.
+/// Kernel, grid and final parameters of a pass of the core, its contraction in so many slices (1: whole).
 pub(super) fn core(
     rec: &Recorder<'_>,
     op: &'static str,
     mut params: Params,
-    tile: &Tile,
+    (tile, slices): (&Tile, usize),
     end: &Epilogue<'_>,
 ) -> Result<(Kernel, Params, [u32; 3])> {
     let span = span(tile.shared, params.x_step[1] as usize, params.taps[1] as usize);
     params.widen(span as u32);
     let four = |c: u32| c.is_multiple_of(4);
-    let [slices, channels] = tile.cut(params.c_x as usize);
+    let [slices, channels] = cut(params.c_x as usize, slices);
     params.slice_channels = channels as u32;
     params.slice_pixels = params.pixels();
     let flags = Flags {

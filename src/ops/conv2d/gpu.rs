@@ -67,19 +67,19 @@ fn forward(
     };
     let batches = rec.batch_slices(&[&io.x[0], io.y])?;
     if let Some(sum) = slices::Sum::new(rec, tile, g.c_in, (batches.len(), io.y)) {
-        let (kernel, params, groups) = core(rec, op, geometry::forward(g), &sum.tile, &Epilogue::default())?;
+        let (kernel, params, groups) = core(rec, op, geometry::forward(g), (tile, sum.slices), &Epilogue::default())?;
         rec.dispatch(&kernel.named("forward"), &params, &[&io.x[0], &io.params[0]], &[&sum.partial], groups);
         rec.flops(g.flops());
         return sum.record(rec, op, io.params.get(1), &end);
     }
-    let tile = &tile.whole();
     // Four numbers a channel for every tile of rows.
-    end.statistics = io.statistics && io.y.bytes() / tile.rows as u64 * 4 <= STATISTICS;
+    let most = STATISTICS.min(rec.gpu.max_binding());
+    end.statistics = io.statistics && io.y.bytes() / tile.rows as u64 * 4 <= most;
     let (mut passes, mut strips) = (Vec::new(), 0);
     for s in batches {
         let params = geometry::forward(&slice_of(g, s.len(), batch(io.y)));
         let flops = params.flops();
-        let (kernel, mut params, groups) = core(rec, op, params, tile, &end)?;
+        let (kernel, mut params, groups) = core(rec, op, params, (tile, 1), &end)?;
         params.first_strip = strips;
         passes.push((s, kernel.named("forward"), params, groups, flops));
         strips += groups[0] * groups[1];
@@ -131,13 +131,12 @@ fn backward_input(
     if let Some(sum) = slices::Sum::new(rec, tile, g.c_out, (batches.len(), dx)) {
         for params in geometry::backward_input(g) {
             let flops = params.flops();
-            let (kernel, params, groups) = core(rec, op, params, &sum.tile, &Epilogue::default())?;
+            let (kernel, params, groups) = core(rec, op, params, (tile, sum.slices), &Epilogue::default())?;
             rec.dispatch(&kernel.named("backward_input"), &params, &[io.dy, &transposed], &[&sum.partial], groups);
             rec.flops(flops);
         }
         return sum.record(rec, op, end.slope.map(|_| &io.x[0]), &end);
     }
-    let tile = &tile.whole();
     for s in batches {
         let (dx, dy) = (dx.samples(&s), io.dy.samples(&s));
         let x = io.x[0].samples(&s);
@@ -145,7 +144,7 @@ fn backward_input(
         reads.extend(end.slope.map(|_| &x));
         for params in geometry::backward_input(&slice_of(g, s.len(), batch(io.dy))) {
             let flops = params.flops();
-            let (kernel, params, groups) = core(rec, op, params, tile, &end)?;
+            let (kernel, params, groups) = core(rec, op, params, (tile, 1), &end)?;
             rec.dispatch(&kernel.named("backward_input"), &params, &reads, &[&dx], groups);
             rec.flops(flops);
         }

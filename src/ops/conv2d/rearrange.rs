@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Kernel, Recorder};
 
-const SHADER: &str = include_str!("../../../shaders/common/conv2d_rearrange.wgsl");
+pub(super) const SHADER: &str = include_str!("../../../shaders/common/conv2d_rearrange.wgsl");
 
 /// `Params` of the shader.
 #[repr(C)]

@@ -4,11 +4,11 @@
 
 use super::super::elementwise::text_of;
 use super::core::Epilogue;
-use super::variant::Tile;
+use super::variant::{Tile, cut};
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
 
-const SHADER: &str = include_str!("../../../shaders/common/conv2d_sum_slices.wgsl");
+pub(super) const SHADER: &str = include_str!("../../../shaders/common/conv2d_sum_slices.wgsl");
 
 /// Bytes of all slices' sums at most: they should stay in caches.
 const MOST_BYTES: u64 = 32 << 20;
@@ -18,11 +18,10 @@ const PARTIAL: usize = 1;
 
 /// The sums of slices, and what becomes of them.
 pub(super) struct Sum<'a> {
-    /// The tile that computes them.
-    pub(super) tile: Tile,
+    /// How many.
+    pub(super) slices: usize,
     /// `[slices, n, h, w, c]`.
     pub(super) partial: GpuTensor,
-    slices: usize,
     y: &'a GpuTensor,
 }
 
@@ -35,14 +34,8 @@ impl<'a> Sum<'a> {
         (parts, y): (usize, &'a GpuTensor),
     ) -> Option<Self> {
         let room = rec.gpu.max_binding().min(MOST_BYTES) / y.bytes().max(1);
-        let tile = Tile { slices: tile.slices.min(room as usize).max(1), ..*tile };
-        let [slices, _] = tile.cut(channels);
-        (parts == 1 && slices > 1).then(|| Self {
-            tile,
-            partial: rec.scratch(PARTIAL, [slices, y.elements()]),
-            slices,
-            y,
-        })
+        let [slices, _] = cut(channels, tile.slices.min(room as usize).max(1));
+        (parts == 1 && slices > 1).then(|| Self { slices, partial: rec.scratch(PARTIAL, [slices, y.elements()]), y })
     }
 
     /// Records the sum of all slices, with what else the end reads: a bias, or what the slope is taken at.

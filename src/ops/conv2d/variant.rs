@@ -3,17 +3,22 @@
 //! The first candidate of each list is the table's: what was measured to be best, on such an adapter, over the networks' shapes. The
 //! others are what was best somewhere; the tuner (`Recorder::choose`) times them where it is asked to.
 
-use super::core;
 use super::geometry::Geometry;
 use super::winograd::{self, Suits};
-use crate::gpu::{Gpu, Loads, Tiling};
+use super::{core, rearrange, slices};
+use crate::gpu::{Gpu, Loads, PRELUDES, Tiling};
 use std::fmt;
 
 /// Of the kernels' texts (FNV-1a): what was timed with others says nothing.
 pub const SHADERS: u64 = {
     let [a, b] = [core::CORE, core::BACKWARD_PARAMS];
-    let texts = [a.head, a.subgroup, a.workgroup, b.head, b.subgroup, b.workgroup, core::COLUMNS, winograd::TEMPLATE];
-    let (mut hash, mut text) = (0xcbf2_9ce4_8422_2325_u64, 0);
+    let tiled = [a.head, a.subgroup, a.workgroup, b.head, b.subgroup, b.workgroup, core::TILES, core::COLUMNS];
+    let others = [winograd::TEMPLATE, slices::SHADER, rearrange::SHADER];
+    hashed(&PRELUDES, hashed(&others, hashed(&tiled, 0xcbf2_9ce4_8422_2325)))
+};
+
+const fn hashed(texts: &[&str], mut hash: u64) -> u64 {
+    let mut text = 0;
     while text < texts.len() {
         let (bytes, mut i) = (texts[text].as_bytes(), 0);
         while i < bytes.len() {
@@ -23,7 +28,7 @@ pub const SHADERS: u64 = {
         text += 1;
     }
     hash
-};
+}
 
 /// The most candidates that a pass has.
 pub fn most_candidates(tiling: Tiling) -> usize {
@@ -49,17 +54,10 @@ pub(super) struct Tile {
     pub(super) slices: usize,
 }
 
-impl Tile {
-    /// The tile without slices.
-    pub(super) fn whole(&self) -> Self {
-        Self { slices: 1, ..*self }
-    }
-
-    /// Slices of `channels` channels, none of them empty, and the channels of each but the last: steps of the kernel.
-    pub(super) fn cut(&self, channels: usize) -> [usize; 2] {
-        let each = channels.div_ceil(self.slices).next_multiple_of(STEP);
-        [channels.div_ceil(each), each]
-    }
+/// `channels` in at most so many slices: how many, none of them empty, and the channels of each but the last, whole steps of the kernel.
+pub(super) fn cut(channels: usize, slices: usize) -> [usize; 2] {
+    let each = channels.div_ceil(slices).next_multiple_of(STEP);
+    [channels.div_ceil(each), each]
 }
 
 /// Channels that the workgroup tiling's kernel multiplies at a time.

@@ -43,7 +43,7 @@ impl Output<'_> {
 
             let channels = (g.c_in, g.c_out);
             let products = geometry::products(scheme.matrices(), stride, channels);
-            let (kernel, products, groups) = core(rec, self.op, products, tile, &Epilogue::default())?;
+            let (kernel, products, groups) = core(rec, self.op, products, (tile, 1), &Epilogue::default())?;
             rec.dispatch(&kernel.named("multiply"), &products, &[&v, &u], &[&m], groups);
             rec.flops(geometry::products(scheme.matrices(), tiles, channels).flops());
 
