@@ -43,6 +43,11 @@ impl Axis {
         (value - self.low) / (self.high - self.low)
     }
 
+    /// Whether a value lies above the high end.
+    pub(super) fn is_above(&self, value: f64) -> bool {
+        value > self.high
+    }
+
     /// The multiples of the step on the axis.
     pub(super) fn ticks(&self) -> Vec<f64> {
         let first = (self.low / self.step - 1e-6).ceil();
@@ -69,6 +74,18 @@ pub(super) fn drawable(value: f64) -> bool {
     value.abs() < 1e12
 }
 
+/// `values` without those over three times all before them: a single epoch's spike would press every other point to the axis.
+pub(super) fn calm(values: impl Iterator<Item = f64>) -> impl Iterator<Item = f64> {
+    let mut most: Option<f64> = None;
+    values.filter(move |v| {
+        let keep = drawable(*v) && most.is_none_or(|most| *v <= 3.0 * most.max(0.0));
+        if keep {
+            most = Some(most.map_or(*v, |most| most.max(*v)));
+        }
+        keep
+    })
+}
+
 fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.filter(|v| drawable(*v)).fold(None, |bounds, v| {
         let (low, high) = bounds.unwrap_or((v, v));
@@ -89,6 +106,13 @@ fn nice(step: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spikes_are_left_out() {
+        let of = |values: &[f64]| calm(values.iter().copied()).collect::<Vec<_>>();
+        assert_eq!(of(&[1.8, 1.4, 17.3, f64::NAN, 1.2, 5.0, 14.9, 99.0]), [1.8, 1.4, 1.2, 5.0, 14.9]);
+        assert_eq!(of(&[17.3, 1.4]), [17.3, 1.4]);
+    }
 
     fn labels(axis: &Axis) -> String {
         axis.ticks().iter().map(|t| axis.label(*t, 1.0)).collect::<Vec<_>>().join(" ")

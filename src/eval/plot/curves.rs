@@ -1,6 +1,6 @@
 //! `curves.svg`: loss and accuracy by epoch, training against validation.
 
-use super::axis::{Axis, drawable};
+use super::axis::{Axis, calm, drawable};
 use super::svg::{Anchor, Svg};
 use crate::train::history::EpochRow;
 
@@ -44,10 +44,11 @@ pub(super) fn rates(row: &EpochRow) -> (f64, f64) {
     row.val_ccc().map_or((row.accuracy, row.val_accuracy), |ccc| (f64::NAN, ccc))
 }
 
-/// The panels of loss and accuracy (or concordance, or both), with axes that hold what is finite of the rows.
+/// The panels of loss and accuracy (or concordance, or both), with axes that hold what is finite of the rows, but for spikes of the
+/// loss: these are drawn at the upper edge, with their value.
 pub(super) fn panels(history: &[EpochRow]) -> [Panel<'static>; 2] {
     let x = Axis::whole(history.iter().map(|row| row.epoch as f64), 8.0);
-    let losses = history.iter().flat_map(|row| [row.loss, row.val_loss]);
+    let losses = calm(history.iter().map(|row| row.loss)).chain(calm(history.iter().map(|row| row.val_loss)));
     let of_values = history.iter().any(|row| !row.outputs.is_empty());
     let of_classes = history.iter().any(|row| row.outputs.is_empty());
     let second = history.iter().map(rates).flat_map(|(a, b)| [a, b]);
@@ -139,6 +140,9 @@ impl Panel<'_> {
             }
             for ((row, value), point) in piece.iter().zip(&points) {
                 let tip = format!("epoch {}: {name} {}", row.epoch, self.print(*value));
+                if self.y.is_above(*value) {
+                    svg.text("soft", (point.0 + 8.0, point.1 + 12.0), 11.0, Anchor::Start, &self.print(*value));
+                }
                 // A point without neighbours would be invisible as a line.
                 if values.len() <= DOTS || points.len() == 1 {
                     svg.circle(&format!("dot {class}"), *point, 3.5, &tip);
@@ -173,7 +177,7 @@ impl Panel<'_> {
     }
 
     fn y_of(&self, value: f64) -> f64 {
-        TOP + (1.0 - self.y.share(value)) * PANEL.1
+        TOP + (1.0 - self.y.share(value).min(1.0)) * PANEL.1
     }
 }
 
@@ -206,6 +210,17 @@ mod tests {
                 assert!(coordinates.into_iter().all(|t| t.parse::<f64>().is_ok_and(f64::is_finite)), "{svg}");
             }
         }
+    }
+
+    #[test]
+    fn a_spike_is_drawn_at_the_edge_with_its_value() {
+        let mut history: Vec<_> = (1..=7).map(row).collect();
+        let before = curves_svg(&history, None);
+        history[3].val_loss = 17.2963;
+        let svg = curves_svg(&history, None);
+        assert!(!before.contains(">17.2963<") && svg.contains(">17.2963<"), "{svg}");
+        let labels = |svg: &str| svg.split("class=\"grid\"").count();
+        assert_eq!(labels(&before), labels(&svg), "the axis stays");
     }
 
     #[test]
