@@ -124,6 +124,10 @@ fn resuming_with_other_settings_is_refused() {
         fer(&[&["train", "--resume", text(&run), "--epochs", "2"], &flags[..]].concat()).expect(5, &words);
     }
     assert_eq!(fs::read(run.join("config.toml")).unwrap(), before, "a refused run is left as it was");
+    // A schedule that ends with the last epoch is another one with more epochs, which is allowed and said.
+    let cosine = String::from_utf8(before).unwrap().replace("kind = \"none\"", "kind = \"cosine\"");
+    fs::write(run.join("config.toml"), cosine).unwrap();
+    fer(&["train", "--resume", text(&run), "--epochs", "2"]).expect(0, &["schedule now ends with epoch 2, not 1"]);
     fs::write(run.join("config.toml"), "nonsense").unwrap();
     fer(&["train", "--resume", text(&run)]).expect(3, &["config.toml", "line 1"]);
 }

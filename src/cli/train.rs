@@ -229,6 +229,13 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         if dataset.task == Task::Classes { "classes" } else { "values" },
         dataset.classes.join(", ")
     );
+    let before = args.resume.as_deref().map(config_of).transpose()?.map_or(config.epochs, |before| before.epochs);
+    if before != config.epochs && config.schedule.follows_length() {
+        let epochs = config.epochs;
+        say!(
+            "note: the schedule now ends with epoch {epochs}, not {before}: rates from here on are those of a run of {epochs}"
+        );
+    }
     let run = match &args.resume {
         Some(path) => RunFolder::open(path)?,
         None => RunFolder::create(args.out.as_deref())?,

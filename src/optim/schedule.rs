@@ -75,6 +75,15 @@ pub struct Length {
 }
 
 impl Schedule {
+    /// Whether its rates depend on how many epochs there are in all.
+    pub fn follows_length(&self) -> bool {
+        match self.kind {
+            Kind::Cosine => self.decay_steps.is_none(),
+            Kind::Step => self.boundaries.is_empty(),
+            Kind::None | Kind::Exponential => false,
+        }
+    }
+
     /// The learning rate of a step for the base rate `lr`.
     pub fn rate(&self, lr: f32, step: u64, length: Length) -> f32 {
         let base = f64::from(lr);
