@@ -21,6 +21,6 @@ pub use kernel::{Kernel, Lanes};
 pub use profiler::{Clock, Peaks, Timing};
 pub use program::{Program, Recorder, StepParams};
 pub use readback::StagingRing;
-pub(crate) use scratch::{Lifetime, ScratchPool, no_room};
+pub(crate) use scratch::{Lifetime, ScratchPool, Spot, no_room};
 pub use tensor::GpuTensor;
 pub use tuner::{Choices, Pick, Tune, Tuner};

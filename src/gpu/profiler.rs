@@ -3,7 +3,6 @@
 use super::device::Gpu;
 use super::kernel::Kernel;
 use super::program::{Program, Recorder, StepParams};
-use super::scratch::{ScratchPool, no_room};
 use crate::error::{Error, Result};
 use serde::Serialize;
 
@@ -135,7 +134,7 @@ pub(super) fn program(gpu: &Gpu, record: impl FnOnce(&mut Recorder<'_>) -> Resul
     record(&mut rec)?;
     let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
     let step = gpu.buffer_with("step", size_of::<StepParams>() as u64, usage)?;
-    rec.finish(&step, &mut ScratchPool::default(), &no_room)
+    rec.finish_alone(&step)
 }
 
 impl Gpu {

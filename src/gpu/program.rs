@@ -3,7 +3,7 @@
 use super::device::Gpu;
 use super::grid;
 use super::kernel::{Access, Kernel, Pipeline, step_layout};
-use super::scratch::{Lifetime, Room, ScratchPool, Spot, Wanted};
+use super::scratch::{Lifetime, Room, ScratchPool, Spot, Wanted, no_room};
 use super::tensor::{GpuTensor, Storage};
 use crate::error::Result;
 use crate::tensor::Shape;
@@ -140,6 +140,14 @@ impl<'g> Recorder<'g> {
         let n = tensors.first().map_or(0, |t| t.shape.dims()[0]);
         let bytes: Vec<u64> = tensors.iter().map(|t| t.bytes() / n.max(1) as u64).collect();
         grid::batch_slices(n, &bytes, self.gpu.max_binding(), self.gpu.alignment())
+    }
+
+    /// [`Recorder::finish`] for a program that shares its scratch with no other.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn finish_alone(self, step: &wgpu::Buffer) -> Result<Program> {
+        self.finish(step, &mut ScratchPool::default(), &no_room)
     }
 
     /// Builds pipelines, uniforms and bind groups, with scratch where there is `room`, and else in `pool`.

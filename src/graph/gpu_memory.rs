@@ -5,7 +5,7 @@ use super::budget::{STEP_BYTES, arenas, sums, target_elements};
 use super::memory::Place;
 use super::plan::{Mode, Plan, TensorId};
 use crate::error::Result;
-use crate::gpu::{Gpu, GpuTensor, Lifetime};
+use crate::gpu::{Gpu, GpuTensor, Lifetime, Spot};
 use crate::ops::softmax_cross_entropy::METRICS;
 use std::collections::HashMap;
 
@@ -75,7 +75,7 @@ impl Memory {
     }
 
     /// Room for kernels' scratch, where a plan's tensors leave bytes of the arenas free.
-    pub(super) fn room<'a>(&'a self, plan: &'a Plan) -> impl Fn(&[Lifetime]) -> Vec<Option<(wgpu::Buffer, u64)>> + 'a {
+    pub(super) fn room<'a>(&'a self, plan: &'a Plan) -> impl Fn(&[Lifetime]) -> Vec<Option<Spot>> + 'a {
         let spot = |place: Place| (self.arenas[place.arena].clone(), place.offset);
         move |asked| plan.between(asked).into_iter().map(|place| place.map(spot)).collect()
     }

@@ -2,6 +2,7 @@
 
 use crate::gpu::Lifetime;
 use std::cmp::Reverse;
+
 /// A tensor's place: its arena, and its first byte there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {

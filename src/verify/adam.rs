@@ -2,7 +2,7 @@
 
 use super::on_gpu::Prepared;
 use crate::error::Result;
-use crate::gpu::{Gpu, GpuTensor, Recorder, ScratchPool, StepParams, no_room};
+use crate::gpu::{Gpu, GpuTensor, Recorder, StepParams};
 use crate::ops::softmax_cross_entropy::METRICS;
 use crate::optim::{Adam, Arenas};
 
@@ -33,7 +33,7 @@ pub fn adam(gpu: &Gpu, adam: &Adam, lr: f32, p: &[f32], gradients: &[Vec<f32>]) 
     let arenas = Arenas { gradients: &gradient, metrics: &metrics, weights: &weights, m: &m, v: &v, kernels: p.len() };
     adam.record(&mut rec, &arenas)?;
     let step = gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
-    let program = rec.finish(&step, &mut ScratchPool::default(), &no_room)?;
+    let program = rec.finish_alone(&step)?;
     let run = |(t, g): (u64, &Vec<f32>)| {
         let (step_size, decay) = (adam.step_size(lr, t), adam.decay(lr) as f32);
         let params = StepParams { step_size, decay, ..StepParams::default() };
@@ -62,5 +62,5 @@ pub fn prepare_adam(gpu: &Gpu, parameters: usize) -> Result<Prepared> {
         Arenas { gradients: &gradients, metrics: &metrics, weights: &weights, m: &m, v: &v, kernels: parameters };
     Adam::default().record(&mut rec, &arenas)?;
     let step = gpu.buffer_with("step", 32, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
-    Ok(Prepared::alone(rec.finish(&step, &mut ScratchPool::default(), &no_room)?))
+    Ok(Prepared::alone(rec.finish_alone(&step)?))
 }

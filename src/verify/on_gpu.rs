@@ -234,7 +234,7 @@ pub(super) fn finish(gpu: &Gpu, rec: Recorder<'_>, pass: Pass) -> Result<Program
     let split = |v: u64| [v as u32, (v >> 32) as u32];
     let params = StepParams { seed: split(pass.seed), step: split(pass.step), ..StepParams::default() };
     gpu.queue.write_buffer(&step, 0, bytemuck::bytes_of(&params));
-    rec.finish(&step, &mut crate::gpu::ScratchPool::default(), &crate::gpu::no_room)
+    rec.finish_alone(&step)
 }
 
 fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[Input], pass: Pass) -> Result<Prepared> {
