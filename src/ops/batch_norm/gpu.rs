@@ -27,6 +27,15 @@ struct Params {
     padding: [u32; 3],
 }
 
+/// Rows of a strip at most. A GPU's row lanes read a strip side by side; a software driver's one after another, the whole strip each, in
+/// steps of 8 rows: it should stay in the cache meanwhile (512 rows of 8 groups of channels are 64 KiB a tensor).
+fn most_rows(tiling: Tiling) -> usize {
+    match tiling {
+        Tiling::Subgroup { .. } => 512,
+        Tiling::Workgroup => MAX_TRIPS * 4,
+    }
+}
+
 /// How the rows of a batch are cut: slices that fit a binding, strips within them.
 struct Cut {
     lanes: Lanes,
@@ -49,7 +58,7 @@ impl Cut {
         // Four strips a core of a software driver, a few waves of a GPU; 8 row lanes share a strip's trips. At least 64 rows,
         // so that merging strips stays cheap.
         let wanted = (n * sample_rows).div_ceil(rec.gpu.target_groups() / 2 / groups.div_ceil(8).min(4));
-        let strip_rows = wanted.clamp(64, MAX_TRIPS * 4);
+        let strip_rows = wanted.clamp(64, most_rows(rec.gpu.tiling));
         let mut whole = Params {
             groups: groups as u32,
             rows: 0,
