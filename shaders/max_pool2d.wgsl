@@ -1,6 +1,6 @@
 // max_pool2d: y[n, h, w, c] = max over the taps (i, j) on the map of x[n, h sh + i - ph, w sw + j - pw, c], the first of equals;
 // dx gathers the dy of the windows over a pixel whose maximum it was.
-// One invocation LANES channels of an output (forward) or input (backward) pixel; workgroups are folded over x and y of the grid.
+// One invocation LANES channels of a run of output pixels (forward) or of an input pixel (backward); workgroups are folded over x and y of the grid.
 
 struct Params {
     count: u32,             // invocations
@@ -12,6 +12,8 @@ struct Params {
     pad: vec2<u32>,         // before the first row and column
     lowest: f32,            // minus infinity, which WGSL cannot write
     scaled: u32,            // forward_normalized: 0 if gamma is 1, and what is bound in its place is not it
+    pixels: u32,            // forward: of the output, all samples'
+    run: u32,               // forward: neighbouring pixels of an invocation
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
@@ -21,8 +23,7 @@ struct Params {
 struct Map { shift: F, delta: F, scale: F, offset: F }
 
 struct Winner { value: F, tap: U }
-fn winner(i: u32, map: Map) -> Winner {
-    let pixel = i / params.groups;
+fn winner(pixel: u32, g: u32, map: Map) -> Winner {
     let row = pixel / params.out_size.y;
     let sample = row / params.out_size.x;
     // Top left of the window, counted from the padding's corner, and the taps that lie on the map.
@@ -36,7 +37,7 @@ fn winner(i: u32, map: Map) -> Winner {
     for (var h = first.x; h < end.x; h++) {
         let line = (sample * params.in_size.x + corner.x + h - params.pad.x) * params.in_size.y;
         for (var w = first.y; w < end.y; w++) {
-            let value = load(x[(line + corner.y + w - params.pad.y) * params.groups + i % params.groups]);
+            let value = load(x[(line + corner.y + w - params.pad.y) * params.groups + g]);
             let v = activate(((value - map.shift) - map.delta) * map.scale + map.offset);
             let nan = is_nan(v);
             let taken = (nan | (v > best)) & !nan_found;
@@ -56,9 +57,13 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
            @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
-        let found = winner(i, Map(F(), F(), F() + 1.0, F()));
-        y[i] = stored(found.value);
-        argmax[i] = stored_u(found.tap);
+        let g = i % params.groups;
+        let first = i / params.groups * params.run;
+        for (var pixel = first; pixel < min(first + params.run, params.pixels); pixel++) {
+            let found = winner(pixel, g, Map(F(), F(), F() + 1.0, F()));
+            y[pixel * params.groups + g] = stored(found.value);
+            argmax[pixel * params.groups + g] = stored_u(found.tap);
+        }
     }
 }
 
@@ -77,9 +82,13 @@ fn forward_normalized(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
     if i < params.count {
         let g = i % params.groups;
         let scale = load(stats[2u * params.groups + g]) * select(F() + 1.0, load(gamma[g]), params.scaled == 1u);
-        let found = winner(i, Map(load(stats[g]), load(stats[params.groups + g]), scale, load(beta[g])));
-        y_normalized[i] = stored(found.value);
-        argmax_normalized[i] = stored_u(found.tap);
+        let map = Map(load(stats[g]), load(stats[params.groups + g]), scale, load(beta[g]));
+        let first = i / params.groups * params.run;
+        for (var pixel = first; pixel < min(first + params.run, params.pixels); pixel++) {
+            let found = winner(pixel, g, map);
+            y_normalized[pixel * params.groups + g] = stored(found.value);
+            argmax_normalized[pixel * params.groups + g] = stored_u(found.tap);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::GpuBackward;
 use super::super::elementwise::{Elementwise, text_of};
 use super::super::window::{Sizes, Windows};
 use crate::error::Result;
-use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
+use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder, Tiling};
 
 const SHADER: &str = include_str!("../../../shaders/max_pool2d.wgsl");
 
@@ -17,14 +17,24 @@ struct Params {
     sizes: Sizes,
     lowest: f32,
     scaled: u32,
-    padding: [u32; 2],
+    pixels: u32,
+    run: u32,
 }
 
 impl Params {
     fn new(g: &Windows, count: usize) -> Self {
         let groups = g.c / Lanes::of(g.c).count();
         let (count, groups) = (count as u32, groups as u32);
-        Self { count, groups, sizes: g.sizes(), lowest: f32::NEG_INFINITY, scaled: 0, padding: [0; 2] }
+        Self { count, groups, sizes: g.sizes(), lowest: f32::NEG_INFINITY, scaled: 0, pixels: 0, run: 1 }
+    }
+}
+
+/// Outputs of an invocation of a forward pass: on a software driver, where loads are what costs, the channels' statistics are loaded once
+/// for several.
+fn run(tiling: Tiling) -> usize {
+    match tiling {
+        Tiling::Subgroup { .. } => 8,
+        Tiling::Workgroup => 1,
     }
 }
 
@@ -56,8 +66,9 @@ pub(in super::super) fn record_forward(rec: &mut Recorder<'_>, g: &Windows, io: 
     let kernel = Kernel::new("max_pool2d", entry, SHADER).with_prelude(text_of(activation)).with_lanes(lanes);
     for s in rec.batch_slices(&[io.x, io.y, io.argmax])? {
         let (x, y, argmax) = (io.x.samples(&s), io.y.samples(&s), io.argmax.samples(&s));
-        let count = y.elements() / lanes.count();
-        let mut params = Params::new(g, count);
+        let (pixels, run) = (y.elements() / g.c, run(rec.gpu.tiling));
+        let count = pixels.div_ceil(run) * g.c / lanes.count();
+        let mut params = Params { pixels: pixels as u32, run: run as u32, ..Params::new(g, count) };
         let mut reads = vec![&x];
         if let Some(n) = before {
             params.scaled = u32::from(n.gamma.is_some());
