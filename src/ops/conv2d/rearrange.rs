@@ -27,8 +27,11 @@ pub(super) fn transpose(
 ) -> Result<GpuTensor> {
     let transposed = rec.scratch(0, [w.elements()]);
     let params = Params { count: w.elements() as u32, c_in: c_in as u32, c_out: c_out as u32, ..Default::default() };
-    let kernel = Kernel::new(op, "transpose", SHADER);
-    rec.dispatch_items(&kernel, &params, &[w], &[&transposed], (w.elements(), 64))?;
+    let quads = c_in.is_multiple_of(4) && c_out.is_multiple_of(4);
+    let (entry, items) =
+        if quads { ("transpose_quads", w.elements() / 16) } else { ("transpose_scalars", w.elements()) };
+    let kernel = Kernel::new(op, entry, SHADER).named("transpose");
+    rec.dispatch_items(&kernel, &params, &[w], &[&transposed], (items, 64))?;
     Ok(transposed)
 }
 
