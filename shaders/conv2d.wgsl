@@ -106,6 +106,11 @@ fn finish(pixel: u32, columns: Columns, value: vec4<f32>) -> vec4<f32> {
     {% endif %}
 }
 
+// The grid: tiles of columns over x, tiles of rows folded over y and z, so that workgroups that read the same rows run side by side.
+fn tile_of_rows(group: vec3<u32>, groups: vec3<u32>) -> u32 {
+    return group.z * groups.y + group.y;
+}
+
 // A row's sample, and the line and column of its pixel in this dispatch's grid.
 struct Row { n: u32, h: u32, w: u32, inside: bool }
 fn row_at(row: u32) -> Row {

@@ -7,9 +7,9 @@
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let first_row = (group.y * groups.x + group.x) * {{ tile_rows }}u;
+    let first_row = tile_of_rows(group, groups) * {{ tile_rows }}u;
     {% for q in range(quads) %}
-    let columns{{ q }} = columns_at(((group.z * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
+    let columns{{ q }} = columns_at(((group.x * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
     {% endfor %}
     let c_x = params.c_x;
     let taps_h = params.taps_h;
@@ -72,43 +72,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         }
     }
 
-    {% for q in range(quads) %}
-    let bias{{ q }} = biases(columns{{ q }});
-    {% endfor %}
+    {{ begin_rows() }}
     let stored_w = params.rows_w - {{ span - 1 }}u;
     {% for p in range(tile_rows // lanes) %}
     // Rows that are not stored carry the all-ones pixel.
     let pixel{{ p }} = select(0xffffffffu, output_pixel(row{{ p }}), row{{ p }}.inside && row{{ p }}.w < stored_w);
     {% endfor %}
-    {% if statistics %}
-    var rows = 0.0;
-    {% for q in range(quads) %}
-    var shift{{ q }} = vec4<f32>();
-    var sum{{ q }} = vec4<f32>();
-    var squares{{ q }} = vec4<f32>();
-    {% endfor %}
-    {% endif %}
     {% for r in range(tile_rows) %}
     let p{{ r }} = subgroupBroadcast(pixel{{ r // lanes }}, {{ r % lanes }}u);
-    if p{{ r }} != 0xffffffffu {
-        {% for q in range(quads) %}
-        let y{{ q }} = finish(p{{ r }}, columns{{ q }}, acc{{ r }}_{{ q }} + bias{{ q }});
-        store(p{{ r }}, columns{{ q }}, y{{ q }});
-        {% if statistics %}
-        shift{{ q }} = select(shift{{ q }}, y{{ q }}, rows == 0.0);
-        let d{{ q }} = y{{ q }} - shift{{ q }};
-        sum{{ q }} += d{{ q }};
-        squares{{ q }} += d{{ q }} * d{{ q }};
-        {% endif %}
-        {% endfor %}
-        {% if statistics %}
-        rows += 1.0;
-        {% endif %}
-    }
+    {{ end_row("p" ~ r, "acc" ~ r ~ "_") }}
     {% endfor %}
-    {% if statistics %}
-    {% for q in range(quads) %}
-    leave(group.y * groups.x + group.x, columns{{ q }}, rows, shift{{ q }}, sum{{ q }}, squares{{ q }});
-    {% endfor %}
-    {% endif %}
+    {{ leave_rows() }}
 }

@@ -3,16 +3,16 @@
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
-    let first_row = (group.y * groups.x + group.x) * {{ tile_rows }}u;
+    let first_row = tile_of_rows(group, groups) * {{ tile_rows }}u;
     let c_x = params.c_x;
     {% if split %}
     let tiles = (params.c_y + {{ quads * 32 - 1 }}u) / {{ quads * 32 }}u;
-    let first_column = group.z % tiles * {{ quads * 32 }}u;
-    let slice = group.z / tiles;
+    let first_column = group.x % tiles * {{ quads * 32 }}u;
+    let slice = group.x / tiles;
     let first_c = slice * params.slice_channels;
     let end_c = min(first_c + params.slice_channels, c_x);
     {% else %}
-    let first_column = group.z * {{ quads * 32 }}u;
+    let first_column = group.x * {{ quads * 32 }}u;
     let first_c = 0u;
     let end_c = c_x;
     {% endif %}
@@ -175,7 +175,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     if local < 8u {
         let rows = f32(min(first_row + {{ tile_rows }}u, params.rows) - min(first_row, params.rows));
         {% for q in range(quads) %}
-        leave(group.y * groups.x + group.x, columns{{ q }}, rows, shift{{ q }}, sum{{ q }}, squares{{ q }});
+        leave(tile_of_rows(group, groups), columns{{ q }}, rows, shift{{ q }}, sum{{ q }}, squares{{ q }});
         {% endfor %}
     }
     {% endif %}

@@ -152,6 +152,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
 
 /// Signs of which one tiling has its own: the first of many accumulators, and the bias's row where taps share a tile.
 pub(crate) const IN_SUBGROUP_TILING: &[Mutation] = &[
+    ("conv2d", "forward", "product0 +=", "product0 -="),
     ("conv2d", "backward_input", "acc0_0 +=", "acc0_0 -="),
     ("conv2d", "backward_params", "acc0_0_0 +=", "acc0_0_0 -="),
     ("conv2d", "backward_params", "bias0 += g0", "bias0 -= g0"),

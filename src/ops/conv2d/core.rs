@@ -2,7 +2,7 @@
 
 use super::super::elementwise::{Elementwise, text_of};
 use super::geometry::Params;
-use super::variant::{Tile, cut, span};
+use super::variant::{Tile, cut, short, span};
 use crate::error::{Error, Result};
 use crate::gpu::grid::{MAX_GROUPS, MAX_TRIPS, fold};
 use crate::gpu::{Gpu, Kernel, Recorder, Tiling};
@@ -12,6 +12,8 @@ use minijinja::{Environment, context};
 pub(super) struct Template {
     pub(super) head: &'static str,
     pub(super) subgroup: &'static str,
+    /// For contractions of a few indices.
+    pub(super) short: &'static str,
     pub(super) workgroup: &'static str,
     /// Functions that store, and the arrays that they store to; the last one only where statistics are left.
     stores: &'static [(&'static str, &'static str)],
@@ -20,15 +22,18 @@ pub(super) struct Template {
 pub(super) const CORE: Template = Template {
     head: include_str!("../../../shaders/conv2d.wgsl"),
     subgroup: include_str!("../../../shaders/common/conv2d_subgroup.wgsl"),
+    short: include_str!("../../../shaders/common/conv2d_subgroup_short.wgsl"),
     workgroup: include_str!("../../../shaders/common/conv2d_workgroup.wgsl"),
     stores: &[("store", "y"), ("store_strip", "strips")],
 };
 pub(super) const BACKWARD_PARAMS: Template = Template {
     head: include_str!("../../../shaders/conv2d_backward_params.wgsl"),
     subgroup: include_str!("../../../shaders/common/conv2d_backward_params_subgroup.wgsl"),
+    short: "",
     workgroup: include_str!("../../../shaders/common/conv2d_backward_params_workgroup.wgsl"),
     stores: &[("store", "partial")],
 };
+pub(super) const ROWS: &str = include_str!("../../../shaders/common/conv2d_rows.wgsl");
 pub(super) const TILES: &str = include_str!("../../../shaders/common/conv2d_tiles.wgsl");
 pub(super) const COLUMNS: &str = include_str!("../../../shaders/common/columns.wgsl");
 
@@ -41,21 +46,24 @@ pub(super) struct Flags {
     pub(super) slope: bool,
     pub(super) statistics: bool,
     pub(super) split: bool,
+    /// Taps, down and across, and channels of a contraction that is unrolled whole.
+    pub(super) short: Option<[usize; 3]>,
 }
 
 /// A template's text for this adapter's tiling.
 pub(super) fn render(gpu: &Gpu, template: &Template, (tile, span): (&Tile, usize), flags: &Flags) -> Result<String> {
-    let [tiles, main] = match gpu.tiling {
-        Tiling::Subgroup { .. } => ["", template.subgroup],
+    let [macros, main] = match gpu.tiling {
+        Tiling::Subgroup { .. } if flags.short.is_some() => [ROWS, template.short],
+        Tiling::Subgroup { .. } => [ROWS, template.subgroup],
         Tiling::Workgroup => [TILES, template.workgroup],
     };
     let (lanes, tile_rows, quads) = (gpu.tiling.lanes(), tile.rows, tile.quads);
-    let Flags { x4, y4, bias, slope, statistics, split } = *flags;
+    let Flags { x4, y4, bias, slope, statistics, split, short } = *flags;
     let stores = template.stores[..if statistics { 2 } else { 1 }].to_vec();
     Environment::new()
         .render_str(
-            &format!("{}{tiles}{main}{COLUMNS}", template.head),
-            context! { lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, split, stores },
+            &format!("{}{macros}{main}{COLUMNS}", template.head),
+            context! { lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, split, short, stores },
         )
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))
 }
@@ -80,10 +88,12 @@ pub(super) fn core(
     (tile, slices): (&Tile, usize),
     end: &Epilogue<'_>,
 ) -> Result<(Kernel, Params, [u32; 3])> {
-    let span = span(tile.shared, params.x_step[1] as usize, params.taps[1] as usize);
+    let [taps_h, taps_w, c_x] = [params.taps[0], params.taps[1], params.c_x].map(|size| size as usize);
+    let short = short(rec.gpu.tiling, [c_x, taps_h * taps_w]).then_some([taps_h, taps_w, c_x]);
+    let span = if short.is_some() { 1 } else { span(tile.shared, params.x_step[1] as usize, taps_w) };
     params.widen(span as u32);
     let four = |c: u32| c.is_multiple_of(4);
-    let [slices, channels] = cut(params.c_x as usize, slices);
+    let [slices, channels] = cut(c_x, slices);
     params.slice_channels = channels as u32;
     params.slice_pixels = params.pixels();
     let flags = Flags {
@@ -93,16 +103,17 @@ pub(super) fn core(
         slope: end.slope.is_some(),
         statistics: end.statistics,
         split: slices > 1,
+        short,
     };
     let source = render(rec.gpu, &CORE, (tile, span), &flags)?;
-    let [x, y, _] = fold((params.rows as usize).div_ceil(tile.rows))?;
+    let [y, z, _] = fold((params.rows as usize).div_ceil(tile.rows))?;
     let columns = (params.c_y as usize).div_ceil(tile.columns) * slices;
-    let steps = (params.c_x as usize).div_ceil(if four(params.c_x) { 4 } else { 1 });
-    let trips = params.taps[0] as usize * params.taps[1] as usize * steps;
+    let steps = c_x.div_ceil(if four(params.c_x) { 4 } else { 1 });
+    let trips = taps_h * taps_w * steps;
     if columns > MAX_GROUPS as usize || trips > MAX_TRIPS {
         let what = format!("{} inputs to {} outputs are more than a kernel can take", params.c_x, params.c_y);
         return Err(Error::shape(op, what));
     }
     let kernel = Kernel::new(op, "main", source).with_prelude(text_of(end.activation.or(end.slope))).with_nan();
-    Ok((kernel, params, [x, y, columns as u32]))
+    Ok((kernel, params, [columns as u32, y, z]))
 }

@@ -82,7 +82,7 @@ fn forward(
         let (kernel, mut params, groups) = core(rec, op, params, (tile, 1), &end)?;
         params.first_strip = strips;
         passes.push((s, kernel.named("forward"), params, groups, flops));
-        strips += groups[0] * groups[1];
+        strips += groups[1] * groups[2];
     }
     let left = end.statistics.then(|| rec.leave_statistics(io.y, strips as usize));
     for (s, kernel, params, groups, flops) in passes {

@@ -12,8 +12,8 @@ use std::fmt;
 /// Of the kernels' texts (FNV-1a): what was timed with others says nothing.
 pub const SHADERS: u64 = {
     let [a, b] = [core::CORE, core::BACKWARD_PARAMS];
-    let tiled = [a.head, a.subgroup, a.workgroup, b.head, b.subgroup, b.workgroup, core::TILES, core::COLUMNS];
-    let others = [winograd::TEMPLATE, slices::SHADER, rearrange::SHADER];
+    let tiled = [a.head, a.subgroup, a.short, a.workgroup, b.head, b.subgroup, b.workgroup];
+    let others = [core::ROWS, core::TILES, core::COLUMNS, winograd::TEMPLATE, slices::SHADER, rearrange::SHADER];
     hashed(&PRELUDES, hashed(&others, hashed(&tiled, 0xcbf2_9ce4_8422_2325)))
 };
 
@@ -109,15 +109,24 @@ pub(super) fn span(shared: bool, step: usize, taps: usize) -> usize {
     if shared && step == 1 && (2..=4).contains(&taps) { taps } else { 1 }
 }
 
+/// Indices of a contraction that is unrolled: a window of 3 x 3 over three channels, 5 x 5 over one.
+const SHORT: usize = 27;
+
+/// Whether a contraction of so many channels and taps is unrolled whole: those of a first layer, a few channels that no vectors hold.
+pub(super) fn short(tiling: Tiling, [channels, taps]: [usize; 2]) -> bool {
+    matches!(tiling, Tiling::Subgroup { .. }) && !channels.is_multiple_of(4) && channels * taps <= SHORT
+}
+
 impl Problem {
     /// forward.
     pub(super) fn forward(gpu: &Gpu, g: &Geometry) -> Self {
         let rows = g.n * g.h.output * g.w.output;
-        let shares = span(true, g.w.stride, g.w.window) > 1;
+        let contraction = [g.c_in, g.h.window * g.w.window];
+        let shares = span(true, g.w.stride, g.w.window) > 1 && !short(gpu.tiling, contraction);
         Self {
             rows,
             columns: g.c_out,
-            contraction: [g.c_in, g.h.window * g.w.window],
+            contraction,
             shares,
             winograd: winograd::suits(gpu, g, false),
             backward_params: false,

@@ -1,0 +1,41 @@
+
+{# What becomes of a row's sums (behind conv2d.wgsl, in front of the kernels of a subgroup): they are finished and stored, and, with statistics,
+   counted in. #}
+{% macro begin_rows() %}
+    {% for q in range(quads) %}
+    let bias{{ q }} = biases(columns{{ q }});
+    {% endfor %}
+    {% if statistics %}
+    var rows = 0.0;
+    {% for q in range(quads) %}
+    var shift{{ q }} = vec4<f32>();
+    var sum{{ q }} = vec4<f32>();
+    var squares{{ q }} = vec4<f32>();
+    {% endfor %}
+    {% endif %}
+{% endmacro %}
+{# The all-ones pixel stands for none. #}
+{% macro end_row(pixel, product) %}
+    if {{ pixel }} != 0xffffffffu {
+        {% for q in range(quads) %}
+        let y{{ q }} = finish({{ pixel }}, columns{{ q }}, {{ product }}{{ q }} + bias{{ q }});
+        store({{ pixel }}, columns{{ q }}, y{{ q }});
+        {% if statistics %}
+        shift{{ q }} = select(shift{{ q }}, y{{ q }}, rows == 0.0);
+        let d{{ q }} = y{{ q }} - shift{{ q }};
+        sum{{ q }} += d{{ q }};
+        squares{{ q }} += d{{ q }} * d{{ q }};
+        {% endif %}
+        {% endfor %}
+        {% if statistics %}
+        rows += 1.0;
+        {% endif %}
+    }
+{% endmacro %}
+{% macro leave_rows() %}
+    {% if statistics %}
+    {% for q in range(quads) %}
+    leave(tile_of_rows(group, groups), columns{{ q }}, rows, shift{{ q }}, sum{{ q }}, squares{{ q }});
+    {% endfor %}
+    {% endif %}
+{% endmacro %}
