@@ -6,12 +6,14 @@
 // reverse; strides over 1 become one dispatch a phase, each a dense convolution of the taps that meet it. Nothing is ever
 // scattered.
 //
-// What both tilings have in common; behind it stands common/conv2d_subgroup.wgsl or _workgroup.wgsl, and common/columns.wgsl.
+// What both tilings have in common; behind it stand common/conv2d_rows.wgsl and conv2d_subgroup.wgsl or
+// _subgroup_short.wgsl, or conv2d_tiles.wgsl and conv2d_workgroup.wgsl; then common/columns.wgsl.
 // Settings: lanes, tile_rows, quads: a workgroup's tile is tile_rows rows of lanes * 4 * quads columns; span: taps of a window's line that
 // share the loaded pixels (subgroup only; 1, or all of them where the horizontal step is 1); x4: the contraction's channels divide by 4;
 // y4: the columns do; bias; slope: whether the result is multiplied by the slope of an activation at `at`; statistics: whether each
 // workgroup also leaves those of its rows, for the batch norm that reads them; split: whether the contraction's channels are cut into
-// slices, each a workgroup's, whose sums another kernel adds up (workgroup only). activate and slope stand in front.
+// slices, each a workgroup's, whose sums another kernel adds up (workgroup only); short: sizes of a contraction that is
+// unrolled (subgroup only). activate and slope stand in front.
 
 struct Params {
     rows: u32,              // samples * rows_h * rows_w

@@ -18,7 +18,7 @@ struct Params {
 // One invocation an element of the result.
 @compute @workgroup_size(64)
 fn transpose_scalars(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-             @builtin(local_invocation_index) local: u32) {
+                     @builtin(local_invocation_index) local: u32) {
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
         let matrix = params.c_in * params.c_out;

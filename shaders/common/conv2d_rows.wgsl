@@ -1,6 +1,12 @@
 
-{# What becomes of a row's sums (behind conv2d.wgsl, in front of the kernels of a subgroup): they are finished and stored, and, with statistics,
-   counted in. #}
+{# A subgroup's tile (behind conv2d.wgsl, in front of the kernels of a subgroup): where it is, and what becomes of a row's sums: they are
+   finished and stored, and, with statistics, counted in. #}
+{% macro begin_tile() %}
+    let first_row = tile_of_rows(group, groups) * {{ tile_rows }}u;
+    {% for q in range(quads) %}
+    let columns{{ q }} = columns_at(((group.x * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
+    {% endfor %}
+{% endmacro %}
 {% macro begin_rows() %}
     {% for q in range(quads) %}
     let bias{{ q }} = biases(columns{{ q }});

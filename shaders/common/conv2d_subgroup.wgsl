@@ -7,10 +7,7 @@
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let first_row = tile_of_rows(group, groups) * {{ tile_rows }}u;
-    {% for q in range(quads) %}
-    let columns{{ q }} = columns_at(((group.x * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
-    {% endfor %}
+    {{ begin_tile() }}
     let c_x = params.c_x;
     let taps_h = params.taps_h;
     let taps_w = params.taps_w;
