@@ -3,16 +3,13 @@
 // channels.
 // One invocation LANES channels of an output pixel (forward), an input pixel (backward_input), or of four neighbouring ones of a
 // line (unit_stride: m and both strides 1); backward_params below.
-// Workgroups are folded over x and y of the grid.
+// Workgroups are folded over x and y of the grid. Prelude: common/windows.wgsl.
 
 struct Params {
     count: u32,             // invocations
     groups: u32,            // input channel groups: c / LANES
     in_size: vec2<u32>,     // h_in, w_in; pairs are height, width from here on
     out_size: vec2<u32>,
-    window: vec2<u32>,
-    stride: vec2<u32>,
-    pad: vec2<u32>,         // before the first row and column
     multiplier: u32,        // filters of a channel
     pixels: u32,            // backward_params: output pixels of this dispatch, n * h_out * w_out
     slice_pixels: u32,      //   output pixels of one slice
@@ -32,23 +29,20 @@ fn convolved(i: u32) -> F {
     // Read once: a uniform load inside a loop costs as much as any other on software drivers.
     let groups = params.groups;
     let in_size = params.in_size;
-    let pad = params.pad;
-    let window = params.window;
     let c_out = groups * params.multiplier;
     let g = i % c_out;
     let c = g / params.multiplier;
     let pixel = i / c_out;
     let row = pixel / params.out_size.y;
     let sample = row / params.out_size.x;
-    // Top left of the window, counted from the padding's corner, and the taps that lie on the map.
-    let corner = vec2(row % params.out_size.x, pixel % params.out_size.y) * params.stride;
-    let first = max(pad, corner) - corner;
-    let end = min(window, in_size + pad - corner);
+    // Top left of the window, counted from the padding's corner.
+    let corner = vec2(row % params.out_size.x, pixel % params.out_size.y) * STRIDE;
+    let on_map = taps_on_map(corner);
     var sum = F();
-    for (var h = first.x; h < end.x; h++) {
-        let line = (sample * in_size.x + corner.x + h - pad.x) * in_size.y + corner.y - pad.y;
-        let taps = h * window.y;
-        for (var j = first.y; j < end.y; j++) {
+    for (var h = on_map.first.x; h < on_map.end.x; h++) {
+        let line = (sample * in_size.x + corner.x + h - PAD.x) * in_size.y + corner.y - PAD.y;
+        let taps = h * WINDOW.y;
+        for (var j = on_map.first.y; j < on_map.end.y; j++) {
             sum += load(x[(line + j) * groups + c]) * load(w[(taps + j) * c_out + g]);
         }
     }
@@ -95,26 +89,25 @@ fn convolved_run(i: u32) -> Run {
     let runs = (params.out_size.y + 3u) / 4u;
     let line_out = i / groups / runs;
     let sample = line_out / params.out_size.x;
-    let first_h = line_out % params.out_size.x - params.pad.x;
-    let column = i / groups % runs * 4u - params.pad.y;
-    let window = params.window;
+    let first_h = line_out % params.out_size.x - PAD.x;
+    let column = i / groups % runs * 4u - PAD.y;
     let in_size = params.in_size;
     let reversed = params.reversed == 1u;
-    let last = window.x * window.y - 1u;
+    let last = WINDOW.x * WINDOW.y - 1u;
     var y0 = F();
     var y1 = F();
     var y2 = F();
     var y3 = F();
-    for (var r = 0u; r < window.x; r++) {
+    for (var r = 0u; r < WINDOW.x; r++) {
         let h = first_h + r;
         if h < in_size.x {
             let line = (sample * in_size.x + h) * in_size.y;
             var x0 = column_of(line, column, g, groups, in_size.y);
             var x1 = column_of(line, column + 1u, g, groups, in_size.y);
             var x2 = column_of(line, column + 2u, g, groups, in_size.y);
-            for (var j = 0u; j < window.y; j++) {
+            for (var j = 0u; j < WINDOW.y; j++) {
                 let x3 = column_of(line, column + 3u + j, g, groups, in_size.y);
-                let tap = r * window.y + j;
+                let tap = r * WINDOW.y + j;
                 let factor = load(w[select(tap, last - tap, reversed) * groups + g]);
                 y0 += x0 * factor;
                 y1 += x1 * factor;
@@ -177,26 +170,23 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
         let multiplier = params.multiplier;
-        let stride = params.stride;
-        let window = params.window;
-        let out_size = params.out_size;
+            let out_size = params.out_size;
         let c_out = params.groups * multiplier;
         let g = i % params.groups * multiplier;
         let pixel = i / params.groups;
         let row = pixel / params.in_size.y;
         let sample = row / params.in_size.x;
-        // The pixel, counted from the padding's corner, and the windows over it: o stride <= at < o stride + window.
-        let at = vec2(row % params.in_size.x, pixel % params.in_size.y) + params.pad;
-        let first = select(vec2(0u), (at - window) / stride + 1u, at >= window);
-        let end = min(at / stride + 1u, out_size);
+        // The pixel, counted from the padding's corner.
+        let at = vec2(row % params.in_size.x, pixel % params.in_size.y) + PAD;
+        let over = windows_over(at);
 
         var sum = F();
-        for (var h = first.x; h < end.x; h++) {
+        for (var h = over.first.x; h < over.end.x; h++) {
             let line = (sample * out_size.x + h) * out_size.y;
-            let taps = (at.x - h * stride.x) * window.y + at.y;
-            for (var j = first.y; j < end.y; j++) {
+            let taps = (at.x - h * STRIDE.x) * WINDOW.y + at.y;
+            for (var j = over.first.y; j < over.end.y; j++) {
                 let o = (line + j) * c_out + g;
-                let tap = (taps - j * stride.y) * c_out + g;
+                let tap = (taps - j * STRIDE.y) * c_out + g;
                 for (var k = 0u; k < multiplier; k++) {
                     sum += load(dy[o + k]) * load(w[tap + k]);
                 }
@@ -221,24 +211,22 @@ fn backward_params(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
         let c_out = c_in * params.multiplier;
         let g = i % c_out;
         let c = g / params.multiplier;
-        let window = params.window;
-        let fours = (window.y + 3u) / 4u;
-        let taps = window.x * window.y;
-        let items = window.x * fours + params.rows - taps;
+            let fours = (WINDOW.y + 3u) / 4u;
+        let taps = WINDOW.x * WINDOW.y;
+        let items = WINDOW.x * fours + params.rows - taps;
         let item = i / c_out % items;
         let slice = i / c_out / items;
-        let is_bias = item == window.x * fours;
+        let is_bias = item == WINDOW.x * fours;
         let tap_h = item / fours;
         let tap_w = item % fours * 4u;
-        let width = select(min(window.y - tap_w, 4u), 1u, is_bias);
+        let width = select(min(WINDOW.y - tap_w, 4u), 1u, is_bias);
 
-        let stride = params.stride;
         let in_size = params.in_size;
         let out_size = params.out_size;
-        let first_h = tap_h - params.pad.x;
-        let first_w = tap_w - params.pad.y;
+        let first_h = tap_h - PAD.x;
+        let first_w = tap_w - PAD.y;
         // The widths of the line as the taps see it: of no use, so 0, for those past the window, unless the next pixel wants them.
-        let slides = stride.y == 1u;
+        let slides = STRIDE.y == 1u;
         let widths = select(vec4(0u), vec4(in_size.y), (vec4(width) > vec4(0u, 1u, 2u, 3u)) | vec4(slides));
         let begin = slice * params.slice_pixels;
         let end = min(begin + params.slice_pixels, params.pixels);
@@ -256,12 +244,12 @@ fn backward_params(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
         var sum3 = F();
         for (var p = begin; p < end; p++) {
             let d = load(gradients[p * c_out + g]);
-            let h = h_out * stride.x + first_h;
+            let h = h_out * STRIDE.x + first_h;
             if is_bias {
                 sum0 += d;
             } else if h < in_size.x {
                 let line = (sample * in_size.x + h) * in_size.y;
-                let column = w_out * stride.y + first_w;
+                let column = w_out * STRIDE.y + first_w;
                 if slides && !starts {
                     x0 = x1;
                     x1 = x2;
@@ -288,7 +276,7 @@ fn backward_params(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
                 sample++;
             }
         }
-        let first_row = (params.first_slice + slice) * params.rows + select(tap_h * window.y + tap_w, taps, is_bias);
+        let first_row = (params.first_slice + slice) * params.rows + select(tap_h * WINDOW.y + tap_w, taps, is_bias);
         let at = first_row * c_out + g;
         partial[at] = stored(sum0);
         if width > 1u { partial[at + c_out] = stored(sum1); }

@@ -1,15 +1,13 @@
 // max_pool2d: y[n, h, w, c] = max over the taps (i, j) on the map of x[n, h sh + i - ph, w sw + j - pw, c], the first of equals;
 // dx gathers the dy of the windows over a pixel whose maximum it was.
-// One invocation LANES channels of a run of output pixels (forward) or of an input pixel (backward); workgroups are folded over x and y of the grid.
+// One invocation LANES channels of a run of output pixels (forward), of an input pixel or of a block of four (backward); workgroups are
+// folded over x and y of the grid. Preludes: common/windows.wgsl, and an activation or common/identity.wgsl.
 
 struct Params {
     count: u32,             // invocations
     groups: u32,            // c / LANES
     in_size: vec2<u32>,     // h_in, w_in; pairs are height, width from here on
     out_size: vec2<u32>,
-    window: vec2<u32>,
-    stride: vec2<u32>,
-    pad: vec2<u32>,         // before the first row and column
     lowest: f32,            // minus infinity, which WGSL cannot write
     scaled: u32,            // forward_normalized: 0 if gamma is 1, and what is bound in its place is not it
     pixels: u32,            // forward: of the output, all samples'
@@ -26,23 +24,22 @@ struct Winner { value: F, tap: U }
 fn winner(pixel: u32, g: u32, map: Map) -> Winner {
     let row = pixel / params.out_size.y;
     let sample = row / params.out_size.x;
-    // Top left of the window, counted from the padding's corner, and the taps that lie on the map.
-    let corner = vec2(row % params.out_size.x, pixel % params.out_size.y) * params.stride;
-    let first = max(params.pad, corner) - corner;
-    let end = min(params.window, params.in_size + params.pad - corner);
+    // Top left of the window, counted from the padding's corner.
+    let corner = vec2(row % params.out_size.x, pixel % params.out_size.y) * STRIDE;
+    let on_map = taps_on_map(corner);
 
     var best = F(params.lowest);
-    var tap = U(first.x * params.window.y + first.y);
+    var tap = U(on_map.first.x * WINDOW.y + on_map.first.y);
     var nan_found = B();
-    for (var h = first.x; h < end.x; h++) {
-        let line = (sample * params.in_size.x + corner.x + h - params.pad.x) * params.in_size.y;
-        for (var w = first.y; w < end.y; w++) {
-            let value = load(x[(line + corner.y + w - params.pad.y) * params.groups + g]);
+    for (var h = on_map.first.x; h < on_map.end.x; h++) {
+        let line = (sample * params.in_size.x + corner.x + h - PAD.x) * params.in_size.y;
+        for (var w = on_map.first.y; w < on_map.end.y; w++) {
+            let value = load(x[(line + corner.y + w - PAD.y) * params.groups + g]);
             let v = activate(((value - map.shift) - map.delta) * map.scale + map.offset);
             let nan = is_nan(v);
             let taken = (nan | (v > best)) & !nan_found;
             best = select(best, v, taken);
-            tap = select(tap, U(h * params.window.y + w), taken);
+            tap = select(tap, U(h * WINDOW.y + w), taken);
             nan_found = nan_found | nan;
         }
     }
@@ -112,23 +109,24 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gr
         let pixel = i / params.groups;
         let row = pixel / params.in_size.y;
         let sample = row / params.in_size.x;
-        // The pixel, counted from the padding's corner, and the windows over it: o stride <= at < o stride + window.
-        let at = vec2(row % params.in_size.x, pixel % params.in_size.y) + params.pad;
-        let covered = select(vec2(0u), (at - params.window) / params.stride + 1u, at >= params.window);
-        let end = min(at / params.stride + 1u, params.out_size);
+        // The pixel, counted from the padding's corner.
+        let at = vec2(row % params.in_size.x, pixel % params.in_size.y) + PAD;
+        let over = windows_over(at);
 
         var sum = F();
-        for (var h = covered.x; h < end.x; h++) {
+        for (var h = over.first.x; h < over.end.x; h++) {
             let line = (sample * params.out_size.x + h) * params.out_size.y;
-            for (var w = covered.y; w < end.y; w++) {
+            for (var w = over.first.y; w < over.end.y; w++) {
                 let o = (line + w) * params.groups + i % params.groups;
-                let tap = at - vec2(h, w) * params.stride;
-                sum += select(F(), gradient_at(o), load_u(taps[o]) == U(tap.x * params.window.y + tap.y));
+                let tap = at - vec2(h, w) * STRIDE;
+                sum += select(F(), gradient_at(o), load_u(taps[o]) == U(tap.x * WINDOW.y + tap.y));
             }
         }
         dx[i] = stored(sum);
     }
 }
+
+const REACH = (WINDOW - 1u) / 2u;
 
 // The same for strides of 2: an invocation owns a 2 x 2 block of input pixels, which the same windows cover, so that each
 // window's tap and gradient are loaded once for the four. Blocks are counted from the padding's corner.
@@ -140,43 +138,41 @@ fn backward_stride2(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
         let channels = params.groups;
         let in_size = params.in_size;
         let out_size = params.out_size;
-        let window = params.window;
-        let pad = params.pad;
-        let blocks = (in_size + pad + 1u) / 2u;
+        let blocks = (in_size + PAD + 1u) / 2u;
         let g = i % channels;
         let block_w = i / channels % blocks.y;
         let block_h = i / channels / blocks.y % blocks.x;
         let sample = i / channels / blocks.y / blocks.x;
         let block = vec2(block_h, block_w);
-        // The windows over any pixel of the block: 2 o + window > 2 block.
-        let reach = (window - 1u) / 2u;
-        let first = max(block, reach) - reach;
-        let end = min(block + 1u, out_size);
 
         var sum00 = F();
         var sum01 = F();
         var sum10 = F();
         var sum11 = F();
-        for (var h = first.x; h < end.x; h++) {
-            let line = (sample * out_size.x + h) * out_size.y;
-            let tap_h = (block.x - h) * 2u;
-            for (var w = first.y; w < end.y; w++) {
-                let o = (line + w) * channels + g;
-                let gradient = gradient_at(o);
-                let taken = load_u(taps[o]);
-                let tap_w = (block.y - w) * 2u;
-                let tap = tap_h * window.y + tap_w;
-                sum00 += select(F(), gradient, taken == U(tap));
-                sum10 += select(F(), gradient, taken == U(tap + window.y));
-                // One column past the window would be the next line's first tap.
-                if tap_w + 1u < window.y {
-                    sum01 += select(F(), gradient, taken == U(tap + 1u));
-                    sum11 += select(F(), gradient, taken == U(tap + window.y + 1u));
+        // The windows over any pixel of the block, from the first on: 2 (block - back) + WINDOW > 2 block.
+        for (var h = 0u; h <= REACH.x; h++) {
+            let back_h = REACH.x - h;
+            let line = (sample * out_size.x + block.x - back_h) * out_size.y + block.y;
+            for (var w = 0u; w <= REACH.y; w++) {
+                let back_w = REACH.y - w;
+                // Unsigned: what lies before the first window wraps to over their number.
+                if block.x - back_h < out_size.x && block.y - back_w < out_size.y {
+                    let o = (line - back_w) * channels + g;
+                    let gradient = gradient_at(o);
+                    let taken = load_u(taps[o]);
+                    let tap = 2u * (back_h * WINDOW.y + back_w);
+                    sum00 += select(F(), gradient, taken == U(tap));
+                    sum10 += select(F(), gradient, taken == U(tap + WINDOW.y));
+                    // One column past the window would be the next line's first tap.
+                    if 2u * back_w + 1u < WINDOW.y {
+                        sum01 += select(F(), gradient, taken == U(tap + 1u));
+                        sum11 += select(F(), gradient, taken == U(tap + WINDOW.y + 1u));
+                    }
                 }
             }
         }
         // Unsigned: what lies in the padding before the map wraps to over its size.
-        let at = block * 2u - pad;
+        let at = block * 2u - PAD;
         let row = sample * in_size.x;
         for (var r = 0u; r < 2u; r++) {
             let h = at.x + r;

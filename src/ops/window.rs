@@ -72,15 +72,12 @@ pub struct Windows {
     pub c: usize,
 }
 
-/// The sizes of [`Windows`] as the kernels' uniforms hold them: pairs of height and width.
+/// The sizes of the maps of [`Windows`] as the kernels' uniforms hold them: pairs of height and width.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Sizes {
     in_size: [u32; 2],
     out_size: [u32; 2],
-    window: [u32; 2],
-    stride: [u32; 2],
-    pad: [u32; 2],
 }
 
 impl Windows {
@@ -135,13 +132,22 @@ impl Windows {
 
     pub(crate) fn sizes(&self) -> Sizes {
         let pair = |of: fn(&Axis) -> usize| [of(&self.h) as u32, of(&self.w) as u32];
-        Sizes {
-            in_size: pair(|a| a.input),
-            out_size: pair(|a| a.output),
-            window: pair(|a| a.window),
-            stride: pair(|a| a.stride),
-            pad: pair(|a| a.pad),
-        }
+        Sizes { in_size: pair(|a| a.input), out_size: pair(|a| a.output) }
+    }
+
+    /// `shaders/common/windows.wgsl` and the constants that it wants in front: the same for maps of all sizes.
+    pub(crate) fn text(&self) -> String {
+        let Self { h, w, .. } = self;
+        let pair = |name: &str, of: fn(&Axis) -> usize| format!("const {name} = vec2({}u, {}u);\n", of(h), of(w));
+        let inside = |a: &Axis| a.pad == 0 && (a.output - 1) * a.stride + a.window <= a.input;
+        [
+            pair("WINDOW", |a| a.window),
+            pair("STRIDE", |a| a.stride),
+            pair("PAD", |a| a.pad),
+            format!("const INSIDE = {};\n", inside(h) && inside(w)),
+            include_str!("../../shaders/common/windows.wgsl").to_owned(),
+        ]
+        .concat()
     }
 }
 

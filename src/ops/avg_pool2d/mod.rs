@@ -36,6 +36,14 @@ struct Params {
     count: u32,
     groups: u32,
     sizes: Sizes,
+    padding: [u32; 2],
+}
+
+impl Params {
+    fn new(g: &Windows, count: usize) -> Self {
+        let groups = (g.c / Lanes::of(g.c).count()) as u32;
+        Self { count: count as u32, groups, sizes: g.sizes(), padding: [0; 2] }
+    }
 }
 
 impl AvgPool2d {
@@ -79,11 +87,11 @@ impl Op for AvgPool2d {
     fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
         let g = self.checked(&io.x[0].shape);
         let lanes = Lanes::of(g.c);
-        let kernel = Kernel::new("avg_pool2d", "forward", SHADER).with_lanes(lanes);
+        let kernel = Kernel::new("avg_pool2d", "forward", SHADER).with_prelude(&g.text()).with_lanes(lanes);
         for s in rec.batch_slices(&[&io.x[0], io.y])? {
             let (x, y) = (io.x[0].samples(&s), io.y.samples(&s));
             let count = y.elements() / lanes.count();
-            let params = Params { count: count as u32, groups: (g.c / lanes.count()) as u32, sizes: g.sizes() };
+            let params = Params::new(&g, count);
             rec.dispatch_items(&kernel, &params, &[&x], &[&y], (count, 64))?;
         }
         Ok(())
@@ -93,11 +101,11 @@ impl Op for AvgPool2d {
         let Some(dx) = &io.dx[0] else { return Ok(()) };
         let g = self.checked(&dx.shape);
         let lanes = Lanes::of(g.c);
-        let kernel = Kernel::new("avg_pool2d", "backward", SHADER).with_lanes(lanes);
+        let kernel = Kernel::new("avg_pool2d", "backward", SHADER).with_prelude(&g.text()).with_lanes(lanes);
         for s in rec.batch_slices(&[dx, io.dy])? {
             let (dy, dx) = (io.dy.samples(&s), dx.samples(&s));
             let count = dx.elements() / lanes.count();
-            let params = Params { count: count as u32, groups: (g.c / lanes.count()) as u32, sizes: g.sizes() };
+            let params = Params::new(&g, count);
             rec.dispatch_items(&kernel, &params, &[&dy], &[&dx], (count, 64))?;
         }
         Ok(())

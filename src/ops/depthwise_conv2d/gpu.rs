@@ -30,7 +30,6 @@ struct Params {
     first_slice: u32,
     rows: u32,
     reversed: u32,
-    padding: [u32; 2],
 }
 
 impl Geometry {
@@ -45,7 +44,7 @@ impl Geometry {
     }
 
     fn kernel(&self, entry: &'static str) -> Kernel {
-        Kernel::new("depthwise_conv2d", entry, SHADER).with_lanes(self.lanes())
+        Kernel::new("depthwise_conv2d", entry, SHADER).with_prelude(&self.windows.text()).with_lanes(self.lanes())
     }
 
     fn params(&self, count: usize) -> Params {
@@ -59,7 +58,6 @@ impl Geometry {
             first_slice: 0,
             rows: 0,
             reversed: 0,
-            padding: [0; 2],
         }
     }
 
@@ -99,15 +97,14 @@ pub(super) fn record_backward_input(g: &Geometry, rec: &mut Recorder<'_>, io: &G
     let Some(dx) = &io.dx[0] else { return Ok(()) };
     for s in rec.batch_slices(&[dx, io.dy])? {
         let (dy, dx) = (io.dy.samples(&s), dx.samples(&s));
-        let (entry, count, params) = if g.has_unit_stride() {
+        let (kernel, params) = if g.has_unit_stride() {
             let reversed = Geometry { windows: g.windows.reversed(), ..*g };
-            let count = runs(g, &dx);
-            ("unit_stride_without_bias", count, Params { reversed: 1, ..reversed.params(count) })
+            let params = Params { reversed: 1, ..reversed.params(runs(g, &dx)) };
+            (reversed.kernel("unit_stride_without_bias").named("backward_input"), params)
         } else {
-            let count = dx.elements() / g.lanes().count();
-            ("backward_input", count, g.params(count))
+            (g.kernel("backward_input"), g.params(dx.elements() / g.lanes().count()))
         };
-        let kernel = g.kernel(entry).named("backward_input");
+        let count = params.count as usize;
         rec.dispatch_items(&kernel, &params, &[&dy, &io.params[0]], &[&dx], (count, 64))?;
         rec.flops(g.flops(&dy));
     }

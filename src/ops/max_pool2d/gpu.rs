@@ -19,13 +19,23 @@ struct Params {
     scaled: u32,
     pixels: u32,
     run: u32,
+    padding: [u32; 2],
 }
 
 impl Params {
     fn new(g: &Windows, count: usize) -> Self {
         let groups = g.c / Lanes::of(g.c).count();
         let (count, groups) = (count as u32, groups as u32);
-        Self { count, groups, sizes: g.sizes(), lowest: f32::NEG_INFINITY, scaled: 0, pixels: 0, run: 1 }
+        Self {
+            count,
+            groups,
+            sizes: g.sizes(),
+            lowest: f32::NEG_INFINITY,
+            scaled: 0,
+            pixels: 0,
+            run: 1,
+            padding: [0; 2],
+        }
     }
 }
 
@@ -63,7 +73,8 @@ pub(in super::super) fn record_forward(rec: &mut Recorder<'_>, g: &Windows, io: 
     let (lanes, before) = (Lanes::of(g.c), io.normalized.as_ref());
     let entry = if before.is_some() { "forward_normalized" } else { "forward" };
     let activation = before.and_then(|n| n.activation);
-    let kernel = Kernel::new("max_pool2d", entry, SHADER).with_prelude(text_of(activation)).with_lanes(lanes);
+    let kernel = Kernel::new("max_pool2d", entry, SHADER).with_prelude(text_of(activation));
+    let kernel = kernel.with_prelude(&g.text()).with_lanes(lanes);
     for s in rec.batch_slices(&[io.x, io.y, io.argmax])? {
         let (x, y, argmax) = (io.x.samples(&s), io.y.samples(&s), io.argmax.samples(&s));
         let (pixels, run) = (y.elements() / g.c, run(rec.gpu.tiling));
@@ -85,7 +96,8 @@ pub(super) fn record_backward(rec: &mut Recorder<'_>, g: &Windows, io: &GpuBackw
     let lanes = Lanes::of(g.c);
     let stride2 = g.h.stride == 2 && g.w.stride == 2;
     let entry = if stride2 { "backward_stride2" } else { "backward" };
-    let kernel = Kernel::new("max_pool2d", entry, SHADER).with_prelude(text_of(io.slope())).with_lanes(lanes);
+    let kernel = Kernel::new("max_pool2d", entry, SHADER).with_prelude(text_of(io.slope()));
+    let kernel = kernel.with_prelude(&g.text()).with_lanes(lanes);
     // Without a slope its output is not read and may hold anything: dy stands in.
     let y = if io.slope().is_some() { io.y } else { io.dy };
     for s in rec.batch_slices(&[dx, io.dy, &io.saved[0]])? {
