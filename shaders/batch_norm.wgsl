@@ -9,6 +9,9 @@
 // MERGERS, in front, is how many invocations merge the strips of a channel group: those of a GPU wait for memory, and wait less the more
 // they are; a software driver's take turns.
 //
+// Behind a batch norm may stand a max pool, which then normalizes what it reads (max_pool2d.wgsl): y is written nowhere. Backward,
+// common/batch_norm_pooled.wgsl reads the pool's gradient.
+//
 // activate and slope (common/identity.wgsl or an activation's own): `apply` ends in an activation, `backward_input` begins in the
 // one whose output x is.
 
@@ -22,6 +25,8 @@ struct Params {
     momentum: f32,
     epsilon: f32,
     scaled: u32,        // 0: gamma is 1, and what is bound in its place is not it
+    in_size: vec2<u32>,     // behind a pool: height and width of the map, and of the pool's
+    out_size: vec2<u32>,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
@@ -246,6 +251,26 @@ fn finish_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
 // ---- backward_input, training: dx = gamma * rstd * (dy - (dbeta + xhat * dgamma) / rows);
 //      inference: dx = gamma * rstd * dy. The grid is apply's.
 
+// What a channel group's gradients have in common.
+struct Channel { shift: F, delta: F, rstd: F, scale: F, mean_dy: F, mean_product: F }
+fn channel_of(g: u32) -> Channel {
+    let rstd = load(stats[2u * params.groups + g]);
+    return Channel(
+        load(stats[g]),
+        load(stats[params.groups + g]),
+        rstd,
+        select(F() + 1.0, load(scale_in[g]), params.scaled == 1u) * rstd,
+        load(sums[g]) / params.batch_rows,
+        load(sums[params.groups + g]) / params.batch_rows,
+    );
+}
+
+// dx where x is v and dy is d.
+fn input_gradient(channel: Channel, v: F, d: F) -> F {
+    let xhat = ((v - channel.shift) - channel.delta) * channel.rstd;
+    return channel.scale * (d - channel.mean_dy - xhat * channel.mean_product) * slope(v);
+}
+
 @group(0) @binding(4) var<storage, read> scale_in: array<S>;            // [c]: gamma
 @group(0) @binding(5) var<storage, read> sums: array<S>;                // [2, c]: dbeta, dgamma
 @group(0) @binding(6) var<storage, read_write> dx: array<S>;            // [rows, c]
@@ -254,19 +279,12 @@ fn finish_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
 fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let shift = load(stats[g]);
-        let delta = load(stats[params.groups + g]);
-        let rstd = load(stats[2u * params.groups + g]);
-        let scale = select(F() + 1.0, load(scale_in[g]), params.scaled == 1u) * rstd;
-        let mean_dy = load(sums[g]) / params.batch_rows;
-        let mean_product = load(sums[params.groups + g]) / params.batch_rows;
+        let channel = channel_of(g);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            let v = load(x[i]);
-            let xhat = ((v - shift) - delta) * rstd;
-            dx[i] = stored(scale * (load(dy[i]) - mean_dy - xhat * mean_product) * slope(v));
+            dx[i] = stored(input_gradient(channel, load(x[i]), load(dy[i])));
         }
     }
 }

@@ -1,7 +1,9 @@
 // max_pool2d: y[n, h, w, c] = max over the taps (i, j) on the map of x[n, h sh + i - ph, w sw + j - pw, c], the first of equals;
 // dx gathers the dy of the windows over a pixel whose maximum it was.
 // One invocation LANES channels of a run of output pixels (forward), of an input pixel or of a block of four (backward); workgroups are
-// folded over x and y of the grid. Preludes: common/windows.wgsl, and an activation or common/identity.wgsl.
+// folded over x and y of the grid.
+// Preludes: common/windows.wgsl; an activation or common/identity.wgsl; VALUES: whether a forward pass keeps x where the maxima are, for a
+// backward that finds them by it (common/batch_norm_pooled.wgsl), instead of their taps.
 
 struct Params {
     count: u32,             // invocations
@@ -20,7 +22,7 @@ struct Params {
 // What happens to values between memory and windows: an affine map (a batch norm's) and `activate`, which may be nothing.
 struct Map { shift: F, delta: F, scale: F, offset: F }
 
-struct Winner { value: F, tap: U }
+struct Winner { value: F, tap: U, x: F }
 fn winner(pixel: u32, g: u32, map: Map) -> Winner {
     let row = pixel / params.out_size.y;
     let sample = row / params.out_size.x;
@@ -30,6 +32,7 @@ fn winner(pixel: u32, g: u32, map: Map) -> Winner {
 
     var best = F(params.lowest);
     var tap = U(on_map.first.x * WINDOW.y + on_map.first.y);
+    var of_best = F();
     var nan_found = B();
     for (var h = on_map.first.x; h < on_map.end.x; h++) {
         let line = (sample * params.in_size.x + corner.x + h - PAD.x) * params.in_size.y;
@@ -40,10 +43,18 @@ fn winner(pixel: u32, g: u32, map: Map) -> Winner {
             let taken = (nan | (v > best)) & !nan_found;
             best = select(best, v, taken);
             tap = select(tap, U(h * WINDOW.y + w), taken);
+            of_best = select(of_best, value, taken);
             nan_found = nan_found | nan;
         }
     }
-    return Winner(best, tap);
+    return Winner(best, tap, of_best);
+}
+
+fn kept(found: Winner) -> SU {
+    if VALUES {
+        return stored_u(bitcast<U>(found.x));
+    }
+    return stored_u(found.tap);
 }
 
 @group(0) @binding(2) var<storage, read_write> y: array<S>;         // [n, h_out, w_out, c]
@@ -59,7 +70,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
         for (var pixel = first; pixel < min(first + params.run, params.pixels); pixel++) {
             let found = winner(pixel, g, Map(F(), F(), F() + 1.0, F()));
             y[pixel * params.groups + g] = stored(found.value);
-            argmax[pixel * params.groups + g] = stored_u(found.tap);
+            argmax[pixel * params.groups + g] = kept(found);
         }
     }
 }
@@ -70,7 +81,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 @group(0) @binding(3) var<storage, read> gamma: array<S>;           // [c]
 @group(0) @binding(4) var<storage, read> beta: array<S>;            // [c]
 @group(0) @binding(5) var<storage, read_write> y_normalized: array<S>;
-@group(0) @binding(6) var<storage, read_write> argmax_normalized: array<SU>;
+@group(0) @binding(6) var<storage, read_write> kept_normalized: array<SU>;
 
 @compute @workgroup_size(64)
 fn forward_normalized(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -84,7 +95,7 @@ fn forward_normalized(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
         for (var pixel = first; pixel < min(first + params.run, params.pixels); pixel++) {
             let found = winner(pixel, g, map);
             y_normalized[pixel * params.groups + g] = stored(found.value);
-            argmax_normalized[pixel * params.groups + g] = stored_u(found.tap);
+            kept_normalized[pixel * params.groups + g] = kept(found);
         }
     }
 }

@@ -62,6 +62,26 @@ fn chains() -> Vec<Graph> {
             let pool = MaxPool2d { window: [3, 3], stride: [1, 1], padding: Padding::Same };
             b.add(pool, &[l]).expect("fits")
         }),
+        // Windows side by side, with pixels past the last whole one: the pool's gradient is read by the batch norm's backward.
+        build("norm_leaky_pool_dropout_conv", &|b| {
+            let n = b.add(BatchNorm { scale: false, ..BatchNorm::default() }, &[0]).expect("fits");
+            let l = b.add(LeakyRelu { slope: 0.2 }, &[n]).expect("fits");
+            let p = b.add(MaxPool2d { stride: [3, 2], window: [3, 2], padding: Padding::Valid }, &[l]).expect("fits");
+            let d = b.add(Dropout { rate: 0.25 }, &[p]).expect("fits");
+            b.add(same(8), &[d]).expect("fits")
+        }),
+        // A flatten hands a slope on, an addition cannot take one: the first pool leaves it to the dense layer, the second does not.
+        build("norm_tanh_pools", &|b| {
+            let c = b.add(same(8), &[0]).expect("fits");
+            let r = b.add(Relu, &[c]).expect("fits");
+            let n = b.add(BatchNorm::default(), &[r]).expect("fits");
+            let t = b.add(Tanh, &[n]).expect("fits");
+            let p = b.add(MaxPool2d { padding: Padding::Same, ..MaxPool2d::new(2) }, &[t]).expect("fits");
+            let n = b.add(BatchNorm::default(), &[p]).expect("fits");
+            let t = b.add(Tanh, &[n]).expect("fits");
+            let q = b.add(MaxPool2d { padding: Padding::Same, ..MaxPool2d::new(2) }, &[t]).expect("fits");
+            b.add(fer_gpu::ops::add::Add, &[q, q]).expect("fits")
+        }),
         build("conv_relu_average", &|b| {
             let c = b.add(same(8), &[0]).expect("fits");
             let r = b.add(Relu, &[c]).expect("fits");
@@ -121,13 +141,17 @@ fn the_reference_agrees_with_itself() {
 
 #[test]
 fn kernels_that_fuse_agree_with_those_that_do_not() {
-    let gpu = Arc::new(common::gpu());
-    for graph in chains() {
+    let tilings = [None, Some(Tiling::Workgroup)].map(|tiling| {
+        let mut gpu = common::gpu();
+        gpu.tiling = tiling.unwrap_or(gpu.tiling);
+        Arc::new(gpu)
+    });
+    for (gpu, graph) in tilings.iter().flat_map(|gpu| chains().into_iter().map(move |graph| (gpu, graph))) {
         let graph = Arc::new(graph);
         let samples = noise(1, 5, graph.input().elements(), graph.output().elements());
         let [fused, plain] = [true, false].map(|fused| {
             let options = Options { fused, ..Options::default() };
-            let build = GpuExecutor::with(Arc::clone(&gpu), Arc::clone(&graph), 5, 3, (true, options));
+            let build = GpuExecutor::with(Arc::clone(gpu), Arc::clone(&graph), 5, 3, (true, options));
             let mut executor = build.expect("fits");
             executor.evaluate(&samples.batch()).expect("evaluates");
             let evaluated = executor.flush().expect("metrics");
@@ -195,13 +219,47 @@ fn pools_are_taken_in() {
     for mode in [Mode::Train, Mode::Evaluate] {
         let (fused, plain) = (plan(&graph, mode, true), plan(&graph, mode, false));
         assert_eq!((pooled(&fused), pooled(&plain)), (2, 0), "{mode:?}");
-        // In training the most is alive in backward, where the gradient of what is not there is.
-        let less = fused.lower_bound < plain.lower_bound;
-        assert_eq!(less, mode == Mode::Evaluate, "{mode:?}: {} {}", fused.lower_bound, plain.lower_bound);
+        assert!(fused.lower_bound < plain.lower_bound, "{mode:?}: {} {}", fused.lower_bound, plain.lower_bound);
     }
     // A pool that reads a convolution stays a step, and so does one whose input others read too.
     assert_eq!(pooled(&plan(&network("fer4-cnn3"), Mode::Train, true)), 0);
     assert_eq!(pooled(&plan(&network("mini-xception"), Mode::Train, true)), 4);
+}
+
+/// A batch norm's backward takes in that of a pool whose windows lie side by side, unless the pool has a slope to multiply by: the
+/// largest gradient is written nowhere.
+#[test]
+fn backwards_of_pools_are_taken_in() {
+    let plan = |graph: &Graph, mode, fused| {
+        Plan::with(graph, 3, mode, Options { fused, ..Options::default() }).expect("plans")
+    };
+    // Steps of pools, and of batch norms that take one in.
+    let backwards = |graph: &Graph, plan: &Plan| {
+        let pools =
+            |step: &&Step| matches!(step, Step::Backward { node, .. } if graph.nodes[*node].op.pooling().is_some());
+        let taken = |step: &&Step| matches!(step, Step::Backward { pool: Some(_), .. });
+        (plan.steps.iter().filter(pools).count(), plan.steps.iter().filter(taken).count())
+    };
+    let chain = |name: &str| chains().into_iter().find(|g| g.name == name).expect("a chain");
+    let network = |name: &str| models::find(name).expect("listed").graph(7).expect("builds");
+    for (graph, expected) in [
+        (network("fer4-cnn4-bn"), (0, 4)),
+        (network("fer7-cnn3-bn"), (1, 1)),
+        (network("fer4-cnn3"), (3, 0)),
+        (chain("norm_leaky_pool_dropout_conv"), (0, 1)),
+        (chain("norm_leaky_overlapping_pool"), (1, 0)),
+        (chain("norm_tanh_pools"), (1, 1)),
+    ] {
+        assert_eq!(backwards(&graph, &plan(&graph, Mode::Train, true)), expected, "{}", graph.name);
+        assert_eq!(backwards(&graph, &plan(&graph, Mode::Train, false)).1, 0, "{}", graph.name);
+        assert_eq!(backwards(&graph, &plan(&graph, Mode::Evaluate, true)), (0, 0), "{}", graph.name);
+    }
+    let graph = network("fer4-cnn4-bn");
+    let (fused, plain) = (plan(&graph, Mode::Train, true), plan(&graph, Mode::Train, false));
+    assert!(fused.lower_bound * 10 < plain.lower_bound * 9, "{} {}", fused.lower_bound, plain.lower_bound);
+    let mut frozen = graph;
+    frozen.freeze(&Freeze::First(4)).expect("has four layers");
+    assert_eq!(backwards(&frozen, &plan(&frozen, Mode::Train, true)), (0, 3));
 }
 
 /// Chains leave no step to an activation but where the op before or behind it cannot take it in; the nine networks none at all.

@@ -7,7 +7,9 @@
 //!
 //! In training, the statistics that a batch norm needs are gathered by the kernel that produces its input, which has each value at
 //! hand when it stores it. A max pool behind a batch norm normalizes what it reads, and remembers which tap won: nobody needs the batch
-//! norm's output then, and it has no bytes.
+//! norm's output then, and it has no bytes. Where the pool's windows lie side by side, the batch norm's backward finds the gradient of
+//! a pixel in the pool's: the gradient of what is not there has no bytes either. What stands between the two is an activation whose
+//! slope the ops behind the pool have multiplied by, at the pool's output, which is the activation's where the gradient goes.
 //!
 //! [`Op::fuses`]: crate::ops::Op::fuses
 //! [`Op::activation`]: crate::ops::Op::activation
@@ -21,8 +23,11 @@ pub(super) struct Fusion {
     pub(super) activation: Vec<Option<usize>>,
     /// Whether a node is an activation whose backward its consumers do.
     pub(super) folded: Vec<bool>,
-    /// The pool that ends each node's forward, behind its activation: its node, and what it is.
-    pub(super) pool: Vec<Option<(usize, MaxPool2d)>>,
+    /// Whether a node leaves the slope of an activation in front to its own consumers.
+    pub(super) hands_on: Vec<bool>,
+    /// The pool that ends each node's forward, behind its activation: its node, what it is, and whether the node's backward begins
+    /// with it.
+    pub(super) pool: Vec<Option<(usize, MaxPool2d, bool)>>,
     /// Whether in training a node leaves its output's statistics for the batch norm that reads it.
     pub(super) statistics: Vec<bool>,
 }
@@ -31,8 +36,9 @@ impl Fusion {
     /// Nothing.
     pub(super) fn none(graph: &Graph) -> Self {
         let count = graph.nodes.len();
-        let (folded, statistics) = (vec![false; count], vec![false; count]);
-        Self { activation: vec![None; count], folded, pool: vec![None; count], statistics }
+        let (activation, pool) = (vec![None; count], vec![None; count]);
+        let [folded, hands_on, statistics] = [(); 3].map(|()| vec![false; count]);
+        Self { activation, folded, hands_on, pool, statistics }
     }
 
     /// All that the ops allow.
@@ -41,6 +47,9 @@ impl Fusion {
         let mut consumers: Vec<Vec<usize>> = vec![Vec::new(); graph.shapes.len()];
         for (i, node) in graph.nodes.iter().enumerate() {
             node.inputs.iter().for_each(|v| consumers[*v].push(i));
+        }
+        for i in (0..graph.nodes.len()).filter(|i| graph.nodes[*i].op.fuses().selects) {
+            fusion.hands_on[i] = consumers_fold(graph, &consumers, i + 1);
         }
         for (i, node) in graph.nodes.iter().enumerate().filter(|(_, n)| n.op.activation().is_some()) {
             if let Some(producer) = node.inputs[0].checked_sub(1) {
@@ -60,7 +69,9 @@ impl Fusion {
         for i in (0..graph.nodes.len()).filter(|i| graph.nodes[*i].op.fuses().pool) {
             let output = fusion.activation[i].unwrap_or(i) + 1;
             if let [only] = consumers[output][..] {
-                fusion.pool[i] = graph.nodes[only].op.pooling().map(|pool| (only, pool));
+                let sided = |pool: &MaxPool2d| pool.tiles(&graph.shapes[output]) && graph.nodes[i].in_training_mode();
+                let free = output == i + 1 || (fusion.folded[output - 1] && fusion.hands_on[only]);
+                fusion.pool[i] = graph.nodes[only].op.pooling().map(|pool| (only, pool, free && sided(&pool)));
             }
         }
         fusion
@@ -74,7 +85,7 @@ impl Fusion {
     /// The activation whose output `v` is, perhaps under another shape, and whose backward its consumers do.
     pub(super) fn folded_before(&self, graph: &Graph, v: Value) -> Option<usize> {
         let node = v.checked_sub(1)?;
-        if graph.nodes[node].op.is_view() {
+        if graph.nodes[node].op.is_view() || self.hands_on[node] {
             return self.folded_before(graph, graph.nodes[node].inputs[0]);
         }
         self.folded[node].then_some(node)
@@ -86,7 +97,9 @@ impl Fusion {
 fn consumers_fold(graph: &Graph, consumers: &[Vec<usize>], value: Value) -> bool {
     let folds = |i: &usize| {
         let op = &graph.nodes[*i].op;
-        if op.is_view() { consumers_fold(graph, consumers, i + 1) } else { op.fuses().slope.is_some() }
+        let fuses = op.fuses();
+        let hands_on = (op.is_view() || fuses.selects) && consumers_fold(graph, consumers, i + 1);
+        hands_on || (fuses.slope.is_some() && !op.is_view())
     };
     value < graph.nodes.len() && !consumers[value].is_empty() && consumers[value].iter().all(folds)
 }

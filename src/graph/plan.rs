@@ -80,6 +80,8 @@ pub enum Step {
         dx: Vec<Option<TensorId>>,
         /// The activation by whose slope each of them is multiplied in the same kernel, and its output.
         slopes: Vec<Option<(usize, TensorId)>>,
+        /// The pool behind the node whose backward the same kernels do: `dy` is the gradient of its output.
+        pool: Option<Pooled>,
     },
     /// `into = from` (fresh) or `into += from`.
     Accumulate {
@@ -101,8 +103,10 @@ pub struct Pooled {
     pub op: MaxPool2d,
     /// Its input, which only the reference writes: on a GPU it has no bytes of its own.
     pub x: TensorId,
-    /// Saved for its backward.
+    /// Kept for its backward.
     pub saved: Vec<TensorId>,
+    /// Whether the producer's kernels take in its backward too.
+    pub with_backward: bool,
 }
 
 /// A tensor of a plan.
@@ -303,8 +307,9 @@ impl Step {
                 Box::new(x.iter().chain(saved).chain(pooled).chain([y]).copied())
             }
             Self::Loss { logits, probabilities, dlogits } => Box::new([*logits, *probabilities, *dlogits].into_iter()),
-            Self::Backward { x, y, saved, dy, dx, .. } => {
-                Box::new(x.iter().chain(saved).chain([y, dy]).chain(dx.iter().flatten()).copied())
+            Self::Backward { x, y, saved, dy, dx, pool, .. } => {
+                let pooled = pool.iter().flat_map(|pool| &pool.saved);
+                Box::new(x.iter().chain(saved).chain(pooled).chain([y, dy]).chain(dx.iter().flatten()).copied())
             }
             Self::Accumulate { into, from, .. } => Box::new([*into, *from].into_iter()),
         }

@@ -18,6 +18,8 @@ pub(super) struct Planner<'g> {
     values: Vec<TensorId>,
     /// Tensors that each node saved.
     saved: Vec<Vec<TensorId>>,
+    /// The pools whose backward their producers' kernels do, by the producer.
+    pools: HashMap<usize, Pooled>,
     /// Whether a value's gradient leads to a trained parameter, or to the value that is explained.
     needs_gradient: Vec<bool>,
     fusion: Fusion,
@@ -44,6 +46,7 @@ impl<'g> Planner<'g> {
             steps: Vec::new(),
             values: vec![INPUT],
             saved: Vec::new(),
+            pools: HashMap::new(),
             needs_gradient,
             fusion: if fused { Fusion::of(graph) } else { Fusion::none(graph) },
         }
@@ -81,10 +84,15 @@ impl<'g> Planner<'g> {
                 let statistics = self.mode == Mode::Train && self.fusion.statistics[i];
                 let (y, pool) = match pool {
                     None => (y, None),
-                    Some((node, op)) => {
+                    Some((node, op, with_backward)) => {
                         let (x, y, saved) = (y, self.output(node, node, None), self.saved(node));
                         pooled.insert(node, (y, saved.clone()));
-                        (y, Some(Pooled { node, op, x, saved }))
+                        let with_backward = with_backward && self.mode == Mode::Train;
+                        let pool = Pooled { node, op, x, saved, with_backward };
+                        if with_backward {
+                            self.pools.insert(i, pool.clone());
+                        }
+                        (y, Some(pool))
                     }
                 };
                 self.steps.push(Step::Forward { node: i, x, y, saved, activation, statistics, pool });
@@ -143,9 +151,15 @@ impl<'g> Planner<'g> {
         gradient[count] = Some(dlogits);
         let mut consumers = vec![0usize; count + 1];
         self.graph.nodes.iter().flat_map(|n| &n.inputs).for_each(|v| consumers[*v] += 1);
+        let taken_in: HashMap<usize, usize> =
+            self.pools.iter().map(|(producer, pool)| (pool.node, *producer)).collect();
         for (i, node) in self.graph.nodes.iter().enumerate().rev() {
             // A value that nothing reads has no gradient, and neither has what only leads there.
             let Some(dy) = gradient[i + 1].filter(|_| self.needs_gradient[i + 1]) else { continue };
+            if let Some(producer) = taken_in.get(&i) {
+                gradient[producer + 1] = Some(dy);
+                continue;
+            }
             let passes = node.op.is_view() || self.fusion.folded[i];
             let shares: Vec<Option<(Value, TensorId)>> = node
                 .inputs
@@ -190,7 +204,9 @@ impl<'g> Planner<'g> {
     fn push_backward(&mut self, i: usize, dy: TensorId, dx: Vec<Option<TensorId>>) {
         let node = &self.graph.nodes[i];
         let folded = |v: &Value| self.fusion.folded_before(self.graph, *v).map(|a| (a, self.values[*v]));
-        let slopes: Vec<_> = node.inputs.iter().zip(&dx).map(|(v, dx)| dx.and_then(|_| folded(v))).collect();
+        let multiplied = |dx: &Option<TensorId>| dx.is_some() && !self.fusion.hands_on[i];
+        let slopes: Vec<_> =
+            node.inputs.iter().zip(&dx).map(|(v, dx)| multiplied(dx).then(|| folded(v)).flatten()).collect();
         let needs = node.op.needs_with(slopes.iter().any(Option::is_some));
         // An activation that backward does not read is named by its gradient, which is alive anyway and of the same shape.
         let y = if needs.y { self.values[i + 1] } else { dy };
@@ -200,6 +216,7 @@ impl<'g> Planner<'g> {
             .zip(&dx)
             .map(|(v, dx)| if needs.x { self.values[*v] } else { dx.unwrap_or(self.values[*v]) })
             .collect();
-        self.steps.push(Step::Backward { node: i, x, y, saved: self.saved[i].clone(), dy, dx, slopes });
+        let (saved, pool) = (self.saved[i].clone(), self.pools.get(&i).cloned());
+        self.steps.push(Step::Backward { node: i, x, y, saved, dy, dx, slopes, pool });
     }
 }

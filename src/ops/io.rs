@@ -101,8 +101,11 @@ pub struct GpuForward<'a> {
 pub struct Pool<'a> {
     /// Its windows.
     pub op: MaxPool2d,
-    /// Written: as its [`Op::saved`](super::Op::saved) lists them.
+    /// What forward keeps for backward: as its [`Op::saved`](super::Op::saved) lists them, or, if its backward is taken in too, the
+    /// kernel's inputs where the maxima are, in the same shape.
     pub saved: &'a [GpuTensor],
+    /// Whether its backward is taken in too.
+    pub with_backward: bool,
 }
 
 /// Backward, on the GPU. Of `x` and `y` only what [`Op::needs`](super::Op::needs) asks for holds its values.
@@ -125,6 +128,8 @@ pub struct GpuBackward<'a> {
     /// The activation, if any, that each input went through and whose slope `dx` is to be multiplied by; only for ops that take
     /// it ([`Fuses::slope`](super::Fuses::slope)).
     pub slopes: &'a [Option<Elementwise>],
+    /// The pool behind the op: `dy` is the gradient of its output then; only for ops that take it ([`Fuses::pool`](super::Fuses::pool)).
+    pub pool: Option<Pool<'a>>,
     /// Mode and layer number.
     pub pass: Pass,
 }

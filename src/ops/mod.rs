@@ -99,8 +99,12 @@ pub struct Fuses {
     pub slope: Option<Needs>,
     /// Forward can leave the statistics of its output, by strips of its rows ([`Recorder::leave_statistics`]).
     pub leaves_statistics: bool,
-    /// Forward can end in a max pool, behind the activation: `y = pool(activate(f(x)))`. Its backward must not read `y` then.
+    /// Forward can end in a max pool, behind the activation: `y = pool(activate(f(x)))`; in training mode backward can begin with the
+    /// pool's, where that [tiles](MaxPool2d::tiles) its input. Its backward must not read `y` then.
     pub pool: bool,
+    /// Each element of the output is one of the input, and has its gradient: the slope of an activation in front can be taken at the
+    /// output just as well, by the ops behind.
+    pub selects: bool,
     /// In training mode it needs its input's statistics, and takes what was left of them.
     pub takes_statistics: bool,
 }

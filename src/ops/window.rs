@@ -74,7 +74,7 @@ pub struct Windows {
 
 /// The sizes of the maps of [`Windows`] as the kernels' uniforms hold them: pairs of height and width.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
 pub(crate) struct Sizes {
     in_size: [u32; 2],
     out_size: [u32; 2],
@@ -106,6 +106,23 @@ impl Windows {
     /// Taps of a window.
     pub fn taps(&self) -> usize {
         self.h.window * self.w.window
+    }
+
+    /// Whether the windows lie side by side from the map's corner on, so that each pixel is in one, or at the far edges in none; and a
+    /// kernel may walk a line of them.
+    pub fn tile(&self) -> bool {
+        let side_by_side = |a: &Axis| a.stride == a.window && a.pad == 0;
+        side_by_side(&self.h) && side_by_side(&self.w) && self.line_trips() <= MAX_TRIPS
+    }
+
+    /// Loop trips of an invocation that walks a line of windows which tile the map, and in each its taps.
+    pub(crate) fn line_trips(&self) -> usize {
+        self.lines()[1] * (1 + self.h.window * (1 + self.w.window))
+    }
+
+    /// Lines of windows which tile the map, and windows of a line, with those that only lie on the map in part.
+    pub(crate) fn lines(&self) -> [usize; 2] {
+        [self.h, self.w].map(|a| a.input.div_ceil(a.window))
     }
 
     /// Calls `visit(output pixel, tap, input pixel)` for every tap on the map of every window of a sample, in row-major order;

@@ -291,6 +291,7 @@ fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[I
             dx: &dx_handles,
             dparams: &dparams,
             slopes: &[],
+            pool: None,
             pass,
         },
     )?;

@@ -68,7 +68,7 @@ impl Tensors {
             _ => ([None], &self.dparams),
         };
         let (dy, dx) = (&self.dy, &dx);
-        op.backward(rec, &GpuBackward { x, params, y, saved, dy, dx, dparams, slopes: &[], pass })
+        op.backward(rec, &GpuBackward { x, params, y, saved, dy, dx, dparams, slopes: &[], pool: None, pass })
     }
 }
 

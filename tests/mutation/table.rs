@@ -38,9 +38,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ("batch_norm", "finish_sums", "products += load(strips[", "products -= load(strips["),
     ("batch_norm", "finish_sums", "dbeta[g] = total", "dbeta[g] = of_products"),
     ("batch_norm", "finish_sums", "dgamma[g] = of_products", "dgamma[g] = total"),
-    ("batch_norm", "backward_input", "dx[i] = stored(scale", "dx[i] = stored(-scale"),
-    ("batch_norm", "backward_input", "(load(dy[i]) - mean_dy", "(load(dy[i]) + mean_dy"),
-    ("batch_norm", "backward_input", "- xhat * mean_product", "+ xhat * mean_product"),
+    ("batch_norm", "backward_input", "return channel.scale *", "return -channel.scale *"),
+    ("batch_norm", "backward_input", "(d - channel.mean_dy", "(d + channel.mean_dy"),
+    ("batch_norm", "backward_input", "- xhat * channel.mean_product", "+ xhat * channel.mean_product"),
     ("batch_norm", "backward_input_inference", "dx_out[i] = stored(scale", "dx_out[i] = stored(-scale"),
     ("concat", "forward", "stored(load(x[i]))", "stored(-load(x[i]))"),
     ("concat", "backward", "stored(load(dy[", "stored(-load(dy["),
@@ -207,6 +207,8 @@ pub(crate) const OF_WINOGRAD: &[Mutation] = &[
 
 /// Of the statistics that conv2d's kernels leave, in both tilings and in each, and of a pool that normalizes.
 pub(crate) const FUSED: &[Mutation] = &[
+    ("batch_norm", "backward_input", "select(F(), d, found)", "select(F(), -d, found)"),
+    ("batch_norm", "backward_input", "looking & (v == winner)", "v != winner"),
     ("conv2d", "forward", "sum / max(rows, 1.0)", "-sum / max(rows, 1.0)"),
     ("conv2d", "forward", "columns, shift)", "columns, -shift)"),
     ("conv2d", "forward", "squares - delta * sum", "squares + delta * sum"),
@@ -216,6 +218,7 @@ pub(crate) const FUSED: &[Mutation] = &[
     ("max_pool2d", "forward_normalized", "* map.scale + map.offset", "* -map.scale + map.offset"),
     // Starting values of beta are 0, but not in the run with large means.
     ("max_pool2d", "forward_normalized", "* map.scale + map.offset", "* map.scale - map.offset"),
+    ("max_pool2d", "forward_normalized", "bitcast<U>(found.x)", "bitcast<U>(-found.x)"),
     ("max_pool2d", "forward_normalized", "let v = activate(", "let v = -activate("),
 ];
 pub(crate) const FUSED_IN_SUBGROUP_TILING: &[Mutation] = &[

@@ -1,7 +1,7 @@
 //! One pass over the steps of a plan, each on the reference.
 
 use super::super::executor::{Executor, Metrics};
-use super::super::plan::{Explained, INPUT, Mode, Plan, Step};
+use super::super::plan::{Explained, INPUT, Mode, Plan, Pooled, Step};
 use super::super::{At, Batch, Loss};
 use super::{CpuExecutor, round};
 use crate::error::Result;
@@ -101,19 +101,26 @@ impl CpuExecutor {
                     run.tensors.insert(plan.owner(*probabilities), p);
                     run.tensors.insert(*dlogits, gradient);
                 }
-                Step::Backward { node, x, y, saved, dy, dx, slopes } => {
+                Step::Backward { node, x, y, saved, dy, dx, slopes, pool } => {
                     let at = |t: &usize| view(&plan, &run.tensors, *t);
                     let needs = self.graph.nodes[*node].op.needs_with(slopes.iter().any(Option::is_some));
                     // What backward does not ask for has its shape only: NaN shows an op that reads it all the same.
                     let absent = |t: &usize| HostTensor::from_fn(plan.tensors[*t].shape.clone(), |_| f64::NAN);
                     let x: Vec<HostTensor> = x.iter().map(|t| if needs.x { at(t) } else { absent(t) }).collect();
                     let saved: Vec<HostTensor> = saved.iter().map(at).collect();
+                    let through = |pool: &Pooled| {
+                        let saved: Vec<HostTensor> = pool.saved.iter().map(at).collect();
+                        let (x, y) = (&absent(&pool.x), &absent(dy));
+                        let (saved, dy, pass) = (&saved[..], &at(dy), pass(pool.node));
+                        let io = HostBackward { x: vec![x], params: Vec::new(), y, saved, dy, pass };
+                        self.graph.nodes[pool.node].op.backward_reference(&io).dx.swap_remove(0)
+                    };
                     let io = HostBackward {
                         x: x.iter().collect(),
                         params: self.node_values(*node),
                         y: &if needs.y { at(y) } else { absent(y) },
                         saved: &saved,
-                        dy: &at(dy),
+                        dy: &pool.as_ref().map_or_else(|| at(dy), through),
                         pass: pass(*node),
                     };
                     let out = self.graph.nodes[*node].op.backward_reference(&io);

@@ -2,7 +2,7 @@
 
 use super::super::Loss;
 use super::super::gpu_memory::Memory;
-use super::super::plan::{INPUT, Mode, Plan, Step, TensorId};
+use super::super::plan::{INPUT, Mode, Plan, Pooled, Step, TensorId};
 use super::GpuExecutor;
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Recorder};
@@ -34,8 +34,7 @@ impl GpuExecutor {
                 Step::Forward { node, x, y, saved, activation, statistics, pool } => {
                     let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
                     let activation = activation.and_then(|a| self.graph.nodes[a].op.activation());
-                    let pooled = pool.as_ref().map(|p| (p.op, tensors(&p.saved)));
-                    let pool = pooled.as_ref().map(|(op, saved)| Pool { op: *op, saved });
+                    let kept = pool.as_ref().map_or_else(Vec::new, |p| tensors(&p.saved));
                     let io = GpuForward {
                         x: &x,
                         params: &params,
@@ -43,7 +42,7 @@ impl GpuExecutor {
                         saved: &saved,
                         activation,
                         statistics: *statistics,
-                        pool,
+                        pool: pool.as_ref().map(|p| taken_in(p, &kept)),
                         pass: pass(*node),
                     };
                     self.graph.nodes[*node].op.forward(&mut rec, &io)?;
@@ -51,12 +50,13 @@ impl GpuExecutor {
                 Step::Loss { logits, probabilities, dlogits } => {
                     self.record_loss(&mut rec, [*logits, *probabilities, *dlogits].map(&tensor))?;
                 }
-                Step::Backward { node, x, y, saved, dy, dx, slopes } => {
+                Step::Backward { node, x, y, saved, dy, dx, slopes, pool } => {
                     let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
                     let dx: Vec<Option<GpuTensor>> = dx.iter().map(|t| t.map(&tensor)).collect();
                     let slope_of =
                         |s: &Option<(usize, TensorId)>| s.and_then(|(a, _)| self.graph.nodes[a].op.activation());
                     let slopes: Vec<_> = slopes.iter().map(slope_of).collect();
+                    let kept = pool.as_ref().map_or_else(Vec::new, |p| tensors(&p.saved));
                     let gradients = |trainable: bool| {
                         memory.training.as_ref().filter(|_| trainable).map(|[gradients, ..]| gradients.clone())
                     };
@@ -69,6 +69,7 @@ impl GpuExecutor {
                         dx: &dx,
                         dparams: &self.node_params(*node, gradients)?,
                         slopes: &slopes,
+                        pool: pool.as_ref().map(|p| taken_in(p, &kept)),
                         pass: pass(*node),
                     };
                     self.graph.nodes[*node].op.backward(&mut rec, &io)?;
@@ -114,4 +115,9 @@ impl GpuExecutor {
             }
         }
     }
+}
+
+/// A pool of a plan as kernels take it.
+fn taken_in<'a>(pool: &Pooled, saved: &'a [GpuTensor]) -> Pool<'a> {
+    Pool { op: pool.op, saved, with_backward: pool.with_backward }
 }

@@ -8,6 +8,10 @@
 //! and rstd, where `mean = shift + delta` (two floats, so that a mean of 1e4 costs `x - mean` no precision).
 //! Backward, training, over m = n*h*w rows: `dbeta = sum dy`, `dgamma = sum dy xhat`,
 //! `dx = gamma rstd (dy - (dbeta + xhat dgamma) / m)`; inference: `dx = gamma rstd dy`. It reads `x`.
+//!
+//! With a max pool behind it taken in, forward keeps `x` where the maxima are, and backward is handed the pool's gradient: that of a
+//! pixel is its window's, where `x` is what was kept and is so first. Where nothing is the maximum `dy` is 0, so the sums are over
+//! the windows alone.
 
 mod gpu;
 mod reference;

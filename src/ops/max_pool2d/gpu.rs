@@ -48,13 +48,23 @@ fn run(tiling: Tiling) -> usize {
     }
 }
 
+fn kernel(entry: &'static str, g: &Windows, activation: Option<&Elementwise>, values: bool) -> Kernel {
+    Kernel::new("max_pool2d", entry, SHADER)
+        .with_prelude(text_of(activation))
+        .with_prelude(&g.text())
+        .with_prelude(&format!("const VALUES = {values};"))
+        .with_lanes(Lanes::of(g.c))
+}
+
 /// What a forward pass binds.
 pub(in super::super) struct Forward<'a> {
     pub(in super::super) x: &'a GpuTensor,
     /// How x is normalized when it is read.
     pub(in super::super) normalized: Option<Normalized<'a>>,
     pub(in super::super) y: &'a GpuTensor,
-    pub(in super::super) argmax: &'a GpuTensor,
+    /// Where the maxima are; with `values` what x is there.
+    pub(in super::super) kept: &'a GpuTensor,
+    pub(in super::super) values: bool,
 }
 
 /// A batch norm and an activation in front of a pool.
@@ -73,10 +83,9 @@ pub(in super::super) fn record_forward(rec: &mut Recorder<'_>, g: &Windows, io: 
     let (lanes, before) = (Lanes::of(g.c), io.normalized.as_ref());
     let entry = if before.is_some() { "forward_normalized" } else { "forward" };
     let activation = before.and_then(|n| n.activation);
-    let kernel = Kernel::new("max_pool2d", entry, SHADER).with_prelude(text_of(activation));
-    let kernel = kernel.with_prelude(&g.text()).with_lanes(lanes);
-    for s in rec.batch_slices(&[io.x, io.y, io.argmax])? {
-        let (x, y, argmax) = (io.x.samples(&s), io.y.samples(&s), io.argmax.samples(&s));
+    let kernel = kernel(entry, g, activation, io.values);
+    for s in rec.batch_slices(&[io.x, io.y, io.kept])? {
+        let (x, y, kept) = (io.x.samples(&s), io.y.samples(&s), io.kept.samples(&s));
         let (pixels, run) = (y.elements() / g.c, run(rec.gpu.tiling));
         let count = pixels.div_ceil(run) * g.c / lanes.count();
         let mut params = Params { pixels: pixels as u32, run: run as u32, ..Params::new(g, count) };
@@ -86,7 +95,7 @@ pub(in super::super) fn record_forward(rec: &mut Recorder<'_>, g: &Windows, io: 
             // Without a gamma its binding still needs something; the kernel does not read it.
             reads.extend([n.saved, n.gamma.unwrap_or(n.beta), n.beta]);
         }
-        rec.dispatch_items(&kernel, &params, &reads, &[&y, &argmax], (count, 64))?;
+        rec.dispatch_items(&kernel, &params, &reads, &[&y, &kept], (count, 64))?;
     }
     Ok(())
 }
@@ -96,8 +105,7 @@ pub(super) fn record_backward(rec: &mut Recorder<'_>, g: &Windows, io: &GpuBackw
     let lanes = Lanes::of(g.c);
     let stride2 = g.h.stride == 2 && g.w.stride == 2;
     let entry = if stride2 { "backward_stride2" } else { "backward" };
-    let kernel = Kernel::new("max_pool2d", entry, SHADER).with_prelude(text_of(io.slope()));
-    let kernel = kernel.with_prelude(&g.text()).with_lanes(lanes);
+    let kernel = kernel(entry, g, io.slope(), false);
     // Without a slope its output is not read and may hold anything: dy stands in.
     let y = if io.slope().is_some() { io.y } else { io.dy };
     for s in rec.batch_slices(&[dx, io.dy, &io.saved[0]])? {

@@ -45,6 +45,11 @@ impl MaxPool2d {
         Windows::new("max_pool2d", x, self.window, self.stride, self.padding)
     }
 
+    /// Whether its windows [tile](Windows::tile) a sample `x [h, w, c]`.
+    pub fn tiles(&self, x: &Shape) -> bool {
+        self.windows(x).is_ok_and(|windows| windows.tile())
+    }
+
     /// The windows over a batch whose shape `infer` has already taken.
     pub(super) fn checked(&self, batch: &Shape) -> Windows {
         self.windows(&Shape::new(&batch.dims()[1..])).expect("infer has taken this shape")
@@ -70,7 +75,7 @@ impl Op for MaxPool2d {
     }
 
     fn fuses(&self) -> Fuses {
-        Fuses { slope: Some(Needs { x: false, y: true }), ..Fuses::default() }
+        Fuses { slope: Some(Needs { x: false, y: true }), selects: true, ..Fuses::default() }
     }
 
     fn pooling(&self) -> Option<MaxPool2d> {
@@ -87,7 +92,11 @@ impl Op for MaxPool2d {
 
     fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
         let (x, y) = (&io.x[0], io.y);
-        gpu::record_forward(rec, &self.checked(&x.shape), &Forward { x, normalized: None, y, argmax: &io.saved[0] })
+        gpu::record_forward(
+            rec,
+            &self.checked(&x.shape),
+            &Forward { x, normalized: None, y, kept: &io.saved[0], values: false },
+        )
     }
 
     fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
