@@ -4,8 +4,8 @@
 // the bias; its columns are output channels; its contraction runs over output pixels, cut into slices of whole output lines
 // (group z). Each slice writes partial sums; `reduce` adds them in slice order, so the result has the same bits every time.
 //
-// What both tilings have in common; behind it stands common/conv2d_backward_params_subgroup.wgsl or _workgroup.wgsl, and
-// common/columns.wgsl. Settings: lanes, tile_rows, quads, span as in conv2d.wgsl; x4: the input channels divide by 4 and a tile takes
+// What both tilings have in common; behind it stands common/conv2d_backward_params_lines.wgsl with _subgroup.wgsl or _short.wgsl, or
+// _workgroup.wgsl, and common/columns.wgsl. Settings: lanes, tile_rows, quads, span as in conv2d.wgsl; x4: the input channels divide by 4 and a tile takes
 // four at a time; y4: the output channels divide by 4.
 
 struct Params {

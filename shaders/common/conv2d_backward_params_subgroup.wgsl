@@ -20,33 +20,6 @@ fn weight_row(row: u32) -> u32 {
     return select(params.rows, row, row < params.weight_rows);
 }
 {% endif %}
-
-// The maps as the loops over pixels see them.
-struct View { y_h: u32, x_h: u32, x_w: u32, c_x: u32, stride_h: u32, stride_w: u32, pad_h: u32 }
-fn view_of_maps() -> View {
-    return View(params.y_h, params.x_h, params.x_w, params.c_x, params.stride_h, params.stride_w, params.pad_h);
-}
-
-// First input element of a row's channel on the input line under output line `line`; -1 in the padding.
-fn line_base(r: Row, view: View, line: u32) -> i32 {
-    // Unsigned arithmetic: a line above the map wraps to over every size.
-    let h = (line % view.y_h) * view.stride_h + r.h - view.pad_h;
-    let base = i32(((line / view.y_h) * view.x_h + h) * view.x_w * view.c_x + r.c);
-    return select(-1, base, r.is_weight && h < view.x_h);
-}
-
-// A row's factor at output column `w_out`; `first_w` is its tap's column less the padding, wrapped if negative. With
-// x4 those of four rows.
-fn input(r: Row, first_w: u32, view: View, base: i32, w_out: u32) -> {{ XF }} {
-    let w = w_out * view.stride_w + first_w;
-    let there = base >= 0 && w < view.x_w;
-    let at = select(0u, u32(base) + w * view.c_x, there);
-    {% if x4 %}
-    return select(vec4<f32>(), quad(x[at / 4u]), there);
-    {% else %}
-    return select(0.0, x[at], there);
-    {% endif %}
-}
 {% set per_lane = tile_rows // lanes // width %}
 
 // Tile rows are (tap line, channel) pairs; each stands for the `span` taps of its line (all of them, or 1, in which case rows are

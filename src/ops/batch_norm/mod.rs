@@ -13,6 +13,7 @@
 //! pixel is its window's, where `x` is what was kept and is so first. Where nothing is the maximum `dy` is 0, so the sums are over
 //! the windows alone.
 
+mod cut;
 mod gpu;
 mod reference;
 

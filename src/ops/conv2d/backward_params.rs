@@ -5,7 +5,7 @@ use super::core::{BACKWARD_PARAMS, Flags, render};
 use super::geometry::Geometry;
 use super::gpu::{batch, slice_of};
 use super::rearrange::reduce;
-use super::variant::{Tile, span};
+use super::variant::{Tile, short, span};
 use crate::error::{Error, Result};
 use crate::gpu::grid::MAX_TRIPS;
 use crate::gpu::{Gpu, GpuTensor, Kernel, Recorder, Tiling};
@@ -35,24 +35,34 @@ pub(super) struct Sums {
     rows: usize,
     /// Tiles down and across.
     tiles: [usize; 2],
+    /// Bytes of `dy` in a slice, at most.
+    slice_bytes: usize,
 }
+
+/// Of the cache of a software driver's core, for a kernel of few rows, to which loading is what costs: it reads a line's columns a tile
+/// after the other, and should find in the cache what came in with the first.
+const CACHED_BYTES: usize = 512 << 10;
 
 impl Sums {
     pub(super) fn new(gpu: &Gpu, op: &'static str, g: &Geometry, bias: bool, tile: &Tile) -> Result<Self> {
+        let [taps_h, taps_w, c_in] = [g.h.window, g.w.window, g.c_in];
+        let short = short(gpu.tiling, [c_in, taps_h * taps_w]).then_some([taps_h, taps_w, c_in]);
         // With a span, a tile row stands for all taps of a window's line.
-        let span = span(tile.shared, g.w.stride, g.w.window);
+        let span = if short.is_some() { 1 } else { span(tile.shared, g.w.stride, taps_w) };
         // In workgroup tiles the bias is a row of its own.
         let bias_row = usize::from(bias && gpu.tiling == Tiling::Workgroup);
         let fours = match gpu.tiling {
             Tiling::Subgroup { lanes, .. } => tile.rows.is_multiple_of(4 * lanes as usize),
             Tiling::Workgroup => true,
         };
-        let (x4, y4) = (fours && g.c_in.is_multiple_of(4), g.c_out.is_multiple_of(4));
-        let source = render(gpu, &BACKWARD_PARAMS, (tile, span), &Flags { x4, y4, ..Flags::default() })?;
+        let (x4, y4) = (fours && c_in.is_multiple_of(4), g.c_out.is_multiple_of(4));
+        let source = render(gpu, &BACKWARD_PARAMS, (tile, span), &Flags { x4, y4, short, ..Flags::default() })?;
+        let rows = g.weight_rows() / span + bias_row;
         Ok(Self {
             kernel: Kernel::new(op, "main", source).named("backward_params"),
             rows: g.weight_rows() + usize::from(bias),
-            tiles: [(g.weight_rows() / span + bias_row).div_ceil(tile.rows), g.c_out.div_ceil(tile.columns)],
+            tiles: [if short.is_some() { 1 } else { rows.div_ceil(tile.rows) }, g.c_out.div_ceil(tile.columns)],
+            slice_bytes: if short.is_some() { CACHED_BYTES } else { usize::MAX },
         })
     }
 
@@ -89,9 +99,11 @@ impl Sums {
     fn slice_lines(&self, gpu: &Gpu, g: &Geometry, batches: usize) -> usize {
         let tiles = self.tiles[0] * self.tiles[1];
         let room = gpu.max_binding() as usize / (self.rows * g.c_out * 4) / batches;
-        let busy = (g.n * g.h.output).div_ceil(gpu.target_groups().div_ceil(tiles).min(room).max(1));
+        let lines = g.n * g.h.output;
+        let busy = lines.div_ceil(gpu.target_groups().div_ceil(tiles).min(room).max(1));
         let bounded = (MAX_TRIPS / 2 / g.w.output.max(1)).max(1);
-        busy.min(bounded).max(1)
+        let cached = (self.slice_bytes / (g.w.output * g.c_out * 4).max(1)).max(lines.div_ceil(room.max(1)));
+        busy.min(bounded).min(cached).max(1)
     }
 }
 

@@ -11,8 +11,10 @@ use minijinja::{Environment, context};
 /// A tiled kernel's template: what its tilings have in common, and an entry point for each.
 pub(super) struct Template {
     pub(super) head: &'static str,
+    /// What both kernels of a subgroup have in common.
+    pub(super) of_subgroups: &'static str,
     pub(super) subgroup: &'static str,
-    /// For contractions of a few indices.
+    /// For a few weights a column.
     pub(super) short: &'static str,
     pub(super) workgroup: &'static str,
     /// Functions that store, and the arrays that they store to; the last one only where statistics are left.
@@ -21,6 +23,7 @@ pub(super) struct Template {
 
 pub(super) const CORE: Template = Template {
     head: include_str!("../../../shaders/conv2d.wgsl"),
+    of_subgroups: include_str!("../../../shaders/common/conv2d_rows.wgsl"),
     subgroup: include_str!("../../../shaders/common/conv2d_subgroup.wgsl"),
     short: include_str!("../../../shaders/common/conv2d_subgroup_short.wgsl"),
     workgroup: include_str!("../../../shaders/common/conv2d_workgroup.wgsl"),
@@ -28,12 +31,12 @@ pub(super) const CORE: Template = Template {
 };
 pub(super) const BACKWARD_PARAMS: Template = Template {
     head: include_str!("../../../shaders/conv2d_backward_params.wgsl"),
+    of_subgroups: include_str!("../../../shaders/common/conv2d_backward_params_lines.wgsl"),
     subgroup: include_str!("../../../shaders/common/conv2d_backward_params_subgroup.wgsl"),
-    short: "",
+    short: include_str!("../../../shaders/common/conv2d_backward_params_short.wgsl"),
     workgroup: include_str!("../../../shaders/common/conv2d_backward_params_workgroup.wgsl"),
     stores: &[("store", "partial")],
 };
-pub(super) const ROWS: &str = include_str!("../../../shaders/common/conv2d_rows.wgsl");
 pub(super) const TILES: &str = include_str!("../../../shaders/common/conv2d_tiles.wgsl");
 pub(super) const COLUMNS: &str = include_str!("../../../shaders/common/columns.wgsl");
 
@@ -46,15 +49,15 @@ pub(super) struct Flags {
     pub(super) slope: bool,
     pub(super) statistics: bool,
     pub(super) split: bool,
-    /// Taps, down and across, and channels of a contraction that is unrolled whole.
+    /// Taps, down and across, and channels of a window that is unrolled whole.
     pub(super) short: Option<[usize; 3]>,
 }
 
 /// A template's text for this adapter's tiling.
 pub(super) fn render(gpu: &Gpu, template: &Template, (tile, span): (&Tile, usize), flags: &Flags) -> Result<String> {
-    let [macros, main] = match gpu.tiling {
-        Tiling::Subgroup { .. } if flags.short.is_some() => [ROWS, template.short],
-        Tiling::Subgroup { .. } => [ROWS, template.subgroup],
+    let [common, main] = match gpu.tiling {
+        Tiling::Subgroup { .. } if flags.short.is_some() => [template.of_subgroups, template.short],
+        Tiling::Subgroup { .. } => [template.of_subgroups, template.subgroup],
         Tiling::Workgroup => [TILES, template.workgroup],
     };
     let (lanes, tile_rows, quads) = (gpu.tiling.lanes(), tile.rows, tile.quads);
@@ -62,7 +65,7 @@ pub(super) fn render(gpu: &Gpu, template: &Template, (tile, span): (&Tile, usize
     let stores = template.stores[..if statistics { 2 } else { 1 }].to_vec();
     Environment::new()
         .render_str(
-            &format!("{}{macros}{main}{COLUMNS}", template.head),
+            &format!("{}{common}{main}{COLUMNS}", template.head),
             context! { lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, split, short, stores },
         )
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))

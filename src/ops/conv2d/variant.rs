@@ -12,9 +12,10 @@ use std::fmt;
 /// Of the kernels' texts (FNV-1a): what was timed with others says nothing.
 pub const SHADERS: u64 = {
     let [a, b] = [core::CORE, core::BACKWARD_PARAMS];
-    let tiled = [a.head, a.subgroup, a.short, a.workgroup, b.head, b.subgroup, b.workgroup];
-    let others = [core::ROWS, core::TILES, core::COLUMNS, winograd::TEMPLATE, slices::SHADER, rearrange::SHADER];
-    hashed(&PRELUDES, hashed(&others, hashed(&tiled, 0xcbf2_9ce4_8422_2325)))
+    let tiled = [a.head, a.of_subgroups, a.subgroup, a.short, a.workgroup];
+    let weight_gradients = [b.head, b.of_subgroups, b.subgroup, b.short, b.workgroup];
+    let others = [core::TILES, core::COLUMNS, winograd::TEMPLATE, slices::SHADER, rearrange::SHADER];
+    hashed(&PRELUDES, hashed(&others, hashed(&weight_gradients, hashed(&tiled, 0xcbf2_9ce4_8422_2325))))
 };
 
 const fn hashed(texts: &[&str], mut hash: u64) -> u64 {
@@ -109,10 +110,10 @@ pub(super) fn span(shared: bool, step: usize, taps: usize) -> usize {
     if shared && step == 1 && (2..=4).contains(&taps) { taps } else { 1 }
 }
 
-/// Indices of a contraction that is unrolled: a window of 3 x 3 over three channels, 5 x 5 over one.
+/// Weights of an output channel that are unrolled: a window of 3 x 3 over three channels, 5 x 5 over one.
 const SHORT: usize = 27;
 
-/// Whether a contraction of so many channels and taps is unrolled whole: those of a first layer, a few channels that no vectors hold.
+/// Whether windows of so many channels and taps are unrolled whole: those of a first layer, a few channels that no vectors hold.
 pub(super) fn short(tiling: Tiling, [channels, taps]: [usize; 2]) -> bool {
     matches!(tiling, Tiling::Subgroup { .. }) && !channels.is_multiple_of(4) && channels * taps <= SHORT
 }
@@ -151,9 +152,11 @@ impl Problem {
 
     /// backward_params, whose rows are taps and channels.
     pub(super) fn backward_params(gpu: &Gpu, g: &Geometry) -> Self {
-        let shares = span(true, g.w.stride, g.w.window) > 1;
+        // Unrolled whole, there are no tiles of rows to choose from.
+        let short = short(gpu.tiling, [g.c_in, g.h.window * g.w.window]);
+        let shares = span(true, g.w.stride, g.w.window) > 1 && !short;
         Self {
-            rows: g.weight_rows(),
+            rows: if short { 1 } else { g.weight_rows() },
             columns: g.c_out,
             contraction: [0, 0],
             shares,
