@@ -21,10 +21,12 @@ fn weight_row(row: u32) -> u32 {
 }
 {% endif %}
 {% set per_lane = tile_rows // lanes // width %}
+{% set turn = 2 %}
 
 // Tile rows are (tap line, channel) pairs; each stands for the `span` taps of its line (all of them, or 1, in which case rows are
-// taps and channels). The bias has no row: the first tile of rows adds dy up beside its own work. The factors of the taps but the last are those that the pixel to the left had one
-// tap further, so a pixel costs one load a tile row.
+// taps and channels). The bias has no row: the first tile of rows adds dy up beside its own work. The factors of the taps but the last
+// are those that the pixel to the left had one tap further, so a pixel costs one load a tile row. `turn` pixels are taken at a time: no
+// registers hold the sums, and each is fetched and put back once for all of them.
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first_row = group.x * {{ tile_rows }}u;
@@ -57,26 +59,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var a{{ j }}_{{ t }} = input(row{{ j }}, first_w{{ j }} + {{ t }}u, view, base{{ j }}, 0u);
         {% endfor %}
         {% endfor %}
-        for (var w = 0u; w < y_w; w++) {
+        for (var w = 0u; w < y_w; w += {{ turn }}u) {
+            {% for u in range(turn) %}
             {% for q in range(quads) %}
-            let g{{ q }} = gradients(line * y_w + w, columns{{ q }});
-            bias{{ q }} += g{{ q }};
+            {% if u == 0 %}
+            let g0_{{ q }} = gradients(line * y_w + w, columns{{ q }});
+            {% else %}
+            let g{{ u }}_{{ q }} = select(vec4<f32>(), gradients(line * y_w + min(w + {{ u }}u, y_w - 1u), columns{{ q }}), w + {{ u }}u < y_w);
+            {% endif %}
+            bias{{ q }} += g{{ u }}_{{ q }};
+            {% endfor %}
             {% endfor %}
             {% for j in range(per_lane) %}
-            let a{{ j }}_{{ span - 1 }} = input(row{{ j }}, first_w{{ j }} + {{ span - 1 }}u, view, base{{ j }}, w);
+            {% for u in range(turn) %}
+            let a{{ j }}_{{ span - 1 + u }} = input(row{{ j }}, first_w{{ j }} + {{ span - 1 }}u, view, base{{ j }}, w + {{ u }}u);
+            {% endfor %}
             {% endfor %}
             {% for r in range(tile_rows) %}
-            {% for t in range(span) %}
             {% set part = "." ~ "xyzw"[r % 4] if x4 else "" %}
+            {% for t in range(span - 1 + turn) %}
             let r{{ r }}_{{ t }} = subgroupBroadcast(a{{ r // width // lanes }}_{{ t }}{{ part }}, {{ r // width % lanes }}u);
+            {% endfor %}
+            {% for t in range(span) %}
             {% for q in range(quads) %}
-            acc{{ r }}_{{ t }}_{{ q }} += r{{ r }}_{{ t }} * g{{ q }};
+            {% for u in range(turn) %}
+            acc{{ r }}_{{ t }}_{{ q }} += r{{ r }}_{{ t + u }} * g{{ u }}_{{ q }};
+            {% endfor %}
             {% endfor %}
             {% endfor %}
             {% endfor %}
             {% for j in range(per_lane) %}
             {% for t in range(span - 1) %}
-            a{{ j }}_{{ t }} = a{{ j }}_{{ t + 1 }};
+            a{{ j }}_{{ t }} = a{{ j }}_{{ t + turn }};
             {% endfor %}
             {% endfor %}
         }
