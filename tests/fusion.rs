@@ -111,9 +111,17 @@ fn chains() -> Vec<Graph> {
     ]
 }
 
+fn planned(graph: &Graph, mode: Mode, fused: bool) -> Plan {
+    Plan::with(graph, 3, mode, Options { fused, ..Options::default() }).expect("plans")
+}
+
+fn network(name: &str) -> Graph {
+    models::find(name).expect("listed").graph(7).expect("builds")
+}
+
 /// The steps that a graph's activations still have of their own: forward and backward.
 fn own_steps(graph: &Graph, fused: bool) -> [usize; 2] {
-    let plan = Plan::with(graph, 3, Mode::Train, Options { fused, ..Options::default() }).expect("plans");
+    let plan = planned(graph, Mode::Train, fused);
     let activation = |node: &usize| graph.nodes[*node].op.activation().is_some();
     let count = |wanted: &dyn Fn(&Step) -> bool| plan.steps.iter().filter(|s| wanted(s)).count();
     [
@@ -141,11 +149,7 @@ fn the_reference_agrees_with_itself() {
 
 #[test]
 fn kernels_that_fuse_agree_with_those_that_do_not() {
-    let tilings = [None, Some(Tiling::Workgroup)].map(|tiling| {
-        let mut gpu = common::gpu();
-        gpu.tiling = tiling.unwrap_or(gpu.tiling);
-        Arc::new(gpu)
-    });
+    let tilings = [None, Some(Tiling::Workgroup)].map(|tiling| Arc::new(common::gpu_in(tiling)));
     for (gpu, graph) in tilings.iter().flat_map(|gpu| chains().into_iter().map(move |graph| (gpu, graph))) {
         let graph = Arc::new(graph);
         let samples = noise(1, 5, graph.input().elements(), graph.output().elements());
@@ -180,8 +184,7 @@ fn kernels_that_fuse_agree_with_those_that_do_not() {
 #[test]
 fn statistics_are_left_and_taken() {
     for (tiling, pick) in [(None, Pick::default()), (None, Pick::Nth(1)), (Some(Tiling::Workgroup), Pick::default())] {
-        let mut gpu = common::gpu();
-        gpu.tiling = tiling.unwrap_or(gpu.tiling);
+        let mut gpu = common::gpu_in(tiling);
         gpu.tuner.pick = pick;
         let failures = common::statistics::failures(&Arc::new(gpu), common::statistics::graph());
         assert!(failures.is_empty(), "{tiling:?}, {pick:?}: {failures:#?}");
@@ -192,8 +195,7 @@ fn statistics_are_left_and_taken() {
 #[test]
 fn statistics_are_left_where_they_are_needed() {
     let leaves = |graph: &Graph, mode, fused| {
-        let plan = Plan::with(graph, 3, mode, Options { fused, ..Options::default() }).expect("plans");
-        plan.steps.iter().filter(|s| matches!(s, Step::Forward { statistics: true, .. })).count()
+        planned(graph, mode, fused).steps.iter().filter(|s| matches!(s, Step::Forward { statistics: true, .. })).count()
     };
     let graph = common::statistics::graph();
     assert_eq!(leaves(&graph, Mode::Train, true), 4);
@@ -210,29 +212,22 @@ fn statistics_are_left_where_they_are_needed() {
 /// A pool behind a batch norm has no forward step of its own, and what it reads no bytes.
 #[test]
 fn pools_are_taken_in() {
-    let plan = |graph: &Graph, mode, fused| {
-        Plan::with(graph, 3, mode, Options { fused, ..Options::default() }).expect("plans")
-    };
     let pooled = |plan: &Plan| plan.steps.iter().filter(|s| matches!(s, Step::Forward { pool: Some(_), .. })).count();
-    let network = |name: &str| models::find(name).expect("listed").graph(7).expect("builds");
     let graph = network("fer7-cnn3-bn");
     for mode in [Mode::Train, Mode::Evaluate] {
-        let (fused, plain) = (plan(&graph, mode, true), plan(&graph, mode, false));
+        let (fused, plain) = (planned(&graph, mode, true), planned(&graph, mode, false));
         assert_eq!((pooled(&fused), pooled(&plain)), (2, 0), "{mode:?}");
         assert!(fused.lower_bound < plain.lower_bound, "{mode:?}: {} {}", fused.lower_bound, plain.lower_bound);
     }
     // A pool that reads a convolution stays a step, and so does one whose input others read too.
-    assert_eq!(pooled(&plan(&network("fer4-cnn3"), Mode::Train, true)), 0);
-    assert_eq!(pooled(&plan(&network("mini-xception"), Mode::Train, true)), 4);
+    assert_eq!(pooled(&planned(&network("fer4-cnn3"), Mode::Train, true)), 0);
+    assert_eq!(pooled(&planned(&network("mini-xception"), Mode::Train, true)), 4);
 }
 
 /// A batch norm's backward takes in that of a pool whose windows lie side by side, unless the pool has a slope to multiply by: the
 /// largest gradient is written nowhere.
 #[test]
 fn backwards_of_pools_are_taken_in() {
-    let plan = |graph: &Graph, mode, fused| {
-        Plan::with(graph, 3, mode, Options { fused, ..Options::default() }).expect("plans")
-    };
     // Steps of pools, and of batch norms that take one in.
     let backwards = |graph: &Graph, plan: &Plan| {
         let pools =
@@ -241,7 +236,6 @@ fn backwards_of_pools_are_taken_in() {
         (plan.steps.iter().filter(pools).count(), plan.steps.iter().filter(taken).count())
     };
     let chain = |name: &str| chains().into_iter().find(|g| g.name == name).expect("a chain");
-    let network = |name: &str| models::find(name).expect("listed").graph(7).expect("builds");
     for (graph, expected) in [
         (network("fer4-cnn4-bn"), (0, 4)),
         (network("fer7-cnn3-bn"), (1, 1)),
@@ -250,16 +244,16 @@ fn backwards_of_pools_are_taken_in() {
         (chain("norm_leaky_overlapping_pool"), (1, 0)),
         (chain("norm_tanh_pools"), (1, 1)),
     ] {
-        assert_eq!(backwards(&graph, &plan(&graph, Mode::Train, true)), expected, "{}", graph.name);
-        assert_eq!(backwards(&graph, &plan(&graph, Mode::Train, false)).1, 0, "{}", graph.name);
-        assert_eq!(backwards(&graph, &plan(&graph, Mode::Evaluate, true)), (0, 0), "{}", graph.name);
+        assert_eq!(backwards(&graph, &planned(&graph, Mode::Train, true)), expected, "{}", graph.name);
+        assert_eq!(backwards(&graph, &planned(&graph, Mode::Train, false)).1, 0, "{}", graph.name);
+        assert_eq!(backwards(&graph, &planned(&graph, Mode::Evaluate, true)), (0, 0), "{}", graph.name);
     }
     let graph = network("fer4-cnn4-bn");
-    let (fused, plain) = (plan(&graph, Mode::Train, true), plan(&graph, Mode::Train, false));
+    let (fused, plain) = (planned(&graph, Mode::Train, true), planned(&graph, Mode::Train, false));
     assert!(fused.lower_bound * 10 < plain.lower_bound * 9, "{} {}", fused.lower_bound, plain.lower_bound);
     let mut frozen = graph;
     frozen.freeze(&Freeze::First(4)).expect("has four layers");
-    assert_eq!(backwards(&frozen, &plan(&frozen, Mode::Train, true)), (0, 3));
+    assert_eq!(backwards(&frozen, &planned(&frozen, Mode::Train, true)), (0, 3));
 }
 
 /// Chains leave no step to an activation but where the op before or behind it cannot take it in; the nine networks none at all.

@@ -100,8 +100,7 @@ fn nothing_moves_after_a_loss_that_is_not_finite() {
 
 /// Loss and gradients of step 0 on an adapter, in another tiling than its own if one is given, whose bindings hold `limit` bytes.
 fn step(graph: &Arc<Graph>, n: usize, tiling: Option<Tiling>, limit: Option<u64>) -> (f64, Vec<NamedTensor>) {
-    let mut gpu = common::gpu();
-    gpu.tiling = tiling.unwrap_or(gpu.tiling);
+    let mut gpu = common::gpu_in(tiling);
     if let Some(limit) = limit {
         gpu.limit_binding(limit);
     }
@@ -171,8 +170,7 @@ fn every_op_in_slices() {
     for tiling in [None, Some(Tiling::Workgroup)] {
         for case in &cases {
             let Subject::Op { inputs, .. } = &case.subject else { unreachable!("all are ops") };
-            let mut gpu = common::gpu();
-            gpu.tiling = tiling.unwrap_or(gpu.tiling);
+            let mut gpu = common::gpu_in(tiling);
             // Two fifths of the input: three slices or more.
             let limit = inputs[0].shape.elements() as u64 * 4 * 2 / 5;
             gpu.limit_binding(limit);

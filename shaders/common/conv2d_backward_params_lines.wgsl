@@ -14,6 +14,12 @@ fn line_base(r: Row, view: View, line: u32) -> i32 {
     return select(-1, base, r.is_weight && h < view.x_h);
 }
 
+// Four columns of dy at column `w` of an output line; past its end 0. What a kernel that takes several pixels a turn multiplies it with there
+// are the factors of the line's last pixel: if they are not finite, neither is the sum.
+fn gradients_or_none(line: u32, w: u32, y_w: u32, columns: Columns) -> vec4<f32> {
+    return select(vec4<f32>(), gradients(line * y_w + min(w, y_w - 1u), columns), w < y_w);
+}
+
 // A row's factor at output column `w_out`; `first_w` is its tap's column less the padding, wrapped if negative. With
 // x4 those of four rows.
 fn input(r: Row, first_w: u32, view: View, base: i32, w_out: u32) -> {{ XF }} {

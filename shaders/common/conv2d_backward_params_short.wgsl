@@ -1,19 +1,15 @@
 
 // As conv2d_backward_params_subgroup.wgsl, for the few rows of a first layer, short = [taps_h, taps_w, channels]: all of them are one tile,
-// so that no accumulator is for a row that is not there. A lane loads the factors of one of the subgroup's next pixels, a load a row for
-// {{ lanes }} pixels; those past the end of a line count nothing.
+// so that no accumulator is for a row that is not there. `indices` are all triples below short. A lane loads the factors of one of the
+// subgroup's next pixels, a load a row for {{ lanes }} pixels.
 
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     {% for q in range(quads) %}
     let columns{{ q }} = columns_at(((group.y * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
     var bias{{ q }} = vec4<f32>();
-    {% for i in range(short[0]) %}
-    {% for j in range(short[1]) %}
-    {% for c in range(short[2]) %}
+    {% for i, j, c in indices %}
     var acc{{ i }}_{{ j }}_{{ c }}_{{ q }} = vec4<f32>();
-    {% endfor %}
-    {% endfor %}
     {% endfor %}
     {% endfor %}
     let view = view_of_maps();
@@ -29,30 +25,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         {% endfor %}
         {% endfor %}
         for (var w = 0u; w < y_w; w += {{ lanes }}u) {
-            let one = select(0.0, 1.0, w + lane < y_w);
-            {% for i in range(short[0]) %}
-            {% for j in range(short[1]) %}
-            {% for c in range(short[2]) %}
-            let a{{ i }}_{{ j }}_{{ c }} = select(0.0, input(row{{ i }}_{{ c }}, first_w + {{ j }}u, view, base{{ i }}_{{ c }}, w + lane), one > 0.0);
-            {% endfor %}
-            {% endfor %}
+            let own = min(w + lane, y_w - 1u);
+            {% for i, j, c in indices %}
+            let a{{ i }}_{{ j }}_{{ c }} = input(row{{ i }}_{{ c }}, first_w + {{ j }}u, view, base{{ i }}_{{ c }}, own);
             {% endfor %}
             {% for r in range(lanes) %}
             {
-                let pixel = line * y_w + min(w + {{ r }}u, y_w - 1u);
-                let counts = subgroupBroadcast(one, {{ r }}u);
                 {% for q in range(quads) %}
-                let g{{ q }} = gradients(pixel, columns{{ q }});
-                bias{{ q }} += counts * g{{ q }};
+                let g{{ q }} = gradients_or_none(line, w + {{ r }}u, y_w, columns{{ q }});
+                bias{{ q }} += g{{ q }};
                 {% endfor %}
-                {% for i in range(short[0]) %}
-                {% for j in range(short[1]) %}
-                {% for c in range(short[2]) %}
+                {% for i, j, c in indices %}
                 let r{{ i }}_{{ j }}_{{ c }} = subgroupBroadcast(a{{ i }}_{{ j }}_{{ c }}, {{ r }}u);
                 {% for q in range(quads) %}
                 acc{{ i }}_{{ j }}_{{ c }}_{{ q }} += r{{ i }}_{{ j }}_{{ c }} * g{{ q }};
-                {% endfor %}
-                {% endfor %}
                 {% endfor %}
                 {% endfor %}
             }
@@ -61,12 +47,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     {% for q in range(quads) %}
     store_partial(group.z, params.weight_rows, columns{{ q }}, bias{{ q }});
-    {% for i in range(short[0]) %}
-    {% for j in range(short[1]) %}
-    {% for c in range(short[2]) %}
+    {% for i, j, c in indices %}
     store_partial(group.z, {{ (i * short[1] + j) * short[2] + c }}u, columns{{ q }}, acc{{ i }}_{{ j }}_{{ c }}_{{ q }});
-    {% endfor %}
-    {% endfor %}
     {% endfor %}
     {% endfor %}
 }

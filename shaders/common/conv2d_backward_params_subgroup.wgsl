@@ -65,14 +65,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             {% if u == 0 %}
             let g0_{{ q }} = gradients(line * y_w + w, columns{{ q }});
             {% else %}
-            let g{{ u }}_{{ q }} = select(vec4<f32>(), gradients(line * y_w + min(w + {{ u }}u, y_w - 1u), columns{{ q }}), w + {{ u }}u < y_w);
+            let g{{ u }}_{{ q }} = gradients_or_none(line, w + {{ u }}u, y_w, columns{{ q }});
             {% endif %}
             bias{{ q }} += g{{ u }}_{{ q }};
             {% endfor %}
             {% endfor %}
             {% for j in range(per_lane) %}
             {% for u in range(turn) %}
-            let a{{ j }}_{{ span - 1 + u }} = input(row{{ j }}, first_w{{ j }} + {{ span - 1 }}u, view, base{{ j }}, w + {{ u }}u);
+            let a{{ j }}_{{ span - 1 + u }} = input(row{{ j }}, first_w{{ j }} + {{ span - 1 }}u, view, base{{ j }}, min(w + {{ u }}u, y_w - 1u));
             {% endfor %}
             {% endfor %}
             {% for r in range(tile_rows) %}

@@ -1,6 +1,6 @@
 
-// As conv2d_subgroup.wgsl, for contractions of a few indices, short = [taps_h, taps_w, channels]: all of it is unrolled and a row's sums are
-// stored at once. In a loop over taps llvmpipe would load, mask and store every sum of the tile again in each turn.
+// As conv2d_subgroup.wgsl, for contractions of a few indices, short = [taps_h, taps_w, channels], `indices` all triples below it: all of it is
+// unrolled and a row's sums are stored at once. In a loop over taps llvmpipe would load, mask and store every sum of the tile again in each turn.
 
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -37,14 +37,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             {% for q in range(quads) %}
             var product{{ q }} = vec4<f32>();
             {% endfor %}
-            {% for i in range(short[0]) %}
-            {% for j in range(short[1]) %}
-            {% for c in range(short[2]) %}
+            {% for i, j, c in indices %}
             let r{{ i }}_{{ j }}_{{ c }} = subgroupBroadcast(a{{ i }}_{{ j }}_{{ c }}, {{ r }}u);
             {% for q in range(quads) %}
             product{{ q }} += r{{ i }}_{{ j }}_{{ c }} * w{{ i }}_{{ j }}_{{ c }}_{{ q }};
-            {% endfor %}
-            {% endfor %}
             {% endfor %}
             {% endfor %}
             {{ end_row("p", "product") }}

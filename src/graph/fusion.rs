@@ -97,9 +97,8 @@ impl Fusion {
 fn consumers_fold(graph: &Graph, consumers: &[Vec<usize>], value: Value) -> bool {
     let folds = |i: &usize| {
         let op = &graph.nodes[*i].op;
-        let fuses = op.fuses();
-        let hands_on = (op.is_view() || fuses.selects) && consumers_fold(graph, consumers, i + 1);
-        hands_on || (fuses.slope.is_some() && !op.is_view())
+        let hands_on = op.is_view() || op.fuses().selects;
+        op.fuses().slope.is_some() || (hands_on && consumers_fold(graph, consumers, i + 1))
     };
     value < graph.nodes.len() && !consumers[value].is_empty() && consumers[value].iter().all(folds)
 }

@@ -156,6 +156,7 @@ impl<'g> Planner<'g> {
         for (i, node) in self.graph.nodes.iter().enumerate().rev() {
             // A value that nothing reads has no gradient, and neither has what only leads there.
             let Some(dy) = gradient[i + 1].filter(|_| self.needs_gradient[i + 1]) else { continue };
+            // The producer's kernels begin with the pool's backward; an activation in between has no step.
             if let Some(producer) = taken_in.get(&i) {
                 gradient[producer + 1] = Some(dy);
                 continue;

@@ -7,8 +7,8 @@ pub(crate) mod fan_out;
 pub(crate) mod statistics;
 pub(crate) mod step;
 
-use fer_gpu::gpu::Gpu;
 use fer_gpu::gpu::adapter::DeviceChoice;
+use fer_gpu::gpu::{Gpu, Tiling};
 use fer_gpu::graph::{NamedTensor, Samples};
 use fer_gpu::tensor::{HostTensor, fill};
 use serde::de::DeserializeOwned;
@@ -17,6 +17,13 @@ use serde::de::DeserializeOwned;
 pub(crate) fn gpu() -> Gpu {
     Gpu::open(&DeviceChoice::Auto, wgpu::Backends::all())
         .expect("the tests need an adapter: tools/test.sh installs one")
+}
+
+/// The same, in another tiling than its own if one is given.
+pub(crate) fn gpu_in(tiling: Option<Tiling>) -> Gpu {
+    let mut gpu = gpu();
+    gpu.tiling = tiling.unwrap_or(gpu.tiling);
+    gpu
 }
 
 /// A file of `tests/golden`.

@@ -6,6 +6,7 @@
 mod common;
 mod table;
 
+use common::gpu_in;
 use fer_gpu::error::Result;
 use fer_gpu::gpu::{Gpu, Pick, Recorder, Tiling};
 use fer_gpu::ops::flatten::Flatten;
@@ -39,12 +40,6 @@ fn passes(gpu: &Arc<Gpu>, op: &str) -> bool {
 /// The cases that `cargo test` runs everywhere; the benches' shapes add nothing.
 fn cases_of(op: &str) -> Vec<Case> {
     ops::cases(Some(op)).expect("an op of the table").into_iter().filter(|case| !case.bench).collect()
-}
-
-fn gpu(tiling: Option<Tiling>) -> Gpu {
-    let mut gpu = common::gpu();
-    gpu.tiling = tiling.unwrap_or(gpu.tiling);
-    gpu
 }
 
 /// What of the mutations an adapter's checks let pass, and what is stale.
@@ -82,7 +77,7 @@ fn own(tiling: Tiling) -> &'static [Mutation] {
 
 #[test]
 fn every_flipped_sign_is_seen_on_the_gpu() {
-    let gpu = gpu(None);
+    let gpu = gpu_in(None);
     let own = own(gpu.tiling);
     let bad = survivors(gpu, &[MUTATIONS, own].concat(), passes);
     assert!(bad.is_empty(), "{bad:#?}");
@@ -93,7 +88,7 @@ fn every_flipped_sign_is_seen_on_the_gpu() {
 fn every_flipped_sign_is_seen_in_the_workgroup_tiling() {
     let tiled: Vec<Mutation> = MUTATIONS.iter().copied().filter(|m| m.2 == STORE || m.2 == STORE_PARTIAL).collect();
     assert_eq!(tiled.len(), 6);
-    let bad = survivors(gpu(Some(Tiling::Workgroup)), &[&tiled, IN_WORKGROUP_TILING].concat(), passes);
+    let bad = survivors(gpu_in(Some(Tiling::Workgroup)), &[&tiled, IN_WORKGROUP_TILING].concat(), passes);
     assert!(bad.is_empty(), "{bad:#?}");
 }
 
@@ -107,7 +102,7 @@ fn every_flipped_sign_is_seen_in_winograds_algorithm() {
         let outcome = verify::run(gpu, case).expect(&case.name);
         outcome.faults.is_empty() && outcome.worst_ratio <= 4.0
     };
-    let mut gpu = gpu(None);
+    let mut gpu = gpu_in(None);
     if gpu.tiling == Tiling::Workgroup {
         // GPUs have no such variant.
         return;
@@ -136,7 +131,7 @@ fn every_flipped_sign_is_seen_in_winograds_algorithm() {
 #[test]
 fn every_flipped_sign_is_seen_in_fused_kernels() {
     let passes = |gpu: &Arc<Gpu>, _: &str| common::statistics::failures(gpu, common::statistics::small()).is_empty();
-    for gpu in [gpu(None), gpu(Some(Tiling::Workgroup))] {
+    for gpu in [gpu_in(None), gpu_in(Some(Tiling::Workgroup))] {
         let own = match gpu.tiling {
             Tiling::Subgroup { .. } => FUSED_IN_SUBGROUP_TILING,
             Tiling::Workgroup => FUSED_IN_WORKGROUP_TILING,
@@ -152,7 +147,7 @@ fn every_flipped_sign_is_seen_in_fused_kernels() {
 fn every_pass_has_a_mutation() {
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
     let noted = Arc::clone(&seen);
-    let mut gpu = gpu(None);
+    let mut gpu = gpu_in(None);
     gpu.rewrite_shaders(move |kernel| {
         noted.lock().expect("no thread panics with it").insert((kernel.op, kernel.pass));
         None

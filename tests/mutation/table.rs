@@ -155,6 +155,8 @@ pub(crate) const IN_SUBGROUP_TILING: &[Mutation] = &[
     ("conv2d", "forward", "product0 +=", "product0 -="),
     ("conv2d", "backward_input", "acc0_0 +=", "acc0_0 -="),
     ("conv2d", "backward_params", "acc0_0_0 +=", "acc0_0_0 -="),
+    ("conv2d", "backward_params", "acc0_0_0_0 +=", "acc0_0_0_0 -="),
+    ("conv2d", "backward_params", "* g1_0;", "* -g1_0;"),
     ("conv2d", "backward_params", "bias0 += g0", "bias0 -= g0"),
 ];
 pub(crate) const IN_WORKGROUP_TILING: &[Mutation] = &[

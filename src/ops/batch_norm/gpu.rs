@@ -71,7 +71,7 @@ pub(super) fn record_backward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuBa
     if let Some(pool) = &io.pool {
         let windows = pool.op.checked(&x.shape);
         let cut = Cut::lines(op, rec, &[x, dx, dy, summed], &windows)?;
-        let kernel = cut.pooled("backward_input_pooled", io.slope(), &windows);
+        let kernel = cut.pooled(io.slope(), &windows);
         for (s, params) in &cut.slices {
             let reads = [&x.samples(s), saved, &dy.samples(s), gamma, &sums, &summed.samples(s)];
             rec.dispatch(&kernel, params, &reads, &[&dx.samples(s)], Cut::strips(params));

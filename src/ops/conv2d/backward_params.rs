@@ -45,17 +45,16 @@ const CACHED_BYTES: usize = 512 << 10;
 
 impl Sums {
     pub(super) fn new(gpu: &Gpu, op: &'static str, g: &Geometry, bias: bool, tile: &Tile) -> Result<Self> {
-        let [taps_h, taps_w, c_in] = [g.h.window, g.w.window, g.c_in];
-        let short = short(gpu.tiling, [c_in, taps_h * taps_w]).then_some([taps_h, taps_w, c_in]);
+        let short = short(gpu.tiling, [g.h.window, g.w.window, g.c_in]);
         // With a span, a tile row stands for all taps of a window's line.
-        let span = if short.is_some() { 1 } else { span(tile.shared, g.w.stride, taps_w) };
+        let span = if short.is_some() { 1 } else { span(tile.shared, g.w.stride, g.w.window) };
         // In workgroup tiles the bias is a row of its own.
         let bias_row = usize::from(bias && gpu.tiling == Tiling::Workgroup);
         let fours = match gpu.tiling {
             Tiling::Subgroup { lanes, .. } => tile.rows.is_multiple_of(4 * lanes as usize),
             Tiling::Workgroup => true,
         };
-        let (x4, y4) = (fours && c_in.is_multiple_of(4), g.c_out.is_multiple_of(4));
+        let (x4, y4) = (fours && g.c_in.is_multiple_of(4), g.c_out.is_multiple_of(4));
         let source = render(gpu, &BACKWARD_PARAMS, (tile, span), &Flags { x4, y4, short, ..Flags::default() })?;
         let rows = g.weight_rows() / span + bias_row;
         Ok(Self {

@@ -62,11 +62,14 @@ pub(super) fn render(gpu: &Gpu, template: &Template, (tile, span): (&Tile, usize
     };
     let (lanes, tile_rows, quads) = (gpu.tiling.lanes(), tile.rows, tile.quads);
     let Flags { x4, y4, bias, slope, statistics, split, short } = *flags;
+    let [taps_h, taps_w, channels] = short.unwrap_or_default();
+    let indices: Vec<[usize; 3]> =
+        (0..taps_h * taps_w * channels).map(|i| [i / channels / taps_w, i / channels % taps_w, i % channels]).collect();
     let stores = template.stores[..if statistics { 2 } else { 1 }].to_vec();
     Environment::new()
         .render_str(
             &format!("{}{common}{main}{COLUMNS}", template.head),
-            context! { lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, split, short, stores },
+            context! { lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, split, short, indices, stores },
         )
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))
 }
@@ -92,7 +95,7 @@ pub(super) fn core(
     end: &Epilogue<'_>,
 ) -> Result<(Kernel, Params, [u32; 3])> {
     let [taps_h, taps_w, c_x] = [params.taps[0], params.taps[1], params.c_x].map(|size| size as usize);
-    let short = short(rec.gpu.tiling, [c_x, taps_h * taps_w]).then_some([taps_h, taps_w, c_x]);
+    let short = short(rec.gpu.tiling, [taps_h, taps_w, c_x]);
     let span = if short.is_some() { 1 } else { span(tile.shared, params.x_step[1] as usize, taps_w) };
     params.widen(span as u32);
     let four = |c: u32| c.is_multiple_of(4);

@@ -113,21 +113,23 @@ pub(super) fn span(shared: bool, step: usize, taps: usize) -> usize {
 /// Weights of an output channel that are unrolled: a window of 3 x 3 over three channels, 5 x 5 over one.
 const SHORT: usize = 27;
 
-/// Whether windows of so many channels and taps are unrolled whole: those of a first layer, a few channels that no vectors hold.
-pub(super) fn short(tiling: Tiling, [channels, taps]: [usize; 2]) -> bool {
-    matches!(tiling, Tiling::Subgroup { .. }) && !channels.is_multiple_of(4) && channels * taps <= SHORT
+/// A window's taps, down and across, and channels, if it is unrolled whole: that of a first layer, a few channels that no vectors hold.
+pub(super) fn short(tiling: Tiling, window: [usize; 3]) -> Option<[usize; 3]> {
+    let [taps_h, taps_w, channels] = window;
+    let few = !channels.is_multiple_of(4) && taps_h * taps_w * channels <= SHORT;
+    (few && matches!(tiling, Tiling::Subgroup { .. })).then_some(window)
 }
 
 impl Problem {
     /// forward.
     pub(super) fn forward(gpu: &Gpu, g: &Geometry) -> Self {
         let rows = g.n * g.h.output * g.w.output;
-        let contraction = [g.c_in, g.h.window * g.w.window];
-        let shares = span(true, g.w.stride, g.w.window) > 1 && !short(gpu.tiling, contraction);
+        let short = short(gpu.tiling, [g.h.window, g.w.window, g.c_in]);
+        let shares = span(true, g.w.stride, g.w.window) > 1 && short.is_none();
         Self {
             rows,
             columns: g.c_out,
-            contraction,
+            contraction: [g.c_in, g.h.window * g.w.window],
             shares,
             winograd: winograd::suits(gpu, g, false),
             backward_params: false,
@@ -153,10 +155,10 @@ impl Problem {
     /// backward_params, whose rows are taps and channels.
     pub(super) fn backward_params(gpu: &Gpu, g: &Geometry) -> Self {
         // Unrolled whole, there are no tiles of rows to choose from.
-        let short = short(gpu.tiling, [g.c_in, g.h.window * g.w.window]);
-        let shares = span(true, g.w.stride, g.w.window) > 1 && !short;
+        let short = short(gpu.tiling, [g.h.window, g.w.window, g.c_in]);
+        let shares = span(true, g.w.stride, g.w.window) > 1 && short.is_none();
         Self {
-            rows: if short { 1 } else { g.weight_rows() },
+            rows: if short.is_some() { 1 } else { g.weight_rows() },
             columns: g.c_out,
             contraction: [0, 0],
             shares,
