@@ -5,6 +5,7 @@
 
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    begin(params.lines);
     {% for q in range(quads) %}
     let columns{{ q }} = columns_at(((group.y * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
     var bias{{ q }} = vec4<f32>();

@@ -29,6 +29,7 @@ fn weight_row(row: u32) -> u32 {
 // registers hold the sums, and each is fetched and put back once for all of them.
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    begin(params.lines);
     let first_row = group.x * {{ tile_rows }}u;
     {% for q in range(quads) %}
     let columns{{ q }} = columns_at(((group.y * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);

@@ -7,6 +7,7 @@
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
+    begin(params.rows);
     {{ begin_tile() }}
     let c_x = params.c_x;
     let taps_h = params.taps_h;

@@ -1,4 +1,5 @@
 // How vectors of storage are loaded and stored: two or four words at a time. Here: as they are.
+fn begin(size: u32) {}
 alias Pair = vec2<f32>;
 alias Quad = vec4<f32>;
 alias QuadU = vec4<u32>;

@@ -46,8 +46,8 @@ pub enum Loads {
     /// Each word of each lane by itself, so that 64-bit words halve the cost: Mesa's llvmpipe (measured on 25.0: 1.3 to 1.8 times
     /// faster convolutions). Needs 64-bit integers.
     Wide,
-    /// The same in a loop over the lanes, so that only very large tiles pay: llvmpipe before Mesa 24 (measured on 22.3: 140 cycles a
-    /// vector of 8 lanes, 83 as half of a 64-bit load).
+    /// The same in a loop over the lanes, so that larger tiles pay: llvmpipe before Mesa 24 (measured on 22.3: 140 cycles a vector of 8
+    /// lanes, 83 as half of a 64-bit load).
     Slow,
 }
 

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::gpu::{GpuTensor, Recorder};
 
 /// Bytes of the statistics of an output at most: a batch norm gathers those of larger ones by itself.
-const STATISTICS: u64 = 16 << 20;
+const STATISTICS: u64 = 32 << 20;
 
 /// `n` samples of a batch of `batch` as a geometry of their own. A dense layer's batch is its line of pixels.
 pub(super) fn slice_of(g: &Geometry, n: usize, batch: usize) -> Geometry {

@@ -94,6 +94,8 @@ pub(super) struct Problem {
     pub(super) contraction: [usize; 2],
     /// Whether a window's line has several taps that could share loads.
     pub(super) shares: bool,
+    /// Whether the contraction is unrolled whole ([`short`]).
+    pub(super) short: bool,
     /// How Winograd's algorithm suits the pass.
     pub(super) winograd: Suits,
     pub(super) backward_params: bool,
@@ -124,13 +126,14 @@ impl Problem {
     /// forward.
     pub(super) fn forward(gpu: &Gpu, g: &Geometry) -> Self {
         let rows = g.n * g.h.output * g.w.output;
-        let short = short(gpu.tiling, [g.h.window, g.w.window, g.c_in]);
-        let shares = span(true, g.w.stride, g.w.window) > 1 && short.is_none();
+        let short = short(gpu.tiling, [g.h.window, g.w.window, g.c_in]).is_some();
+        let shares = span(true, g.w.stride, g.w.window) > 1 && !short;
         Self {
             rows,
             columns: g.c_out,
             contraction: [g.c_in, g.h.window * g.w.window],
             shares,
+            short,
             winograd: winograd::suits(gpu, g, false),
             backward_params: false,
             work: g.flops() / 2,
@@ -146,6 +149,7 @@ impl Problem {
             columns: g.c_in,
             contraction: [g.c_out, g.h.window.div_ceil(g.h.stride) * g.w.window.div_ceil(g.w.stride)],
             shares,
+            short: false,
             winograd: winograd::suits(gpu, &winograd::Output::reversed(g), false),
             backward_params: false,
             work: g.flops() / 2,
@@ -155,13 +159,14 @@ impl Problem {
     /// backward_params, whose rows are taps and channels.
     pub(super) fn backward_params(gpu: &Gpu, g: &Geometry) -> Self {
         // Unrolled whole, there are no tiles of rows to choose from.
-        let short = short(gpu.tiling, [g.h.window, g.w.window, g.c_in]);
-        let shares = span(true, g.w.stride, g.w.window) > 1 && short.is_none();
+        let short = short(gpu.tiling, [g.h.window, g.w.window, g.c_in]).is_some();
+        let shares = span(true, g.w.stride, g.w.window) > 1 && !short;
         Self {
-            rows: if short.is_some() { 1 } else { g.weight_rows() },
+            rows: if short { 1 } else { g.weight_rows() },
             columns: g.c_out,
             contraction: [0, 0],
             shares,
+            short,
             winograd: winograd::suits(gpu, g, true),
             backward_params: true,
             work: g.flops() / 2,
@@ -211,21 +216,23 @@ impl Problem {
         let winograd: Option<Variant> = match gpu.tiling {
             _ if !suits => None,
             Tiling::Subgroup { loads: Loads::Slow, .. } => {
-                Some(products(if self.backward_params { 64 } else { 128 }, 2))
+                Some(products(if self.backward_params { 64 } else { 32 }, 2))
             }
-            Tiling::Subgroup { .. } => Some(products(32, 2)),
+            Tiling::Subgroup { .. } => Some(products(32, if self.backward_params { 2 } else { 1 })),
             // Its transforms spill registers on RDNA 3, and its 36 products are small dispatches.
             Tiling::Workgroup => None,
         };
         // Rows, groups of four columns, shared taps.
         let tiles: &[(usize, usize, bool)] = match (gpu.tiling, self.backward_params) {
-            // The larger the tile, the fewer loads an output, even when its accumulators no longer fit the registers.
-            (Tiling::Subgroup { loads: Loads::Slow, .. }, false) => &[(128, 2, true), (64, 2, true), (64, 1, true)],
+            // The larger the tile, the fewer loads an output, even when its accumulators no longer fit the registers; but where a
+            // turn's code outgrows the instruction cache's 32 KiB it waits for instructions (128 rows of 64 columns: 1.4 times as long).
+            (Tiling::Subgroup { loads: Loads::Slow, .. }, false) => &[(32, 2, false), (64, 1, false), (16, 2, true)],
             (Tiling::Subgroup { loads: Loads::Slow, .. }, true) if self.shares => {
                 &[(32, 2, true), (16, 2, true), (64, 2, false)]
             }
             (Tiling::Subgroup { loads: Loads::Slow, .. }, true) => &[(64, 2, false), (32, 2, false)],
-            (Tiling::Subgroup { .. }, false) => &[(32, 2, false), (32, 1, false), (16, 2, false), (64, 1, false)],
+            (Tiling::Subgroup { .. }, false) if self.short => &[(32, 2, false), (32, 1, false)],
+            (Tiling::Subgroup { .. }, false) => &[(32, 1, false), (32, 2, false), (16, 2, false), (64, 1, false)],
             (Tiling::Subgroup { .. }, true) => &[(16, 1, true), (32, 1, false), (32, 2, false), (16, 2, true)],
             (Tiling::Workgroup, false) => &[(32, 1, false), (64, 2, false), (64, 1, false)],
             (Tiling::Workgroup, true) => &[(32, 1, false), (64, 1, false), (64, 2, false)],
