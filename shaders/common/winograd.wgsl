@@ -1,10 +1,11 @@
-// Winograd's F(4x4, 3x3) and F(4x4, 2x2) (Lavin and Gray 2016): a convolution of stride 1 by tiles of 4 x 4 outputs, in 36 (25) products
-// a tile and channel pair instead of 144 (64). With matrices A, B and G, d a tile of the input and g a window:
-// Y = A^T [(G g G^T) * (B^T d B)] A. Small passes transform every tile (V = B^T d B), window (U) and result; between them are 36 matrix
+// Winograd's F(6x6, 3x3), F(6x6, 2x2), F(4x4, 3x3) and F(4x4, 2x2) (Lavin and Gray 2016): a convolution of stride 1 by tiles of 6 x 6 (4 x 4)
+// outputs, in 64, 49, 36, 25 products a tile and channel pair instead of 324, 144, 144, 64. With matrices A, B and G, d a tile of the
+// input and g a window:
+// Y = A^T [(G g G^T) * (B^T d B)] A. Small passes transform every tile (V = B^T d B), window (U) and result; between them are as many matrix
 // products M[k] = V[k] U[k], conv2d's kernel. As Y is linear in U, the weight gradient is G^T [V * (A dy A^T)] G, summed over tiles: the
 // products that conv2d.backward_params computes.
-// Template (minijinja). Settings: window, 3 or 2; bias; slope: whether the result is multiplied by the slope of an activation at
-// `extra`. activate and slope stand in front, as do F and S.
+// Template (minijinja). Settings: window, 3 or 2; side of a tile's outputs, 6 or 4; bias; slope: whether the result is
+// multiplied by the slope of an activation at `extra`. activate and slope stand in front, as do F and S.
 
 struct Params {
     count: u32,             // invocations
@@ -19,9 +20,26 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-{# The points at which polynomials are multiplied are 0, 1, -1, 1/2, -2 (for windows of 2: 0, 1, -1/2, -2) and infinity: of those with small
-   numbers these round least (after Barabasz, Anderson, Soodhalter and Gregg 2020). Rows of B and G are scaled so that B's are whole. #}
-{% if window == 3 %}
+{# The points at which polynomials are multiplied are, in the matrices' order, for tiles of 6 with windows of 3 (2): 0 (not), 1, -1, 2, -2, 1/2, -1/2;
+   for tiles of 4: 0, 1, -1, 1/2, -2 (0, 1, -1/2, -2); and infinity. Of those with small numbers these round least (after Barabasz, Anderson,
+   Soodhalter and Gregg 2020). Rows of B and G are scaled so that B's are whole. `one`: the row of the point 1. `pairs`: rows that are at p
+   and, the next one, at -p: every other number is the same, the others are opposite, so that two products cost as much as one. #}
+{% set one = 0 if side == 6 and window == 2 else 1 %}
+{% set pairs = [one, one + 2, one + 4] if side == 6 else [] %}
+{% if side == 6 and window == 3 %}
+{% set a = [[1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1], [1, -1, 1, -1, 1, -1], [1, 2, 4, 8, 16, 32], [1, -2, 4, -8, 16, -32],
+            [1, 1/2, 1/4, 1/8, 1/16, 1/32], [1, -1/2, 1/4, -1/8, 1/16, -1/32], [0, 0, 0, 0, 0, 1]] %}
+{% set b = [[-4, 0, 21, 0, -21, 0, 4, 0], [0, 4, 4, -17, -17, 4, 4, 0], [0, -4, 4, 17, -17, -4, 4, 0], [0, 2, 1, -10, -5, 8, 4, 0],
+            [0, -2, 1, 10, -5, -8, 4, 0], [0, 4, 8, -5, -10, 1, 2, 0], [0, -4, 8, 5, -10, -1, 2, 0], [0, -4, 0, 21, 0, -21, 0, 4]] %}
+{% set g = [[-1/4, 0, 0], [-1/18, -1/18, -1/18], [-1/18, 1/18, -1/18], [1/360, 1/180, 1/90], [1/360, -1/180, 1/90],
+            [16/45, 8/45, 4/45], [16/45, -8/45, 4/45], [0, 0, 1/4]] %}
+{% elif side == 6 %}
+{% set a = [[1, 1, 1, 1, 1, 1], [1, -1, 1, -1, 1, -1], [1, 2, 4, 8, 16, 32], [1, -2, 4, -8, 16, -32],
+            [1, 1/2, 1/4, 1/8, 1/16, 1/32], [1, -1/2, 1/4, -1/8, 1/16, -1/32], [0, 0, 0, 0, 0, 1]] %}
+{% set b = [[4, 4, -17, -17, 4, 4, 0], [-4, 4, 17, -17, -4, 4, 0], [2, 1, -10, -5, 8, 4, 0], [-2, 1, 10, -5, -8, 4, 0],
+            [4, 8, -5, -10, 1, 2, 0], [-4, 8, 5, -10, -1, 2, 0], [-4, 0, 21, 0, -21, 0, 4]] %}
+{% set g = [[-1/18, -1/18], [1/18, -1/18], [1/180, 1/90], [-1/180, 1/90], [8/45, 4/45], [-8/45, 4/45], [0, 1/4]] %}
+{% elif window == 3 %}
 {% set a = [[1, 0, 0, 0], [1, 1, 1, 1], [1, -1, 1, -1], [1, 1/2, 1/4, 1/8], [1, -2, 4, -8], [0, 0, 0, 1]] %}
 {% set b = [[2, -3, -4, 3, 2, 0], [0, -2, 1, 5, 2, 0], [0, 2, -5, 1, 2, 0], [0, -2, -1, 2, 1, 0], [0, 1, -2, -1, 2, 0], [0, 2, -3, -4, 3, 2]] %}
 {% set g = [[1/2, 0, 0], [1/6, 1/6, 1/6], [-1/6, 1/6, -1/6], [-16/15, -8/15, -4/15], [1/30, -1/15, 2/15], [0, 0, 1/2]] %}
@@ -30,29 +48,51 @@ struct Params {
 {% set b = [[-2, -3, 3, 2, 0], [0, 2, 5, 2, 0], [0, -2, 1, 1, 0], [0, -1, -1, 2, 0], [0, -2, -3, 3, 2]] %}
 {% set g = [[-1/2, 0], [1/9, 1/9], [8/9, -4/9], [-1/18, 1/9], [0, 1/2]] %}
 {% endif %}
-{% set points = window + 3 %}
+{% set points = window + side - 1 %}
 
 // A line of a tile's input or of its products; of its outputs; of a window.
-{% for name, size, type in [("Points", points, "F"), ("Outputs", 4, "F"), ("Factors", points, "f32"), ("Window", window, "f32"), ("Gradients", window, "F")] %}
+{% for name, size, type in [("Points", points, "F"), ("Outputs", side, "F"), ("Factors", points, "f32"), ("Window", window, "f32"), ("Gradients", window, "F")] %}
 struct {{ name }} { {% for i in range(size) %}v{{ i }}: {{ type }}, {% endfor %} }
 {% endfor %}
 {% macro term(factor, value) %}{% if factor == 1 %}{{ value }}{% elif factor == -1 %}-{{ value }}{% else %}{{ factor | float }} * {{ value }}{% endif %}{% endmacro %}
-{% macro product(name, matrix, transposed, from, to) %}
+{# The sum of x.v0 .., each times its number in `row`, for those whose number in `other` is `sign` times the same. #}
+{% macro sum(row, other, sign) %}
+{%- for j in range(row | length) if row[j] != 0 and row[j] == sign * other[j] %}{{ " + " if not loop.first }}{{ term(row[j], "x.v" ~ j) }}{% endfor -%}
+{% endmacro %}
+{% macro product(name, matrix, from, to) %}
 fn {{ name }}(x: {{ from }}) -> {{ to }} {
+    {% for i in pairs %}
+    let same{{ i }} = {{ sum(matrix[i], matrix[i + 1], 1) }};
+    let opposite{{ i }} = {{ sum(matrix[i], matrix[i + 1], -1) }};
+    {% endfor %}
     return {{ to }}(
-    {%- for i in range((matrix[0] if transposed else matrix) | length) %}
-        {% for j in range((matrix if transposed else matrix[0]) | length) if (matrix[j][i] if transposed else matrix[i][j]) != 0 -%}
-        {{ " + " if not loop.first }}{{ term(matrix[j][i] if transposed else matrix[i][j], "x.v" ~ j) }}
-        {%- endfor %},
-    {%- endfor %}
+        {% for i in range(matrix | length) %}
+        {% if i in pairs %}same{{ i }} + opposite{{ i }}{% elif (i - 1) in pairs %}same{{ i - 1 }} - opposite{{ i - 1 }}{% else %}{{ sum(matrix[i], matrix[i], 1) }}{% endif %},
+        {% endfor %}
     );
 }
 {% endmacro %}
-{{ product("b_times", b, false, "Points", "Points") }}
-{{ product("g_times", g, false, "Window", "Factors") }}
-{{ product("a_transposed_times", a, true, "Points", "Outputs") }}
-{{ product("a_times", a, false, "Outputs", "Points") }}
-{{ product("g_transposed_times", g, true, "Points", "Gradients") }}
+{% macro transposed_product(name, matrix, from, to) %}
+fn {{ name }}(x: {{ from }}) -> {{ to }} {
+    {% for j in pairs %}
+    let sum{{ j }} = x.v{{ j }} + x.v{{ j + 1 }};
+    let difference{{ j }} = x.v{{ j }} - x.v{{ j + 1 }};
+    {% endfor %}
+    return {{ to }}(
+        {% for i in range(matrix[0] | length) %}
+        {% for j in range(matrix | length) if matrix[j][i] != 0 and (j - 1) not in pairs -%}
+        {% set of_pair = "sum" if j in pairs and matrix[j][i] == matrix[j + 1][i] else "difference" -%}
+        {{ " + " if not loop.first }}{{ term(matrix[j][i], of_pair ~ j if j in pairs else "x.v" ~ j) }}
+        {%- endfor %},
+        {% endfor %}
+    );
+}
+{% endmacro %}
+{{ product("b_times", b, "Points", "Points") }}
+{{ product("g_times", g, "Window", "Factors") }}
+{{ transposed_product("a_transposed_times", a, "Points", "Outputs") }}
+{{ product("a_times", a, "Outputs", "Points") }}
+{{ transposed_product("g_transposed_times", g, "Points", "Gradients") }}
 
 // A tile's sample, and its place in the map.
 struct Tile { n: u32, h: u32, w: u32 }
@@ -75,7 +115,7 @@ fn place(t: Tile, g: u32, h: u32, w: u32) -> Place {
 
 // 0 in the padding.
 fn pixel(t: Tile, g: u32, r: u32, c: u32) -> F {
-    let p = place(t, g, t.h * 4u + r - params.pad.x, t.w * 4u + c - params.pad.y);
+    let p = place(t, g, t.h * {{ side }}u + r - params.pad.x, t.w * {{ side }}u + c - params.pad.y);
     return select(F(), load(x[p.at]), p.there);
 }
 
@@ -139,7 +179,7 @@ fn transform_weights(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workg
 @group(0) @binding({{ 3 if bias or slope else 2 }}) var<storage, read_write> y: array<S>;   // [n, h, w, c]
 
 fn finish(t: Tile, g: u32, r: u32, c: u32, value: F) {
-    let p = place(t, g, t.h * 4u + r, t.w * 4u + c);
+    let p = place(t, g, t.h * {{ side }}u + r, t.w * {{ side }}u + c);
     if p.there {
         {% if slope %}
         y[p.at] = stored(value * slope(load(extra[p.at])));
@@ -165,9 +205,9 @@ fn transform_output(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
         {% else %}
         let bias = F();
         {% endif %}
-        {% for c in range(4) %}
+        {% for c in range(side) %}
         let column{{ c }} = a_transposed_times(Points({% for r in range(points) %}row{{ r }}.v{{ c }}, {% endfor %}));
-        {% for r in range(4) %}
+        {% for r in range(side) %}
         finish(t, g, {{ r }}u, {{ c }}u, column{{ c }}.v{{ r }} + bias);
         {% endfor %}
         {% endfor %}
@@ -183,12 +223,12 @@ fn transform_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
     if i < params.count {
         let g = i % params.groups;
         let t = tile_at(i / params.groups);
-        {% for r in range(4) %}
-        let row{{ r }} = a_times(Outputs({% for c in range(4) %}pixel(t, g, {{ r }}u, {{ c }}u), {% endfor %}));
+        {% for r in range(side) %}
+        let row{{ r }} = a_times(Outputs({% for c in range(side) %}pixel(t, g, {{ r }}u, {{ c }}u), {% endfor %}));
         {% endfor %}
         let step = params.stride * params.groups;
         {% for c in range(points) %}
-        let column{{ c }} = a_times(Outputs({% for r in range(4) %}row{{ r }}.v{{ c }}, {% endfor %}));
+        let column{{ c }} = a_times(Outputs({% for r in range(side) %}row{{ r }}.v{{ c }}, {% endfor %}));
         {% for r in range(points) %}
         v[i + {{ r * points + c }}u * step] = stored(column{{ c }}.v{{ r }});
         {% endfor %}
@@ -229,7 +269,7 @@ fn sum_products(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
         {% endfor %}
         {% if bias %}
         // The point 1 adds up a tile's gradients, so that its matrix has their sum in the bias's row.
-        if i < params.groups { db[i] = stored(sum(params.count + i, {{ points + 1 }}u)); }
+        if i < params.groups { db[i] = stored(sum(params.count + i, {{ one * points + one }}u)); }
         {% endif %}
     }
 }

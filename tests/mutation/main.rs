@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use table::{
     FUSED, FUSED_IN_SUBGROUP_TILING, FUSED_IN_WORKGROUP_TILING, IN_SUBGROUP_TILING, IN_WORKGROUP_TILING, MUTATIONS,
-    Mutation, OF_WINOGRAD, STORE, STORE_PARTIAL,
+    Mutation, OF_WINOGRAD, OF_WINOGRAD_BY_FOUR, OF_WINOGRAD_BY_SIX, STORE, STORE_PARTIAL,
 };
 
 /// Whether the suite's check of an op passes on an adapter.
@@ -92,11 +92,22 @@ fn every_flipped_sign_is_seen_in_the_workgroup_tiling() {
     assert!(bad.is_empty(), "{bad:#?}");
 }
 
-/// Winograd's algorithm, which no tuner chooses at the cases' sizes, on whole and cut tiles with a bias.
+/// Winograd's algorithm, which no tuner chooses at the cases' sizes, on whole and cut tiles of 4 x 4 with a bias.
 #[test]
-fn every_flipped_sign_is_seen_in_winograds_algorithm() {
+fn every_flipped_sign_is_seen_in_winograds_algorithm_by_four() {
+    of_winograd("conv2d/3x3_same_8to8", OF_WINOGRAD_BY_FOUR);
+}
+
+/// The same by tiles of 6 x 6.
+#[test]
+fn every_flipped_sign_is_seen_in_winograds_algorithm_by_six() {
+    of_winograd("conv2d/3x3_same_8to12", OF_WINOGRAD_BY_SIX);
+}
+
+/// `mutations` of the variant whose input transform has the first one's text.
+fn of_winograd(case: &str, mutations: &[Mutation]) {
     let cases = cases_of("conv2d");
-    let case = cases.iter().find(|case| case.name == "conv2d/3x3_valid_4to16").expect("a case that it suits");
+    let case = cases.iter().find(|other| other.name == case).expect("a case that it suits");
     // Its error is larger than the direct sum's: tests/ops.rs allows as much.
     let passes = |gpu: &Arc<Gpu>, _: &str| {
         let outcome = verify::run(gpu, case).expect(&case.name);
@@ -110,8 +121,9 @@ fn every_flipped_sign_is_seen_in_winograds_algorithm() {
     gpu.tuner.thorough = true;
     let met = Arc::new(AtomicBool::new(false));
     let noted = Arc::clone(&met);
+    let of_tiles = mutations[0].2;
     gpu.rewrite_shaders(move |kernel| {
-        noted.fetch_or(kernel.pass == "transform_input", Ordering::Relaxed);
+        noted.fetch_or(kernel.pass == "transform_input" && kernel.source.contains(of_tiles), Ordering::Relaxed);
         None
     });
     let number = (0..16).find(|number| {
@@ -123,7 +135,7 @@ fn every_flipped_sign_is_seen_in_winograds_algorithm() {
     let gpu = Arc::new(gpu);
     assert!(passes(&gpu, ""), "fails without a mutation");
     let gpu = Arc::into_inner(gpu).expect("no executor outlives its check");
-    let bad = survivors(gpu, OF_WINOGRAD, passes);
+    let bad = survivors(gpu, &[OF_WINOGRAD, mutations].concat(), passes);
     assert!(bad.is_empty(), "{bad:#?}");
 }
 

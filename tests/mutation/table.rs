@@ -174,9 +174,19 @@ pub(crate) const IN_WORKGROUP_TILING: &[Mutation] = &[
     ("dense", "sum_slices", "+ load(b[", "- load(b["),
 ];
 
-/// Of Winograd's algorithm, for windows of 3: each row of its transforms, the products, both biases, and that backward_input's windows
-/// are transposed and reversed.
+/// Of Winograd's algorithm: the products, both biases, the sums, and that backward_input's windows are transposed and reversed.
 pub(crate) const OF_WINOGRAD: &[Mutation] = &[
+    ("conv2d", "transform_weights", "select(i, y_channel * c_x + x_channel, flipped)", "i"),
+    ("conv2d", "transform_weights", "select(0u, 8u, flipped)", "select(0u, 0u, flipped)"),
+    ("conv2d", "multiply", STORE, "flipped: vec4<f32>) { let value = -flipped;"),
+    ("conv2d", "transform_output", "column0.v0 + bias", "column0.v0 - bias"),
+    ("conv2d", "backward_params", STORE_PARTIAL, "params.rows + row, columns, -value)"),
+    ("conv2d", "sum_products", "total += load(", "total -= load("),
+    ("conv2d", "sum_products", "db[i] = stored(sum(", "db[i] = stored(-sum("),
+];
+
+/// Each row of its transforms, for windows of 3 and tiles of 4 x 4.
+pub(crate) const OF_WINOGRAD_BY_FOUR: &[Mutation] = &[
     ("conv2d", "transform_input", "2.0 * x.v0 + -3.0", "-2.0 * x.v0 + -3.0"),
     ("conv2d", "transform_input", "-2.0 * x.v1 + x.v2", "2.0 * x.v1 + x.v2"),
     ("conv2d", "transform_input", "-5.0 * x.v2", "5.0 * x.v2"),
@@ -189,22 +199,52 @@ pub(crate) const OF_WINOGRAD: &[Mutation] = &[
     ("conv2d", "transform_weights", "-1.0666", "1.0666"),
     ("conv2d", "transform_weights", "-0.0666", "0.0666"),
     ("conv2d", "transform_weights", "0.5 * x.v2", "-0.5 * x.v2"),
-    ("conv2d", "transform_weights", "select(i, y_channel * c_x + x_channel, flipped)", "i"),
-    ("conv2d", "transform_weights", "select(0u, 8u, flipped)", "select(0u, 0u, flipped)"),
-    ("conv2d", "multiply", STORE, "flipped: vec4<f32>) { let value = -flipped;"),
     ("conv2d", "transform_output", "x.v0 + x.v1", "-x.v0 + x.v1"),
     ("conv2d", "transform_output", "+ 0.5 * x.v3", "+ -0.5 * x.v3"),
     ("conv2d", "transform_output", "+ 0.25 * x.v3", "+ -0.25 * x.v3"),
     ("conv2d", "transform_output", "-8.0 * x.v4", "8.0 * x.v4"),
-    ("conv2d", "transform_output", "column0.v0 + bias", "column0.v0 - bias"),
     ("conv2d", "transform_gradient", "x.v0 + x.v1", "-x.v0 + x.v1"),
     ("conv2d", "transform_gradient", "+ -x.v1 + x.v2", "+ x.v1 + x.v2"),
     ("conv2d", "transform_gradient", "+ 0.125 * x.v3", "+ -0.125 * x.v3"),
     ("conv2d", "transform_gradient", "-8.0 * x.v3", "8.0 * x.v3"),
-    ("conv2d", "backward_params", STORE_PARTIAL, "params.rows + row, columns, -value)"),
-    ("conv2d", "sum_products", "total += load(", "total -= load("),
     ("conv2d", "sum_products", "-1.0666", "1.0666"),
-    ("conv2d", "sum_products", "db[i] = stored(sum(", "db[i] = stored(-sum("),
+];
+
+/// The same for tiles of 6 x 6, and what the rows at p and -p have in common.
+pub(crate) const OF_WINOGRAD_BY_SIX: &[Mutation] = &[
+    ("conv2d", "transform_input", "-4.0 * x.v0", "4.0 * x.v0"),
+    ("conv2d", "transform_input", "let same1 = 4.0", "let same1 = -4.0"),
+    ("conv2d", "transform_input", "-17.0 * x.v3", "17.0 * x.v3"),
+    ("conv2d", "transform_input", "let same3 = x.v2", "let same3 = -x.v2"),
+    ("conv2d", "transform_input", "-10.0 * x.v3", "10.0 * x.v3"),
+    ("conv2d", "transform_input", "-10.0 * x.v4", "10.0 * x.v4"),
+    ("conv2d", "transform_input", "let opposite5 = 4.0", "let opposite5 = -4.0"),
+    ("conv2d", "transform_input", "same1 + opposite1", "same1 - opposite1"),
+    ("conv2d", "transform_input", "same3 - opposite3", "same3 + opposite3"),
+    ("conv2d", "transform_input", "4.0 * x.v7", "-4.0 * x.v7"),
+    ("conv2d", "transform_weights", "-0.25 * x.v0", "0.25 * x.v0"),
+    ("conv2d", "transform_weights", "let same1 = -0.0555", "let same1 = 0.0555"),
+    ("conv2d", "transform_weights", "let opposite1 = -0.0555", "let opposite1 = 0.0555"),
+    ("conv2d", "transform_weights", "let same3 = 0.00277", "let same3 = -0.00277"),
+    ("conv2d", "transform_weights", "let opposite3 = 0.00555", "let opposite3 = -0.00555"),
+    ("conv2d", "transform_weights", "let same5 = 0.3555", "let same5 = -0.3555"),
+    ("conv2d", "transform_weights", "let opposite5 = 0.1777", "let opposite5 = -0.1777"),
+    ("conv2d", "transform_weights", "0.25 * x.v2", "-0.25 * x.v2"),
+    ("conv2d", "transform_output", "x.v0 + sum1", "-x.v0 + sum1"),
+    ("conv2d", "transform_output", "x.v1 - x.v2", "x.v1 + x.v2"),
+    ("conv2d", "transform_output", "+ 2.0 * difference3", "+ -2.0 * difference3"),
+    ("conv2d", "transform_output", "+ 0.25 * sum5", "+ -0.25 * sum5"),
+    ("conv2d", "transform_output", "+ 8.0 * difference3", "+ -8.0 * difference3"),
+    ("conv2d", "transform_output", "+ 16.0 * sum3", "+ -16.0 * sum3"),
+    ("conv2d", "transform_output", "+ x.v7", "+ -x.v7"),
+    ("conv2d", "transform_gradient", "let same1 = x.v0", "let same1 = -x.v0"),
+    ("conv2d", "transform_gradient", "let opposite1 = x.v1", "let opposite1 = -x.v1"),
+    ("conv2d", "transform_gradient", "+ 4.0 * x.v2 + 16.0", "+ -4.0 * x.v2 + 16.0"),
+    ("conv2d", "transform_gradient", "32.0 * x.v5", "-32.0 * x.v5"),
+    ("conv2d", "transform_gradient", "+ 0.0625 * x.v4", "+ -0.0625 * x.v4"),
+    ("conv2d", "transform_gradient", "let opposite5 = 0.5", "let opposite5 = -0.5"),
+    ("conv2d", "sum_products", "+ -0.0555", "+ 0.0555"),
+    ("conv2d", "sum_products", "+ 0.3555", "+ -0.3555"),
 ];
 
 /// Of the statistics that conv2d's kernels leave, in both tilings and in each, and of a pool that normalizes.

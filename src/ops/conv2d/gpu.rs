@@ -58,10 +58,10 @@ fn forward(
     let mut end = Epilogue { bias: io.params.len() > 1, activation: io.activation.as_ref(), ..Epilogue::default() };
     let tile = match variant {
         Variant::Direct(tile) => tile,
-        Variant::Winograd(tile) => {
+        Variant::Winograd { side, tile } => {
             let (x, w, y) = (&io.x[0], &io.params[0], io.y);
             let extra = io.params.get(1);
-            let pass = winograd::Output { op, geometry: *g, reversed: false, x, w, extra, y };
+            let pass = winograd::Output { op, geometry: *g, side: *side, reversed: false, x, w, extra, y };
             return pass.record(rec, tile, &end);
         }
     };
@@ -119,10 +119,10 @@ fn backward_input(
     let end = Epilogue { slope: io.slope(), ..Epilogue::default() };
     let tile = match variant {
         Variant::Direct(tile) => tile,
-        Variant::Winograd(tile) => {
+        Variant::Winograd { side, tile } => {
             let geometry = winograd::Output::reversed(g);
             let extra = end.slope.map(|_| &io.x[0]);
-            let pass = winograd::Output { op, geometry, reversed: true, x: io.dy, w, extra, y: dx };
+            let pass = winograd::Output { op, geometry, side: *side, reversed: true, x: io.dy, w, extra, y: dx };
             return pass.record(rec, tile, &end);
         }
     };
@@ -164,8 +164,8 @@ pub(crate) fn record_backward_params(
     let variants = Problem::backward_params(rec.gpu, g);
     record(rec, (op, "backward_params"), g, &variants, |rec, variant| match variant {
         Variant::Direct(tile) => backward_params::record(rec, op, g, (io, dw, db), tile),
-        Variant::Winograd(tile) => {
-            winograd::Gradient { op, geometry: *g, x: &io.x[0], dy: io.dy, dw, db }.record(rec, tile)
+        Variant::Winograd { side, tile } => {
+            winograd::Gradient { op, geometry: *g, side: *side, x: &io.x[0], dy: io.dy, dw, db }.record(rec, tile)
         }
     })
 }

@@ -4,7 +4,7 @@
 //! others are what was best somewhere; the tuner (`Recorder::choose`) times them where it is asked to.
 
 use super::geometry::Geometry;
-use super::winograd::{self, Suits};
+use super::winograd::{self, Fit};
 use super::{core, rearrange, slices};
 use crate::gpu::{Gpu, Loads, PRELUDES, Tiling};
 use std::fmt;
@@ -69,15 +69,20 @@ const STEP: usize = 8;
 pub(super) enum Variant {
     /// The sums as they are defined.
     Direct(Tile),
-    /// Winograd's algorithm, with this tile for its products.
-    Winograd(Tile),
+    /// Winograd's algorithm.
+    Winograd {
+        /// Outputs of a tile's side.
+        side: usize,
+        /// Of its products.
+        tile: Tile,
+    },
 }
 
 impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, tile) = match self {
-            Self::Direct(tile) => ("direct", tile),
-            Self::Winograd(tile) => ("winograd", tile),
+            Self::Direct(tile) => ("direct".to_owned(), tile),
+            Self::Winograd { side, tile } => (format!("winograd {side}x{side}"), tile),
         };
         let shared = if tile.shared { " shared" } else { "" };
         write!(f, "{name} {}x{}{shared}", tile.rows, tile.columns)?;
@@ -86,7 +91,7 @@ impl fmt::Display for Variant {
 }
 
 /// What a pass multiplies, as far as the choice of a variant goes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Problem {
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -96,8 +101,8 @@ pub(super) struct Problem {
     pub(super) shares: bool,
     /// Whether the contraction is unrolled whole ([`short`]).
     pub(super) short: bool,
-    /// How Winograd's algorithm suits the pass.
-    pub(super) winograd: Suits,
+    /// How Winograd's algorithm can compute it, best first.
+    pub(super) winograd: Vec<Fit>,
     pub(super) backward_params: bool,
     /// Multiply-adds of the direct sums.
     pub(super) work: u64,
@@ -134,7 +139,7 @@ impl Problem {
             contraction: [g.c_in, g.h.window * g.w.window],
             shares,
             short,
-            winograd: winograd::suits(gpu, g, false),
+            winograd: winograd::fits(gpu, g, false),
             backward_params: false,
             work: g.flops() / 2,
         }
@@ -150,7 +155,7 @@ impl Problem {
             contraction: [g.c_out, g.h.window.div_ceil(g.h.stride) * g.w.window.div_ceil(g.w.stride)],
             shares,
             short: false,
-            winograd: winograd::suits(gpu, &winograd::Output::reversed(g), false),
+            winograd: winograd::fits(gpu, &winograd::Output::reversed(g), false),
             backward_params: false,
             work: g.flops() / 2,
         }
@@ -167,7 +172,7 @@ impl Problem {
             contraction: [0, 0],
             shares,
             short,
-            winograd: winograd::suits(gpu, g, true),
+            winograd: winograd::fits(gpu, g, true),
             backward_params: true,
             work: g.flops() / 2,
         }
@@ -211,17 +216,16 @@ impl Problem {
             let tile = tile(within(rows, quads), shared);
             Variant::Direct(if gpu.tiling == Tiling::Workgroup { self.cut(gpu, tile) } else { tile })
         };
-        let products = |rows, quads| Variant::Winograd(tile(within(rows, quads), false));
-        let suits = self.winograd == Suits::Well || (small && self.winograd == Suits::Small);
-        let winograd: Option<Variant> = match gpu.tiling {
-            _ if !suits => None,
-            Tiling::Subgroup { loads: Loads::Slow, .. } => {
-                Some(products(if self.backward_params { 64 } else { 32 }, 2))
-            }
-            Tiling::Subgroup { .. } => Some(products(32, if self.backward_params { 2 } else { 1 })),
+        let products = match gpu.tiling {
+            Tiling::Subgroup { loads: Loads::Slow, .. } => Some((if self.backward_params { 64 } else { 32 }, 2)),
+            Tiling::Subgroup { .. } => Some((32, if self.backward_params { 2 } else { 1 })),
             // Its transforms spill registers on RDNA 3, and its 36 products are small dispatches.
             Tiling::Workgroup => None,
         };
+        let fit = self.winograd.first().filter(|fit| fit.wins || small);
+        let winograd = fit
+            .zip(products)
+            .map(|(fit, (rows, quads))| Variant::Winograd { side: fit.side, tile: tile(within(rows, quads), false) });
         // Rows, groups of four columns, shared taps.
         let tiles: &[(usize, usize, bool)] = match (gpu.tiling, self.backward_params) {
             // The larger the tile, the fewer loads an output, even when its accumulators no longer fit the registers; but where a
@@ -264,8 +268,9 @@ impl Problem {
         let mut list = Vec::new();
         for (rows, quads) in rows.iter().flat_map(|r| [1, 2].map(|q| (*r, q))) {
             let direct = sharing.iter().map(|shared| Variant::Direct(self.tile(gpu, rows, quads, *shared)));
-            let products = (self.winograd > Suits::Not && gpu.tiling != Tiling::Workgroup)
-                .then(|| Variant::Winograd(self.tile(gpu, rows, quads, false)));
+            let fits = if gpu.tiling == Tiling::Workgroup { &[] } else { &self.winograd[..] };
+            let tile = self.tile(gpu, rows, quads, false);
+            let products = fits.iter().map(|fit| Variant::Winograd { side: fit.side, tile });
             let cut = (gpu.tiling == Tiling::Workgroup && !self.backward_params)
                 .then(|| Variant::Direct(self.cut(gpu, self.tile(gpu, rows, quads, false))));
             for variant in direct.chain(products).chain(cut) {

@@ -15,6 +15,8 @@ const LINE: usize = 16;
 pub(in super::super) struct Gradient<'a> {
     pub(in super::super) op: &'static str,
     pub(in super::super) geometry: Geometry,
+    /// Outputs of a tile's side.
+    pub(in super::super) side: usize,
     pub(in super::super) x: &'a GpuTensor,
     pub(in super::super) dy: &'a GpuTensor,
     pub(in super::super) dw: &'a GpuTensor,
@@ -25,9 +27,9 @@ impl Gradient<'_> {
     /// Records the pass: partial sums of slices of the batch, then their sum in order.
     pub(in super::super) fn record(&self, rec: &mut Recorder<'_>, tile: &Tile) -> Result<()> {
         let g = &self.geometry;
-        let scheme = Scheme::new(rec.gpu, self.op, g);
+        let scheme = Scheme::new(rec.gpu, self.op, g, self.side);
         let matrices = scheme.matrices();
-        let batches = scheme.slices(rec.gpu, LINE)?;
+        let batches = scheme.slices(rec.gpu, LINE, scheme.weights())?;
         let rows = g.c_in + usize::from(self.db.is_some());
         let partial = checked_scratch(rec, self.op, [batches.len() * matrices, rows, g.c_out])?;
         for (number, s) in batches.iter().enumerate() {

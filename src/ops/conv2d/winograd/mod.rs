@@ -1,5 +1,16 @@
-//! Winograd's F(4x4, 3x3) and F(4x4, 2x2) for windows of stride 1 (shaders/common/winograd.wgsl): a quarter of the multiplications (two
-//! fifths for windows of 2), for passes around them that mostly load and store, and an error about twice that of the direct sum.
+//! Winograd's algorithm for windows of stride 1 (shaders/common/winograd.wgsl): a part of the multiplications, for passes around them that
+//! mostly load and store, and for a larger error.
+//!
+//! | | multiplications | error | weight gradient's |
+//! |---|---|---|---|
+//! | F(6x6, 3x3) | 0.20 | 2.2e-6 | 5.0e-6 |
+//! | F(6x6, 2x2) | 0.34 | 2.7e-6 | 4.0e-6 |
+//! | F(4x4, 3x3) | 0.25 | 1.0e-6 | 1.6e-6 |
+//! | F(4x4, 2x2) | 0.39 | 0.7e-6 | 1.0e-6 |
+//! | the sums as they are defined | 1 | 0.3e-6 | 1.1e-6 |
+//!
+//! Root mean squares, relative to the result's, over 64 channels: `python tools/winograd.py`. Whole tiles are computed, so that a map's
+//! size decides which takes fewest multiplications.
 
 mod gradient;
 mod output;
@@ -18,8 +29,15 @@ use std::ops::Range;
 
 pub(super) const TEMPLATE: &str = include_str!("../../../../shaders/common/winograd.wgsl");
 
-/// Outputs of a tile's side.
-const SIDE: usize = 4;
+/// Outputs of a tile's side, for a window's size: those that the shader has matrices for.
+fn sides(window: usize) -> &'static [usize] {
+    if matches!(window, 2 | 3) { &[4, 6] } else { &[] }
+}
+
+/// Multiplications an input and output channel of a sample of `h` x `w` outputs, by whole tiles.
+pub(super) fn products(side: usize, window: usize, [h, w]: [usize; 2]) -> usize {
+    h.div_ceil(side) * w.div_ceil(side) * (side + window - 1).pow(2)
+}
 
 /// Bytes of a transformed map at most, where a few samples need no more: they should not outgrow the activations, nor caches by much.
 const SCRATCH: u64 = 8 << 20;
@@ -47,35 +65,39 @@ struct Params {
     slices: u32,
 }
 
-/// How an algorithm suits a pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-pub(super) enum Suits {
-    /// It cannot compute it.
-    Not,
-    /// It can, at sizes where nobody expects it to win.
-    Small,
-    /// It may win.
-    Well,
+/// A way in which the algorithm can compute a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fit {
+    /// Outputs of a tile's side.
+    pub(super) side: usize,
+    /// Whether it may win, which nobody expects at all sizes.
+    pub(super) wins: bool,
 }
 
-/// How the algorithm suits a pass that is a forward convolution, or its weight gradient. It wins from 32 channels on both sides and half
-/// the multiplications on, measured on Mesa 22.3 and 25.0.
-pub(super) fn suits(gpu: &Gpu, g: &Geometry, weight_gradient: bool) -> Suits {
+/// How the algorithm can compute a pass that is a forward convolution, or its weight gradient, best first. It wins from 32 channels on
+/// both sides and half the multiplications on, measured on Mesa 22.3 and 25.0. On 25.0 what takes the fewest is best; on 22.3, whose loads
+/// and stores are loops, large tiles' transforms take what their products save (1.0 to 1.1 times as long), so small ones come first.
+pub(super) fn fits(gpu: &Gpu, g: &Geometry, weight_gradient: bool) -> Vec<Fit> {
     let window = g.h.window;
-    let square = window == g.w.window && [2, 3].contains(&window) && g.h.stride == 1 && g.w.stride == 1;
+    let square = window == g.w.window && g.h.stride == 1 && g.w.stride == 1;
     if !square || !g.c_in.is_multiple_of(4) || !g.c_out.is_multiple_of(4) {
-        return Suits::Not;
+        return Vec::new();
     }
-    let scheme = Scheme::new(gpu, "conv2d", g);
-    // Weights, or a weight gradient's partial sums, are bound whole.
-    let weights = (scheme.matrices() * (g.c_in + 1) * g.c_out * 4) as u64;
-    let fits = |slices: Vec<_>| weights * if weight_gradient { slices.len() as u64 } else { 1 } <= gpu.max_binding();
-    if !scheme.slices(gpu, MOST_ROWS).is_ok_and(fits) {
-        return Suits::Not;
+    let outputs = [g.h.output, g.w.output];
+    let mut fits = Vec::new();
+    for side in sides(window).iter().copied() {
+        let scheme = Scheme::new(gpu, "conv2d", g, side);
+        // Weights, or a weight gradient's partial sums, are bound whole.
+        let weights = scheme.weights();
+        let fit = |slices: Vec<_>| weights * if weight_gradient { slices.len() as u64 } else { 1 } <= gpu.max_binding();
+        if scheme.slices(gpu, MOST_ROWS, if weight_gradient { weights } else { 0 }).is_ok_and(fit) {
+            let few = 2 * products(side, window, outputs) <= products(1, window, outputs);
+            fits.push(Fit { side, wins: few && g.c_in.min(g.c_out) >= 32 });
+        }
     }
-    let direct = g.h.output * g.w.output * window * window;
-    let products = scheme.tiles().iter().product::<usize>() * scheme.matrices();
-    if g.c_in.min(g.c_out) >= 32 && direct >= 2 * products { Suits::Well } else { Suits::Small }
+    let large = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Wide, .. });
+    fits.sort_by_key(|fit| (fit.side > 4 && !large, products(fit.side, window, outputs)));
+    fits
 }
 
 /// What the passes of a convolution have in common.
@@ -83,27 +105,34 @@ pub(super) fn suits(gpu: &Gpu, g: &Geometry, weight_gradient: bool) -> Suits {
 struct Scheme {
     op: &'static str,
     geometry: Geometry,
+    /// Outputs of a tile's side.
+    side: usize,
     /// Channels of a tile that an invocation of a transform handles.
     lanes: Lanes,
 }
 
 impl Scheme {
-    fn new(gpu: &Gpu, op: &'static str, geometry: &Geometry) -> Self {
-        // A tile is 36 vectors: of four words each, they cost llvmpipe 1.2 times as much as of two, its code outgrowing the instruction
-        // cache (measured on 25.0; on 22.3, whose loads are loops, a tenth less).
+    fn new(gpu: &Gpu, op: &'static str, geometry: &Geometry, side: usize) -> Self {
+        // A tile is 25 to 64 vectors: of four words each, they cost llvmpipe 1.2 times as much as of two, its code outgrowing the
+        // instruction cache (measured on 25.0; on 22.3, whose loads are loops, a tenth less).
         let few = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Wide, .. });
         let lanes = if few { Lanes::Two } else { Lanes::Four };
-        Self { op, geometry: *geometry, lanes }
+        Self { op, geometry: *geometry, side, lanes }
     }
 
     /// Side of a tile's input: the points at which polynomials are multiplied.
     fn points(&self) -> usize {
-        self.geometry.h.window + SIDE - 1
+        self.geometry.h.window + self.side - 1
     }
 
     /// Products a tile.
     fn matrices(&self) -> usize {
         self.points() * self.points()
+    }
+
+    /// Bytes of the transformed weights, or of a weight gradient's sums with the bias's.
+    fn weights(&self) -> u64 {
+        (self.matrices() * (self.geometry.c_in + 1) * self.geometry.c_out * 4) as u64
     }
 
     /// Padding before the first input.
@@ -113,21 +142,22 @@ impl Scheme {
 
     /// Tiles of a sample, down and across.
     fn tiles(&self) -> [usize; 2] {
-        [self.geometry.h.output.div_ceil(SIDE), self.geometry.w.output.div_ceil(SIDE)]
+        [self.geometry.h.output, self.geometry.w.output].map(|size| size.div_ceil(self.side))
     }
 
     fn kernel(&self, entry: &'static str, end: &Epilogue<'_>) -> Result<Kernel> {
-        let (window, bias, slope) = (self.geometry.h.window, end.bias, end.slope.is_some());
+        let (window, side, bias, slope) = (self.geometry.h.window, self.side, end.bias, end.slope.is_some());
         let source = Environment::new()
-            .render_str(TEMPLATE, context! { window, bias, slope })
+            .render_str(TEMPLATE, context! { window, side, bias, slope })
             .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))?;
         let kernel = Kernel::new(self.op, entry, source).with_prelude(text_of(end.activation.or(end.slope)));
         Ok(kernel.with_lanes(self.lanes))
     }
 
     /// Ranges of samples whose transforms stay within [`SCRATCH`], or, if that holds not even a few, within a binding; `round` tiles more
-    /// round a matrix up.
-    fn slices(&self, gpu: &Gpu, round: usize) -> Result<Vec<Range<usize>>> {
+    /// round a matrix up. Each leaves `sums` bytes, of a weight gradient: where these are many, slices are larger, so that together they
+    /// take least.
+    fn slices(&self, gpu: &Gpu, round: usize, sums: u64) -> Result<Vec<Range<usize>>> {
         let g = &self.geometry;
         let tiles = self.tiles().iter().product::<usize>();
         let transformed = |tiles: usize, c: usize| (self.matrices() * tiles * c * 4) as u64;
@@ -139,7 +169,9 @@ impl Scheme {
             batch_slices(g.n, &[&transforms[..], &maps, &[trips]].concat(), most, gpu.alignment())
         };
         let most = gpu.max_binding().saturating_sub(transformed(round, g.c_in.max(g.c_out)));
-        within(most.min(SCRATCH)).or_else(|_| within(most))
+        // Of `m / s + s * sums` bytes, `m` transformed ones in `s` slices, the first as many as the second.
+        let whole = transforms.iter().max().unwrap_or(&0) * g.n as u64;
+        within(most.min(SCRATCH.max((whole * sums).isqrt()))).or_else(|_| within(most))
     }
 
     /// Records the transform `entry` of a map of `n` samples, `size` and `c` channels, padded by `pad`, into matrices of `stride` tiles. With `padded`, those

@@ -12,6 +12,8 @@ use crate::gpu::{GpuTensor, Recorder};
 pub(in super::super) struct Output<'a> {
     pub(in super::super) op: &'static str,
     pub(in super::super) geometry: Geometry,
+    /// Outputs of a tile's side.
+    pub(in super::super) side: usize,
     pub(in super::super) reversed: bool,
     pub(in super::super) x: &'a GpuTensor,
     pub(in super::super) w: &'a GpuTensor,
@@ -30,9 +32,9 @@ impl Output<'_> {
     /// Records the pass, in slices of the batch.
     pub(in super::super) fn record(&self, rec: &mut Recorder<'_>, tile: &Tile, end: &Epilogue<'_>) -> Result<()> {
         let g = &self.geometry;
-        let scheme = Scheme::new(rec.gpu, self.op, g);
+        let scheme = Scheme::new(rec.gpu, self.op, g, self.side);
         let u = self.transform_weights(rec, &scheme)?;
-        for s in scheme.slices(rec.gpu, tile.rows)? {
+        for s in scheme.slices(rec.gpu, tile.rows, 0)? {
             let (x, y) = (self.x.samples(&s), self.y.samples(&s));
             let tiles = s.len() * scheme.tiles().iter().product::<usize>();
             // A tile of the products lies within one matrix.
