@@ -14,7 +14,6 @@ HALF = Fraction(1, 2)
 # (outputs of a tile's side, window): the points at which polynomials are multiplied; infinity comes last.
 POINTS = {
     (6, 3): [0, 1, -1, 2, -2, HALF, -HALF],
-    (6, 2): [1, -1, 2, -2, HALF, -HALF],
     (4, 3): [0, 1, -1, HALF, -2],
     (4, 2): [0, 1, -HALF, -2],
 }

@@ -1,10 +1,9 @@
-// Winograd's F(6x6, 3x3), F(6x6, 2x2), F(4x4, 3x3) and F(4x4, 2x2) (Lavin and Gray 2016): a convolution of stride 1 by tiles of 6 x 6 (4 x 4)
-// outputs, in 64, 49, 36, 25 products a tile and channel pair instead of 324, 144, 144, 64. With matrices A, B and G, d a tile of the
-// input and g a window:
+// Winograd's F(6x6, 3x3), F(4x4, 3x3) and F(4x4, 2x2) (Lavin and Gray 2016): a convolution of stride 1 by tiles of 6 x 6 (4 x 4) outputs, in
+// 64 (36, 25) products a tile and channel pair instead of 324 (144, 64). With matrices A, B and G, d a tile of the input and g a window:
 // Y = A^T [(G g G^T) * (B^T d B)] A. Small passes transform every tile (V = B^T d B), window (U) and result; between them are as many matrix
 // products M[k] = V[k] U[k], conv2d's kernel. As Y is linear in U, the weight gradient is G^T [V * (A dy A^T)] G, summed over tiles: the
 // products that conv2d.backward_params computes.
-// Template (minijinja). Settings: window, 3 or 2; side of a tile's outputs, 6 or 4; bias; slope: whether the result is
+// Template (minijinja). Settings: window, 3 or 2; side of a tile's outputs, 4, or 6 with windows of 3; bias; slope: whether the result is
 // multiplied by the slope of an activation at `extra`. activate and slope stand in front, as do F and S.
 
 struct Params {
@@ -20,25 +19,18 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-{# The points at which polynomials are multiplied are, in the matrices' order, for tiles of 6 with windows of 3 (2): 0 (not), 1, -1, 2, -2, 1/2, -1/2;
-   for tiles of 4: 0, 1, -1, 1/2, -2 (0, 1, -1/2, -2); and infinity. Of those with small numbers these round least (after Barabasz, Anderson,
-   Soodhalter and Gregg 2020). Rows of B and G are scaled so that B's are whole. `one`: the row of the point 1. `pairs`: rows that are at p
-   and, the next one, at -p: every other number is the same, the others are opposite, so that two products cost as much as one. #}
-{% set one = 0 if side == 6 and window == 2 else 1 %}
-{% set pairs = [one, one + 2, one + 4] if side == 6 else [] %}
-{% if side == 6 and window == 3 %}
+{# The points at which polynomials are multiplied are, in the matrices' order, for tiles of 6: 0, 1, -1, 2, -2, 1/2, -1/2; for tiles of 4: 0, 1,
+   -1, 1/2, -2 (windows of 2: 0, 1, -1/2, -2); and infinity. Of those with small numbers these round least (after Barabasz, Anderson,
+   Soodhalter and Gregg 2020). Rows of B and G are scaled so that B's are whole. `pairs`: rows that are at p and, the next one, at -p: every
+   other number is the same, the others are opposite, so that two products cost as much as one. #}
+{% set pairs = [1, 3, 5] if side == 6 else [] %}
+{% if side == 6 %}
 {% set a = [[1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1], [1, -1, 1, -1, 1, -1], [1, 2, 4, 8, 16, 32], [1, -2, 4, -8, 16, -32],
             [1, 1/2, 1/4, 1/8, 1/16, 1/32], [1, -1/2, 1/4, -1/8, 1/16, -1/32], [0, 0, 0, 0, 0, 1]] %}
 {% set b = [[-4, 0, 21, 0, -21, 0, 4, 0], [0, 4, 4, -17, -17, 4, 4, 0], [0, -4, 4, 17, -17, -4, 4, 0], [0, 2, 1, -10, -5, 8, 4, 0],
             [0, -2, 1, 10, -5, -8, 4, 0], [0, 4, 8, -5, -10, 1, 2, 0], [0, -4, 8, 5, -10, -1, 2, 0], [0, -4, 0, 21, 0, -21, 0, 4]] %}
 {% set g = [[-1/4, 0, 0], [-1/18, -1/18, -1/18], [-1/18, 1/18, -1/18], [1/360, 1/180, 1/90], [1/360, -1/180, 1/90],
             [16/45, 8/45, 4/45], [16/45, -8/45, 4/45], [0, 0, 1/4]] %}
-{% elif side == 6 %}
-{% set a = [[1, 1, 1, 1, 1, 1], [1, -1, 1, -1, 1, -1], [1, 2, 4, 8, 16, 32], [1, -2, 4, -8, 16, -32],
-            [1, 1/2, 1/4, 1/8, 1/16, 1/32], [1, -1/2, 1/4, -1/8, 1/16, -1/32], [0, 0, 0, 0, 0, 1]] %}
-{% set b = [[4, 4, -17, -17, 4, 4, 0], [-4, 4, 17, -17, -4, 4, 0], [2, 1, -10, -5, 8, 4, 0], [-2, 1, 10, -5, -8, 4, 0],
-            [4, 8, -5, -10, 1, 2, 0], [-4, 8, 5, -10, -1, 2, 0], [-4, 0, 21, 0, -21, 0, 4]] %}
-{% set g = [[-1/18, -1/18], [1/18, -1/18], [1/180, 1/90], [-1/180, 1/90], [8/45, 4/45], [-8/45, 4/45], [0, 1/4]] %}
 {% elif window == 3 %}
 {% set a = [[1, 0, 0, 0], [1, 1, 1, 1], [1, -1, 1, -1], [1, 1/2, 1/4, 1/8], [1, -2, 4, -8], [0, 0, 0, 1]] %}
 {% set b = [[2, -3, -4, 3, 2, 0], [0, -2, 1, 5, 2, 0], [0, 2, -5, 1, 2, 0], [0, -2, -1, 2, 1, 0], [0, 1, -2, -1, 2, 0], [0, 2, -3, -4, 3, 2]] %}
@@ -269,7 +261,7 @@ fn sum_products(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
         {% endfor %}
         {% if bias %}
         // The point 1 adds up a tile's gradients, so that its matrix has their sum in the bias's row.
-        if i < params.groups { db[i] = stored(sum(params.count + i, {{ one * points + one }}u)); }
+        if i < params.groups { db[i] = stored(sum(params.count + i, {{ points + 1 }}u)); }
         {% endif %}
     }
 }

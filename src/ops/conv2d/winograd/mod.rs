@@ -4,7 +4,6 @@
 //! | | multiplications | error | weight gradient's |
 //! |---|---|---|---|
 //! | F(6x6, 3x3) | 0.20 | 2.2e-6 | 5.0e-6 |
-//! | F(6x6, 2x2) | 0.34 | 2.7e-6 | 4.0e-6 |
 //! | F(4x4, 3x3) | 0.25 | 1.0e-6 | 1.6e-6 |
 //! | F(4x4, 2x2) | 0.39 | 0.7e-6 | 1.0e-6 |
 //! | the sums as they are defined | 1 | 0.3e-6 | 1.1e-6 |
@@ -31,7 +30,12 @@ pub(super) const TEMPLATE: &str = include_str!("../../../../shaders/common/winog
 
 /// Outputs of a tile's side, for a window's size: those that the shader has matrices for.
 fn sides(window: usize) -> &'static [usize] {
-    if matches!(window, 2 | 3) { &[4, 6] } else { &[] }
+    match window {
+        // F(6x6, 2x2) rounds too much for what it saves: gradients of fer4-cnn4-bn miss Keras's by 1.1e-3.
+        2 => &[4],
+        3 => &[4, 6],
+        _ => &[],
+    }
 }
 
 /// Multiplications an input and output channel of a sample of `h` x `w` outputs, by whole tiles.
