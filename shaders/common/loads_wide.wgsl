@@ -3,9 +3,9 @@
 //
 // Eight lanes of such words are a 512-bit register where there are any (AVX-512), and what LLVM once takes from one it keeps there: sums,
 // and all that it fetches and puts back, beside which a core adds and multiplies half as fast. An addition to quads that come in and
-// go out ends that (measured on Mesa 25.0: matrix products twice as fast; transforms, which take pairs, gained nothing). What is added is -0, which changes no number, and which
-// compilers would remove if they knew it: `begin` takes it from a size below 2^31, of which only the run knows the highest bit. Kernels
-// that do not call it add a 0 that is known, and removed.
+// go out ends that (measured on Mesa 25.0: matrix products twice as fast; transforms, which take pairs, gained nothing). What is added
+// is -0, which changes no number, and which compilers would remove if they knew it: `begin` takes it from a size below 2^31, of which
+// only the run knows the highest bit. Kernels that do not call it add a 0 that is known, and removed.
 var<private> nothing: f32;
 fn begin(size: u32) { nothing = bitcast<f32>(~size & 0x80000000u); }
 alias Pair = u64;

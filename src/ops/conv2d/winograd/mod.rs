@@ -43,6 +43,9 @@ pub(super) fn products(side: usize, window: usize, [h, w]: [usize; 2]) -> usize 
     h.div_ceil(side) * w.div_ceil(side) * (side + window - 1).pow(2)
 }
 
+/// Channels on both sides from which it wins.
+pub(super) const CHANNELS: usize = 32;
+
 /// Bytes of a transformed map at most, where a few samples need no more: they should not outgrow the activations, nor caches by much.
 const SCRATCH: u64 = 8 << 20;
 
@@ -78,7 +81,7 @@ pub(super) struct Fit {
     pub(super) wins: bool,
 }
 
-/// How the algorithm can compute a pass that is a forward convolution, or its weight gradient, best first. It wins from 32 channels on
+/// How the algorithm can compute a pass that is a forward convolution, or its weight gradient, best first. It wins from [`CHANNELS`] on
 /// both sides and half the multiplications on, measured on Mesa 22.3 and 25.0. On 25.0 what takes the fewest is best; on 22.3, whose loads
 /// and stores are loops, large tiles' transforms take what their products save (1.0 to 1.1 times as long), so small ones come first.
 pub(super) fn fits(gpu: &Gpu, g: &Geometry, weight_gradient: bool) -> Vec<Fit> {
@@ -96,7 +99,7 @@ pub(super) fn fits(gpu: &Gpu, g: &Geometry, weight_gradient: bool) -> Vec<Fit> {
         let fit = |slices: Vec<_>| weights * if weight_gradient { slices.len() as u64 } else { 1 } <= gpu.max_binding();
         if scheme.slices(gpu, MOST_ROWS, if weight_gradient { weights } else { 0 }).is_ok_and(fit) {
             let few = 2 * products(side, window, outputs) <= products(1, window, outputs);
-            fits.push(Fit { side, wins: few && g.c_in.min(g.c_out) >= 32 });
+            fits.push(Fit { side, wins: few && g.c_in.min(g.c_out) >= CHANNELS });
         }
     }
     let large = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Wide, .. });
