@@ -24,7 +24,7 @@ struct Params {
     batch_rows: f32,    // rows of the whole batch
     momentum: f32,
     epsilon: f32,
-    scaled: u32,        // 0: gamma is 1, and what is bound in its place is not it
+    scaled: u32,        // finish_statistics, use_moving: 0 if gamma is 1, and what is bound in its place is not it
     in_size: vec2<u32>,     // behind a pool: height and width of the map, and of the pool's
     out_size: vec2<u32>,
 }
@@ -87,9 +87,20 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
 //      then a fixed tree
 
 @group(0) @binding(1) var<storage, read> strips: array<S>;              // partial
-@group(0) @binding(2) var<storage, read_write> saved: array<S>;         // [3, c]: shift, delta, rstd
-@group(0) @binding(3) var<storage, read_write> moving_mean: array<S>;   // [c]
-@group(0) @binding(4) var<storage, read_write> moving_variance: array<S>;   // [c]
+@group(0) @binding(2) var<storage, read> gamma: array<S>;               // [c]
+@group(0) @binding(3) var<storage, read> beta: array<S>;                // [c]
+@group(0) @binding(4) var<storage, read_write> moving_mean: array<S>;   // [c]
+@group(0) @binding(5) var<storage, read_write> saved: array<S>;         // [5, c]: shift, delta, rstd, gamma, beta
+@group(0) @binding(6) var<storage, read_write> moving_variance: array<S>;   // [c]
+
+// What a channel group's passes need to know of it, so that they need not bind the parameters.
+fn save(g: u32, shift: F, delta: F, variance: F) {
+    saved[g] = stored(shift);
+    saved[params.groups + g] = stored(delta);
+    saved[2u * params.groups + g] = stored(F() + 1.0 / sqrt(variance + params.epsilon));
+    saved[3u * params.groups + g] = stored(select(F() + 1.0, load(gamma[g]), params.scaled == 1u));
+    saved[4u * params.groups + g] = stored(load(beta[g]));
+}
 
 var<workgroup> rows_tile: array<F, MERGERS>;
 var<workgroup> shift_tile: array<F, MERGERS>;
@@ -129,9 +140,7 @@ fn finish_statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
     }
     if lane == 0u {
         let variance = all.squares / all.rows;
-        saved[g] = stored(all.shift);
-        saved[params.groups + g] = stored(all.delta);
-        saved[2u * params.groups + g] = stored(F() + 1.0 / sqrt(variance + params.epsilon));
+        save(g, all.shift, all.delta, variance);
         // Keras: moving = moving * momentum + batch * (1 - momentum), with the biased variance.
         let rate = 1.0 - params.momentum;
         moving_mean[g] = stored(load(moving_mean[g]) * params.momentum + (all.shift + all.delta) * rate);
@@ -142,25 +151,20 @@ fn finish_statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
 // ---- use_moving: inference's statistics, in the same form
 
 @group(0) @binding(1) var<storage, read> mean_in: array<S>;             // [c]
-@group(0) @binding(2) var<storage, read> variance_in: array<S>;         // [c]
-@group(0) @binding(3) var<storage, read_write> saved_out: array<S>;     // [3, c]
+@group(0) @binding(4) var<storage, read> variance_in: array<S>;         // [c]
 
 @compute @workgroup_size(8)
 fn use_moving(@builtin(global_invocation_id) id: vec3<u32>) {
     let g = id.x;
     if g < params.groups {
-        saved_out[g] = stored(load(mean_in[g]));
-        saved_out[params.groups + g] = stored(F());
-        saved_out[2u * params.groups + g] = stored(F() + 1.0 / sqrt(load(variance_in[g]) + params.epsilon));
+        save(g, load(mean_in[g]), F(), load(variance_in[g]));
     }
 }
 
 // ---- apply: y; the grid is that of statistics
 
-@group(0) @binding(2) var<storage, read> stats: array<S>;               // [3, c]
-@group(0) @binding(3) var<storage, read> gamma: array<S>;               // [c]
-@group(0) @binding(4) var<storage, read> beta: array<S>;                // [c]
-@group(0) @binding(5) var<storage, read_write> y: array<S>;             // [rows, c]
+@group(0) @binding(2) var<storage, read> stats: array<S>;               // saved
+@group(0) @binding(3) var<storage, read_write> y: array<S>;             // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
@@ -168,8 +172,8 @@ fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) 
     if g < params.groups {
         let shift = load(stats[g]);
         let delta = load(stats[params.groups + g]);
-        let scale = load(stats[2u * params.groups + g]) * select(F() + 1.0, load(gamma[g]), params.scaled == 1u);
-        let offset = load(beta[g]);
+        let scale = load(stats[2u * params.groups + g]) * load(stats[3u * params.groups + g]);
+        let offset = load(stats[4u * params.groups + g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
@@ -259,7 +263,7 @@ fn channel_of(g: u32) -> Channel {
         load(stats[g]),
         load(stats[params.groups + g]),
         rstd,
-        select(F() + 1.0, load(scale_in[g]), params.scaled == 1u) * rstd,
+        load(stats[3u * params.groups + g]) * rstd,
         load(sums[g]) / params.batch_rows,
         load(sums[params.groups + g]) / params.batch_rows,
     );
@@ -271,9 +275,8 @@ fn input_gradient(channel: Channel, v: F, d: F) -> F {
     return channel.scale * (d - channel.mean_dy - xhat * channel.mean_product) * slope(v);
 }
 
-@group(0) @binding(4) var<storage, read> scale_in: array<S>;            // [c]: gamma
-@group(0) @binding(5) var<storage, read> sums: array<S>;                // [2, c]: dbeta, dgamma
-@group(0) @binding(6) var<storage, read_write> dx: array<S>;            // [rows, c]
+@group(0) @binding(4) var<storage, read> sums: array<S>;                // [2, c]: dbeta, dgamma
+@group(0) @binding(5) var<storage, read_write> dx: array<S>;            // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
@@ -289,19 +292,18 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
     }
 }
 
-@group(0) @binding(4) var<storage, read> dy_in: array<S>;               // [rows, c]
-@group(0) @binding(5) var<storage, read_write> dx_out: array<S>;        // [rows, c]
+@group(0) @binding(4) var<storage, read_write> dx_out: array<S>;        // [rows, c]
 
 @compute @workgroup_size(8, 8)
 fn backward_input_inference(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let g = group.x * 8u + id.x;
     if g < params.groups {
-        let scale = select(F() + 1.0, load(gamma[g]), params.scaled == 1u) * load(stats[2u * params.groups + g]);
+        let scale = load(stats[3u * params.groups + g]) * load(stats[2u * params.groups + g]);
         let begin = group.y * params.strip_rows;
         let end = min(begin + params.strip_rows, params.rows);
         for (var row = begin + id.y; row < end; row += 8u) {
             let i = row * params.groups + g;
-            dx_out[i] = stored(scale * load(dy_in[i]) * slope(load(x[i])));
+            dx_out[i] = stored(scale * load(dy[i]) * slope(load(x[i])));
         }
     }
 }

@@ -11,7 +11,6 @@ struct Params {
     in_size: vec2<u32>,     // h_in, w_in; pairs are height, width from here on
     out_size: vec2<u32>,
     lowest: f32,            // minus infinity, which WGSL cannot write
-    scaled: u32,            // forward_normalized: 0 if gamma is 1, and what is bound in its place is not it
     pixels: u32,            // forward: of the output, all samples'
     run: u32,               // forward: neighbouring pixels of an invocation
 }
@@ -77,11 +76,9 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 
 // ---- forward_normalized: the same of batch_norm's output, which is written nowhere
 
-@group(0) @binding(2) var<storage, read> stats: array<S>;           // [3, c]: shift, delta, rstd
-@group(0) @binding(3) var<storage, read> gamma: array<S>;           // [c]
-@group(0) @binding(4) var<storage, read> beta: array<S>;            // [c]
-@group(0) @binding(5) var<storage, read_write> y_normalized: array<S>;
-@group(0) @binding(6) var<storage, read_write> kept_normalized: array<SU>;
+@group(0) @binding(2) var<storage, read> stats: array<S>;           // [5, c]: shift, delta, rstd, gamma, beta
+@group(0) @binding(3) var<storage, read_write> y_normalized: array<S>;
+@group(0) @binding(4) var<storage, read_write> kept_normalized: array<SU>;
 
 @compute @workgroup_size(64)
 fn forward_normalized(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -89,8 +86,8 @@ fn forward_normalized(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
     let i = (group.y * groups.x + group.x) * 64u + local;
     if i < params.count {
         let g = i % params.groups;
-        let scale = load(stats[2u * params.groups + g]) * select(F() + 1.0, load(gamma[g]), params.scaled == 1u);
-        let map = Map(load(stats[g]), load(stats[params.groups + g]), scale, load(beta[g]));
+        let scale = load(stats[2u * params.groups + g]) * load(stats[3u * params.groups + g]);
+        let map = Map(load(stats[g]), load(stats[params.groups + g]), scale, load(stats[4u * params.groups + g]));
         let first = i / params.groups * params.run;
         for (var pixel = first; pixel < min(first + params.run, params.pixels); pixel++) {
             let found = winner(pixel, g, map);

@@ -3,8 +3,8 @@
 // 0 elsewhere. Rows are lines of windows here: a row lane walks one, and what lies past the last whole window with it. WHOLE, in front:
 // nothing does.
 
-@group(0) @binding(6) var<storage, read> winners: array<S>;             // [n, h_out, w_out, c]: x where the maxima are
-@group(0) @binding(7) var<storage, read_write> dx_pooled: array<S>;     // [n, h_in, w_in, c]
+@group(0) @binding(5) var<storage, read> winners: array<S>;             // [n, h_out, w_out, c]: x where the maxima are
+@group(0) @binding(6) var<storage, read_write> dx_pooled: array<S>;     // [n, h_in, w_in, c]
 
 @compute @workgroup_size(8, 8)
 fn backward_input_pooled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {

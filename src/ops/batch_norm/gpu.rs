@@ -23,14 +23,14 @@ pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuFor
             partial
         });
         let params = cut.whole.merging(partial.shape.dims()[0]);
-        let (writes, groups) = ([saved, moving_mean, moving_variance], [cut.whole.groups, 1, 1]);
-        rec.dispatch(&cut.kernel("finish_statistics"), &params, &[&partial], &writes, groups);
+        let (writes, groups) = ([moving_mean, saved, moving_variance], [cut.whole.groups, 1, 1]);
+        rec.dispatch(&cut.kernel("finish_statistics"), &params, &[&partial, gamma, beta], &writes, groups);
     } else {
-        let reads = [moving_mean, moving_variance];
+        let reads = [moving_mean, gamma, beta, moving_variance];
         rec.dispatch(&cut.kernel("use_moving"), &cut.whole, &reads, &[saved], cut.channels());
     }
     if let Some(pool) = &io.pool {
-        let before = Normalized { saved, gamma: op.scale.then_some(gamma), beta, activation: io.activation.as_ref() };
+        let before = Normalized { saved, activation: io.activation.as_ref() };
         let forward =
             max_pool2d::Forward { x, normalized: Some(before), y, kept: &pool.saved[0], values: pool.with_backward };
         return max_pool2d::record_forward(rec, &pool.op.checked(&x.shape), &forward);
@@ -38,7 +38,7 @@ pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuFor
     let cut = Cut::maps(op, rec, &[x, y])?;
     let apply = &cut.kernel_with("apply", io.activation.as_ref());
     for (s, params) in &cut.slices {
-        let reads = [&x.samples(s), saved, gamma, beta];
+        let reads = [&x.samples(s), saved];
         rec.dispatch(apply, params, &reads, &[&y.samples(s)], Cut::strips(params));
     }
     Ok(())
@@ -46,8 +46,6 @@ pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuFor
 
 pub(super) fn record_backward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
     let (x, dy, saved) = (&io.x[0], io.dy, &io.saved[0]);
-    let (gamma, [beta, ..]) = split(io.params);
-    let gamma = gamma.unwrap_or(beta);
     // Behind a pool only what was the maximum of a window has a gradient: the sums are over the windows.
     let summed = io.pool.as_ref().map_or(x, |pool| &pool.saved[0]);
     let cut = Cut::sums(op, rec, &[summed, dy])?;
@@ -73,7 +71,7 @@ pub(super) fn record_backward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuBa
         let cut = Cut::lines(op, rec, &[x, dx, dy, summed], &windows)?;
         let kernel = cut.pooled(io.slope(), &windows);
         for (s, params) in &cut.slices {
-            let reads = [&x.samples(s), saved, &dy.samples(s), gamma, &sums, &summed.samples(s)];
+            let reads = [&x.samples(s), saved, &dy.samples(s), &sums, &summed.samples(s)];
             rec.dispatch(&kernel, params, &reads, &[&dx.samples(s)], Cut::strips(params));
         }
         return Ok(());
@@ -82,12 +80,12 @@ pub(super) fn record_backward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuBa
     for (s, params) in &cut.slices {
         let (dy, dx) = (dy.samples(s), dx.samples(s));
         if io.pass.training {
-            let reads = [&x.samples(s), saved, &dy, gamma, &sums];
+            let reads = [&x.samples(s), saved, &dy, &sums];
             let kernel = cut.kernel_with("backward_input", io.slope());
             rec.dispatch(&kernel, params, &reads, &[&dx], Cut::strips(params));
         } else {
             let kernel = cut.kernel_with("backward_input_inference", io.slope());
-            rec.dispatch(&kernel, params, &[&x.samples(s), saved, gamma, &dy], &[&dx], Cut::strips(params));
+            rec.dispatch(&kernel, params, &[&x.samples(s), saved, &dy], &[&dx], Cut::strips(params));
         }
     }
     Ok(())

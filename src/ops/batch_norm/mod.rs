@@ -4,8 +4,8 @@
 //! Training takes mean and (biased) variance from the batch and moves the running ones: `moving = moving * momentum + batch *
 //! (1 - momentum)`; inference takes the running ones. Without `scale` there is no gamma: it counts as 1 everywhere.
 //!
-//! Shapes: `x`, `y` `[n, h, w, c]` or `[n, c]`; `gamma beta moving_mean moving_variance [c]`. Saved: `[3, c]` of shift, delta
-//! and rstd, where `mean = shift + delta` (two floats, so that a mean of 1e4 costs `x - mean` no precision).
+//! Shapes: `x`, `y` `[n, h, w, c]` or `[n, c]`; `gamma beta moving_mean moving_variance [c]`. Saved: `[5, c]` of shift,
+//! delta, rstd, gamma and beta, where `mean = shift + delta` (two floats, so that a mean of 1e4 costs `x - mean` no precision).
 //! Backward, training, over m = n*h*w rows: `dbeta = sum dy`, `dgamma = sum dy xhat`,
 //! `dx = gamma rstd (dy - (dbeta + xhat dgamma) / m)`; inference: `dx = gamma rstd dy`. It reads `x`.
 //!
@@ -75,7 +75,7 @@ impl Op for BatchNorm {
 
     fn saved(&self, inputs: &[&Shape], _n: usize) -> Vec<Shape> {
         let c = inputs[0].dims()[inputs[0].dims().len() - 1];
-        vec![[3, c].into()]
+        vec![[5, c].into()]
     }
 
     fn needs(&self) -> Needs {
@@ -97,7 +97,7 @@ impl Op for BatchNorm {
     }
 
     fn backward_reference(&self, io: &HostBackward<'_>) -> HostGradients {
-        reference::backward(io)
+        reference::backward(self, io)
     }
 
     fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {

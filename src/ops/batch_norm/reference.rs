@@ -44,27 +44,27 @@ pub(super) fn forward(op: &BatchNorm, io: &HostForward<'_>) -> HostOutput {
         Vec::new()
     };
     // shift, delta, rstd: the reference has no need to split the mean.
-    let saved = [mean, vec![0.0; c], rstd].concat();
-    HostOutput { y, saved: vec![HostTensor { shape: [3, c].into(), data: saved }], statistics }
+    let gamma = gamma.map_or_else(|| vec![1.0; c], |g| g.data.clone());
+    let saved = [mean, vec![0.0; c], rstd, gamma, beta.data.clone()].concat();
+    HostOutput { y, saved: vec![HostTensor { shape: [5, c].into(), data: saved }], statistics }
 }
 
-pub(super) fn backward(io: &HostBackward<'_>) -> HostGradients {
+pub(super) fn backward(op: &BatchNorm, io: &HostBackward<'_>) -> HostGradients {
     let (x, dy) = (io.x[0], io.dy);
-    let (gamma, [beta, ..]) = split(&io.params);
-    let c = beta.data.len();
+    let c = io.saved[0].shape.dims()[1];
     let rows = x.data.len() / c;
-    let (shift, rest) = io.saved[0].data.split_at(c);
-    let (delta, rstd) = rest.split_at(c);
+    let row = |i: usize| &io.saved[0].data[i * c..(i + 1) * c];
+    let [shift, delta, rstd, gamma] = [0, 1, 2, 3].map(row);
     let xhat = |i: usize| (x.data[i] - shift[i % c] - delta[i % c]) * rstd[i % c];
     let dbeta = channel_sums(c, rows, |r, k| dy.data[r * c + k]);
     let dgamma = channel_sums(c, rows, |r, k| dy.data[r * c + k] * xhat(r * c + k));
     let m = rows as f64;
     let dx = HostTensor::from_fn(x.shape.clone(), |i| {
         let k = i % c;
-        let scale = gamma.map_or(1.0, |g| g.data[k]) * rstd[k];
+        let scale = gamma[k] * rstd[k];
         if io.pass.training { scale * (dy.data[i] - (dbeta[k] + xhat(i) * dgamma[k]) / m) } else { scale * dy.data[i] }
     });
     let vector = |data| Some(HostTensor { shape: [c].into(), data });
-    let dgamma = gamma.map(|_| vector(dgamma));
+    let dgamma = op.scale.then(|| vector(dgamma));
     HostGradients { dx: vec![dx], dparams: dgamma.into_iter().chain([vector(dbeta), None, None]).collect() }
 }

@@ -16,26 +16,16 @@ struct Params {
     groups: u32,
     sizes: Sizes,
     lowest: f32,
-    scaled: u32,
     pixels: u32,
     run: u32,
-    padding: [u32; 2],
+    padding: [u32; 3],
 }
 
 impl Params {
     fn new(g: &Windows, count: usize) -> Self {
         let groups = g.c / Lanes::of(g.c).count();
         let (count, groups) = (count as u32, groups as u32);
-        Self {
-            count,
-            groups,
-            sizes: g.sizes(),
-            lowest: f32::NEG_INFINITY,
-            scaled: 0,
-            pixels: 0,
-            run: 1,
-            padding: [0; 2],
-        }
+        Self { count, groups, sizes: g.sizes(), lowest: f32::NEG_INFINITY, pixels: 0, run: 1, padding: [0; 3] }
     }
 }
 
@@ -69,12 +59,8 @@ pub(in super::super) struct Forward<'a> {
 
 /// A batch norm and an activation in front of a pool.
 pub(in super::super) struct Normalized<'a> {
-    /// `[3, c]`: shift, delta, rstd.
+    /// `[5, c]`: shift, delta, rstd, gamma, beta.
     pub(in super::super) saved: &'a GpuTensor,
-    /// `[c]`, if there is one.
-    pub(in super::super) gamma: Option<&'a GpuTensor>,
-    /// `[c]`.
-    pub(in super::super) beta: &'a GpuTensor,
     pub(in super::super) activation: Option<&'a Elementwise>,
 }
 
@@ -88,13 +74,9 @@ pub(in super::super) fn record_forward(rec: &mut Recorder<'_>, g: &Windows, io: 
         let (x, y, kept) = (io.x.samples(&s), io.y.samples(&s), io.kept.samples(&s));
         let (pixels, run) = (y.elements() / g.c, run(rec.gpu.tiling));
         let count = pixels.div_ceil(run) * g.c / lanes.count();
-        let mut params = Params { pixels: pixels as u32, run: run as u32, ..Params::new(g, count) };
+        let params = Params { pixels: pixels as u32, run: run as u32, ..Params::new(g, count) };
         let mut reads = vec![&x];
-        if let Some(n) = before {
-            params.scaled = u32::from(n.gamma.is_some());
-            // Without a gamma its binding still needs something; the kernel does not read it.
-            reads.extend([n.saved, n.gamma.unwrap_or(n.beta), n.beta]);
-        }
+        reads.extend(before.map(|n| n.saved));
         rec.dispatch_items(&kernel, &params, &reads, &[&y, &kept], (count, 64))?;
     }
     Ok(())
