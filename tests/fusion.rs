@@ -28,16 +28,56 @@ fn same(filters: usize) -> Conv2d {
     Conv2d::new(filters, 3, Padding::Same)
 }
 
+/// A network of these layers and a head.
+fn network_of(name: &str, image: [usize; 3], layers: &dyn Fn(&mut Builder) -> Value) -> Graph {
+    let mut b = Builder::new(name, image).expect("an image");
+    let last = layers(&mut b);
+    let flat = if b.shape(last).dims().len() == 3 { b.add(Flatten, &[last]).expect("flattens") } else { last };
+    b.add(Dense::new(4), &[flat]).expect("a head");
+    b.finish().expect("a network")
+}
+
+/// Convolutions of few channels in front of a batch norm and a pool that covers its map, which the batch norm's kernels compute: with
+/// and without biases, activations and gammas; steps, lines of windows that are not whole turns, more channels than a workgroup has lanes.
+fn stems() -> Vec<Graph> {
+    vec![
+        network_of("stem_relu_leaky", [8, 32, 1], &|b| {
+            let c = b.add(Conv2d::new(8, 2, Padding::Same), &[0]).expect("fits");
+            let r = b.add(Relu, &[c]).expect("fits");
+            let n = b.add(BatchNorm::default(), &[r]).expect("fits");
+            let l = b.add(LeakyRelu { slope: 0.2 }, &[n]).expect("fits");
+            let p = b.add(MaxPool2d::new(2), &[l]).expect("fits");
+            b.add(same(4), &[p]).expect("fits")
+        }),
+        network_of("stem_of_colours", [9, 10, 3], &|b| {
+            let c = b.add(same(5), &[0]).expect("fits");
+            let r = b.add(LeakyRelu { slope: 0.1 }, &[c]).expect("fits");
+            let n = b.add(BatchNorm { scale: false, ..BatchNorm::default() }, &[r]).expect("fits");
+            let l = b.add(LeakyRelu { slope: 0.3 }, &[n]).expect("fits");
+            let p = b.add(MaxPool2d { window: [3, 2], stride: [3, 2], padding: Padding::Valid }, &[l]).expect("fits");
+            b.add(Dropout { rate: 0.25 }, &[p]).expect("fits")
+        }),
+        network_of("stem_of_steps", [9, 75, 1], &|b| {
+            let conv = Conv2d { stride: [2, 3], bias: false, ..Conv2d::new(140, 5, Padding::Same) };
+            let c = b.add(conv, &[0]).expect("fits");
+            let n = b.add(BatchNorm::default(), &[c]).expect("fits");
+            b.add(MaxPool2d { window: [1, 5], stride: [1, 5], padding: Padding::Same }, &[n]).expect("fits")
+        }),
+        network_of("stem_of_a_pixel", [2, 2, 2], &|b| {
+            let c = b.add(Conv2d::new(3, 1, Padding::Valid), &[0]).expect("fits");
+            let t = b.add(Tanh, &[c]).expect("fits");
+            let n = b.add(BatchNorm::default(), &[t]).expect("fits");
+            let t = b.add(Tanh, &[n]).expect("fits");
+            let p = b.add(MaxPool2d::new(1), &[t]).expect("fits");
+            b.add(same(4), &[p]).expect("fits")
+        }),
+    ]
+}
+
 /// Every op that ends in an activation before every op that begins in one, with channels that 4 does and does not divide; an
 /// activation with two consumers, and one behind a view.
 fn chains() -> Vec<Graph> {
-    let build = |name: &str, layers: &dyn Fn(&mut Builder) -> Value| {
-        let mut b = Builder::new(name, IMAGE).expect("an image");
-        let last = layers(&mut b);
-        let flat = if b.shape(last).dims().len() == 3 { b.add(Flatten, &[last]).expect("flattens") } else { last };
-        b.add(Dense::new(4), &[flat]).expect("a head");
-        b.finish().expect("a network")
-    };
+    let build = |name: &str, layers: &dyn Fn(&mut Builder) -> Value| network_of(name, IMAGE, layers);
     vec![
         build("conv_relu_conv", &|b| {
             let c = b.add(same(8), &[0]).expect("fits");
@@ -132,7 +172,7 @@ fn own_steps(graph: &Graph, fused: bool) -> [usize; 2] {
 
 #[test]
 fn the_reference_agrees_with_itself() {
-    for graph in chains().into_iter().chain([fan_out::graph(true), fan_out::graph(false)]) {
+    for graph in chains().into_iter().chain(stems()).chain([fan_out::graph(true), fan_out::graph(false)]) {
         let samples = noise(1, 5, graph.input().elements(), graph.output().elements());
         let graph = Arc::new(graph);
         let [fused, plain] = [true, false].map(|fused| {
@@ -150,7 +190,8 @@ fn the_reference_agrees_with_itself() {
 #[test]
 fn kernels_that_fuse_agree_with_those_that_do_not() {
     let tilings = [None, Some(Tiling::Workgroup)].map(|tiling| Arc::new(common::gpu_in(tiling)));
-    for (gpu, graph) in tilings.iter().flat_map(|gpu| chains().into_iter().map(move |graph| (gpu, graph))) {
+    let graphs = || chains().into_iter().chain(stems());
+    for (gpu, graph) in tilings.iter().flat_map(|gpu| graphs().map(move |graph| (gpu, graph))) {
         let graph = Arc::new(graph);
         let samples = noise(1, 5, graph.input().elements(), graph.output().elements());
         let [fused, plain] = [true, false].map(|fused| {
@@ -188,6 +229,19 @@ fn statistics_are_left_and_taken() {
         gpu.tuner.pick = pick;
         let failures = common::statistics::failures(&Arc::new(gpu), common::statistics::graph());
         assert!(failures.is_empty(), "{tiling:?}, {pick:?}: {failures:#?}");
+    }
+}
+
+/// Stems too, with means a thousand times the deviations, and gammas of either sign and none.
+#[test]
+fn stems_agree_with_the_reference() {
+    for tiling in [None, Some(Tiling::Workgroup)] {
+        let gpu = Arc::new(common::gpu_in(tiling));
+        for graph in stems() {
+            let name = graph.name.clone();
+            let failures = common::statistics::failures(&gpu, graph);
+            assert!(failures.is_empty(), "{name}, {tiling:?}: {failures:#?}");
+        }
     }
 }
 
@@ -256,10 +310,56 @@ fn backwards_of_pools_are_taken_in() {
     assert_eq!(backwards(&frozen, &planned(&frozen, Mode::Train, true)), (0, 3));
 }
 
+/// A convolution in a stem has no steps, and neither its output nor the gradient of that has bytes; unless the pool leaves pixels out, the
+/// convolution is frozen, others read what it writes, or there is too much to compute.
+#[test]
+fn stems_are_taken_in() {
+    let convolutions = |graph: &Graph, mode| {
+        let plan = planned(graph, mode, true);
+        let of = |node: usize| graph.nodes[node].op.name() == "conv2d";
+        plan.steps
+            .iter()
+            .filter(|s| matches!(s, Step::Forward { node, .. } | Step::Backward { node, .. } if of(*node)))
+            .count()
+    };
+    for graph in stems() {
+        let all = graph.nodes.iter().filter(|n| n.op.name() == "conv2d").count();
+        assert_eq!(convolutions(&graph, Mode::Train), 2 * (all - 1), "{}", graph.name);
+        assert_eq!(convolutions(&graph, Mode::Evaluate), all - 1, "{}", graph.name);
+        assert_eq!(convolutions(&graph, Mode::Explain(0)), 2 * all, "{}", graph.name);
+        let mut frozen = graph;
+        frozen.freeze(&Freeze::First(2)).expect("an input and a convolution");
+        assert_eq!(convolutions(&frozen, Mode::Train), 2 * all - 1, "{}", frozen.name);
+    }
+    let graph = network("fer4-cnn4-bn");
+    assert_eq!(convolutions(&graph, Mode::Train), 6);
+    let (fused, plain) = (planned(&graph, Mode::Train, true), planned(&graph, Mode::Train, false));
+    assert!(fused.lower_bound * 3 < plain.lower_bound, "{} {}", fused.lower_bound, plain.lower_bound);
+    let left = |name: &str, image: [usize; 3], conv: Conv2d, pool: MaxPool2d, twice: bool| {
+        let graph = network_of(name, image, &|b| {
+            let c = b.add(conv, &[0]).expect("fits");
+            let n = b.add(BatchNorm::default(), &[c]).expect("fits");
+            let p = b.add(pool, &[n]).expect("fits");
+            if !twice {
+                return p;
+            }
+            let q = b.add(pool, &[c]).expect("fits");
+            b.add(fer_gpu::ops::add::Add, &[p, q]).expect("fits")
+        });
+        assert_eq!(convolutions(&graph, Mode::Train), 2, "{name}");
+    };
+    left("a_pixel_over", [8, 9, 1], same(4), MaxPool2d::new(2), false);
+    left("a_large_window", [8, 8, 1], same(4), MaxPool2d::new(4), false);
+    left("overlapping", [8, 8, 1], same(4), MaxPool2d { stride: [1, 1], ..MaxPool2d::new(2) }, false);
+    left("four_channels", [8, 8, 4], same(4), MaxPool2d::new(2), false);
+    left("two_consumers", [8, 8, 1], same(4), MaxPool2d::new(2), true);
+}
+
 /// Chains leave no step to an activation but where the op before or behind it cannot take it in; the nine networks none at all.
 #[test]
 fn activations_are_taken_in() {
-    for graph in chains() {
+    let active = |graph: &Graph| graph.nodes.iter().any(|n| n.op.activation().is_some());
+    for graph in chains().into_iter().chain(stems()).filter(active) {
         let steps = own_steps(&graph, true);
         let expected = if graph.name == "two_consumers_and_a_view" { [1, 1] } else { [0, 0] };
         assert_eq!(steps, expected, "{}", graph.name);

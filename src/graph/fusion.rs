@@ -11,6 +11,12 @@
 //! a pixel in the pool's: the gradient of what is not there has no bytes either. What stands between the two is an activation whose
 //! slope the ops behind the pool have multiplied by, at the pool's output, which is the activation's where the gradient goes.
 //!
+//! If a convolution of few channels stands in front of the two, as in the stem of many a network, its output is the largest tensor by far,
+//! and costs a few multiply-adds an element: the batch norm's kernels compute it wherever they need it, the convolution has no steps,
+//! and neither its output nor the gradient of that have any bytes. Considered: to take only the backward of the batch norm into the weight
+//! gradient (half of the gain: the output is still written once and read twice), and to fold the batch norm into the weights (which
+//! training mode's statistics forbid).
+//!
 //! [`Op::fuses`]: crate::ops::Op::fuses
 //! [`Op::activation`]: crate::ops::Op::activation
 
@@ -30,19 +36,21 @@ pub(super) struct Fusion {
     pub(super) pool: Vec<Option<(usize, MaxPool2d, bool)>>,
     /// Whether in training a node leaves its output's statistics for the batch norm that reads it.
     pub(super) statistics: Vec<bool>,
+    /// The batch norm whose kernels compute what each node would, with the node's activation.
+    pub(super) stem: Vec<Option<usize>>,
 }
 
 impl Fusion {
     /// Nothing.
     pub(super) fn none(graph: &Graph) -> Self {
         let count = graph.nodes.len();
-        let (activation, pool) = (vec![None; count], vec![None; count]);
+        let [activation, stem] = [(); 2].map(|()| vec![None; count]);
         let [folded, hands_on, statistics] = [(); 3].map(|()| vec![false; count]);
-        Self { activation, folded, hands_on, pool, statistics }
+        Self { activation, folded, hands_on, pool: vec![None; count], statistics, stem }
     }
 
-    /// All that the ops allow.
-    pub(super) fn of(graph: &Graph) -> Self {
+    /// All that the ops allow; `needs_gradient` tells of each value whether its gradient is asked for.
+    pub(super) fn of(graph: &Graph, needs_gradient: &[bool]) -> Self {
         let mut fusion = Self::none(graph);
         let mut consumers: Vec<Vec<usize>> = vec![Vec::new(); graph.shapes.len()];
         for (i, node) in graph.nodes.iter().enumerate() {
@@ -73,6 +81,23 @@ impl Fusion {
                 let free = output == i + 1 || (fusion.folded[output - 1] && fusion.hands_on[only]);
                 fusion.pool[i] = graph.nodes[only].op.pooling().map(|pool| (only, pool, free && sided(&pool)));
             }
+        }
+        for i in
+            (0..graph.nodes.len()).filter(|i| graph.nodes[*i].op.stem(&graph.input_shapes(&graph.nodes[*i])).is_some())
+        {
+            let (node, activation) = (&graph.nodes[i], fusion.activation[i]);
+            let output = activation.unwrap_or(i) + 1;
+            let apart = !needs_gradient[node.inputs[0]] && node.params.iter().all(|p| p.trainable);
+            let folded = activation.is_none_or(|a| fusion.folded[a]);
+            let takes = |i: &usize| {
+                let covered = |pool: &MaxPool2d| pool.covers(&graph.shapes[output]);
+                let pooled = fusion.pool[*i].is_some_and(|(_, pool, with_backward)| with_backward && covered(&pool));
+                graph.nodes[*i].op.fuses().stem && pooled
+            };
+            fusion.stem[i] = match consumers[output][..] {
+                [only] if apart && folded && takes(&only) => Some(only),
+                _ => None,
+            };
         }
         fusion
     }

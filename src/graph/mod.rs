@@ -42,7 +42,7 @@ pub use gpu::GpuExecutor;
 pub use layers::Freeze;
 pub use memory::Place;
 pub use parameters::{Parameters, Slot};
-pub use plan::{Explained, Mode, Options, Plan, Pooled, Step, TensorId};
+pub use plan::{Explained, Mode, Options, Plan, Pooled, Stem, Step, TensorId};
 pub use profile::{KernelTotal, Profile};
 
 use crate::ops::dropout::Dropout;

@@ -5,6 +5,7 @@ use super::planner::Planner;
 use super::{Graph, Value};
 use crate::error::{Error, Result};
 use crate::gpu::Lifetime;
+use crate::ops::conv2d::Conv2d;
 use crate::ops::max_pool2d::MaxPool2d;
 use crate::optim::Optimizer;
 use crate::tensor::Shape;
@@ -54,6 +55,8 @@ pub enum Step {
         statistics: bool,
         /// The pool that the output passes through in the same kernel, behind the activation: `y` is the pool's output.
         pool: Option<Pooled>,
+        /// The convolution that the same kernels compute first: `x` is its output.
+        stem: Option<Stem>,
     },
     /// Loss, metrics and the gradient of the logits.
     Loss {
@@ -82,6 +85,8 @@ pub enum Step {
         slopes: Vec<Option<(usize, TensorId)>>,
         /// The pool behind the node whose backward the same kernels do: `dy` is the gradient of its output.
         pool: Option<Pooled>,
+        /// The convolution in front of the node whose backward the same kernels do.
+        stem: Option<Stem>,
     },
     /// `into = from` (fresh) or `into += from`.
     Accumulate {
@@ -107,6 +112,21 @@ pub struct Pooled {
     pub saved: Vec<TensorId>,
     /// Whether the producer's kernels take in its backward too.
     pub with_backward: bool,
+}
+
+/// A convolution that a batch norm's kernels take in: they compute its output wherever they need it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stem {
+    /// The convolution.
+    pub node: usize,
+    /// Its windows.
+    pub op: Conv2d,
+    /// Its input, which has no gradient.
+    pub x: TensorId,
+    /// Its output behind the activation, which only the reference writes: on a GPU it has no bytes of its own.
+    pub y: TensorId,
+    /// The activation that its output passes through.
+    pub activation: Option<usize>,
 }
 
 /// A tensor of a plan.

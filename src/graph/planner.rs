@@ -1,7 +1,7 @@
 //! From a graph to steps: forward in order, the loss, backward in reverse.
 
 use super::fusion::Fusion;
-use super::plan::{Explained, INPUT, Mode, PlannedTensor, Pooled, Step, TensorId};
+use super::plan::{Explained, INPUT, Mode, PlannedTensor, Pooled, Stem, Step, TensorId};
 use super::{Graph, Loss, Value};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
@@ -20,6 +20,8 @@ pub(super) struct Planner<'g> {
     saved: Vec<Vec<TensorId>>,
     /// The pools whose backward their producers' kernels do, by the producer.
     pools: HashMap<usize, Pooled>,
+    /// The convolutions that batch norms' kernels compute, by the batch norm.
+    stems: HashMap<usize, Stem>,
     /// Whether a value's gradient leads to a trained parameter, or to the value that is explained.
     needs_gradient: Vec<bool>,
     fusion: Fusion,
@@ -47,8 +49,9 @@ impl<'g> Planner<'g> {
             values: vec![INPUT],
             saved: Vec::new(),
             pools: HashMap::new(),
+            stems: HashMap::new(),
+            fusion: if fused { Fusion::of(graph, &needs_gradient) } else { Fusion::none(graph) },
             needs_gradient,
-            fusion: if fused { Fusion::of(graph) } else { Fusion::none(graph) },
         }
     }
 
@@ -74,10 +77,18 @@ impl<'g> Planner<'g> {
                 continue;
             }
             let (activation, pool) = (self.fusion.activation[i], self.fusion.pool[i]);
+            if let Some((norm, op)) = self.fusion.stem[i].zip(node.op.stem(&self.graph.input_shapes(node))) {
+                // Written nowhere either; no step of its own.
+                let y = self.output(activation.unwrap_or(i), i, Some(x[0]));
+                self.values.push(y);
+                self.saved.push(Vec::new());
+                self.stems.insert(norm, Stem { node: i, op, x: x[0], y, activation });
+                continue;
+            }
             // What only a pool in the same kernel reads is written nowhere: it lies where the input does.
             let view_of = (node.op.is_view() || pool.is_some()).then(|| x[0]);
             let y = self.output(activation.unwrap_or(i), i, view_of);
-            let saved = self.saved(i);
+            let saved = self.saved(i, None);
             self.values.push(y);
             self.saved.push(saved.clone());
             if !node.op.is_view() {
@@ -85,7 +96,9 @@ impl<'g> Planner<'g> {
                 let (y, pool) = match pool {
                     None => (y, None),
                     Some((node, op, with_backward)) => {
-                        let (x, y, saved) = (y, self.output(node, node, None), self.saved(node));
+                        // In a stem's backward the maxima are found anew.
+                        let saved_in = self.stems.get(&i).map(|stem| stem.x);
+                        let (x, y, saved) = (y, self.output(node, node, None), self.saved(node, saved_in));
                         pooled.insert(node, (y, saved.clone()));
                         let with_backward = with_backward && self.mode == Mode::Train;
                         let pool = Pooled { node, op, x, saved, with_backward };
@@ -95,7 +108,8 @@ impl<'g> Planner<'g> {
                         (y, Some(pool))
                     }
                 };
-                self.steps.push(Step::Forward { node: i, x, y, saved, activation, statistics, pool });
+                let stem = self.stems.get(&i).cloned();
+                self.steps.push(Step::Forward { node: i, x, y, saved, activation, statistics, pool, stem });
             }
         }
     }
@@ -106,11 +120,11 @@ impl<'g> Planner<'g> {
         self.tensor(name, self.graph.shapes[node + 1].with_batch(self.batch), view_of)
     }
 
-    /// What a node saves for its backward.
-    fn saved(&mut self, node: usize) -> Vec<TensorId> {
+    /// What a node saves for its backward; without bytes of its own where it lies in another tensor, and only the reference writes it.
+    fn saved(&mut self, node: usize, view_of: Option<TensorId>) -> Vec<TensorId> {
         let node = &self.graph.nodes[node];
         let shapes = node.op.saved(&self.graph.input_shapes(node), self.batch);
-        shapes.into_iter().map(|shape| self.tensor(format!("{}.saved", node.name), shape, None)).collect()
+        shapes.into_iter().map(|shape| self.tensor(format!("{}.saved", node.name), shape, view_of)).collect()
     }
 
     /// The loss, and in training what follows from it.
@@ -166,7 +180,8 @@ impl<'g> Planner<'g> {
                 .inputs
                 .iter()
                 .map(|v| {
-                    let wanted = self.needs_gradient[*v];
+                    // A convolution in the same kernels has no step to read it.
+                    let wanted = self.needs_gradient[*v] && !self.stems.contains_key(&i);
                     wanted.then(|| (*v, self.share(&node.name, *v, passes.then_some(dy))))
                 })
                 .collect();
@@ -217,7 +232,7 @@ impl<'g> Planner<'g> {
             .zip(&dx)
             .map(|(v, dx)| if needs.x { self.values[*v] } else { dx.unwrap_or(self.values[*v]) })
             .collect();
-        let (saved, pool) = (self.saved[i].clone(), self.pools.get(&i).cloned());
-        self.steps.push(Step::Backward { node: i, x, y, saved, dy, dx, slopes, pool });
+        let (saved, pool, stem) = (self.saved[i].clone(), self.pools.get(&i).cloned(), self.stems.get(&i).cloned());
+        self.steps.push(Step::Backward { node: i, x, y, saved, dy, dx, slopes, pool, stem });
     }
 }

@@ -35,6 +35,31 @@ pub(super) fn text_of(activation: Option<&Elementwise>) -> &str {
     activation.map_or(include_str!("../../shaders/common/identity.wgsl"), |a| &a.text)
 }
 
+/// A text with everything that it declares renamed, so that a kernel can take in two.
+pub(super) fn named(prefix: &str, text: &str) -> String {
+    let declared: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("fn ").or(line.strip_prefix("const ")))
+        .filter_map(|rest| rest.split(|c: char| !is_name(c)).next())
+        .collect();
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let named = is_name(first);
+        let (word, behind) = rest.split_at(rest.find(|c| is_name(c) != named).unwrap_or(rest.len()));
+        if declared.contains(&word) {
+            out.push_str(prefix);
+        }
+        out.push_str(word);
+        rest = behind;
+    }
+    out
+}
+
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
 impl Elementwise {
     /// Records `y = activate(x)`.
     pub(super) fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {

@@ -1,5 +1,6 @@
 //! What an op's passes are handed, and what the reference's return.
 
+use super::conv2d::Conv2d;
 use super::elementwise::Elementwise;
 use super::max_pool2d::MaxPool2d;
 use crate::gpu::GpuTensor;
@@ -92,8 +93,26 @@ pub struct GpuForward<'a> {
     /// The pool that the output passes through behind the activation: `y` is the pool's then; only for ops that take it
     /// ([`Fuses::pool`](super::Fuses::pool)).
     pub pool: Option<Pool<'a>>,
+    /// The convolution to begin with, whose output `x` would be: it has its shape, and holds nothing; only for ops that take it
+    /// ([`Fuses::stem`](super::Fuses::stem)).
+    pub stem: Option<Stem<'a>>,
     /// Mode and layer number.
     pub pass: Pass,
+}
+
+/// A convolution that another op's kernels compute wherever they need its output.
+#[derive(Clone, Debug)]
+pub struct Stem<'a> {
+    /// Its windows.
+    pub op: Conv2d,
+    /// Its input.
+    pub x: GpuTensor,
+    /// Its parameters.
+    pub params: &'a [GpuTensor],
+    /// Written by backward: their gradients.
+    pub dparams: &'a [Option<GpuTensor>],
+    /// What its output passes through.
+    pub activation: Option<Elementwise>,
 }
 
 /// A pool that another op's kernel takes in.
@@ -130,6 +149,9 @@ pub struct GpuBackward<'a> {
     pub slopes: &'a [Option<Elementwise>],
     /// The pool behind the op: `dy` is the gradient of its output then; only for ops that take it ([`Fuses::pool`](super::Fuses::pool)).
     pub pool: Option<Pool<'a>>,
+    /// The convolution whose output `x` would be, and whose backward follows; only for ops that take it
+    /// ([`Fuses::stem`](super::Fuses::stem)).
+    pub stem: Option<Stem<'a>>,
     /// Mode and layer number.
     pub pass: Pass,
 }

@@ -44,9 +44,10 @@ pub mod window;
 pub mod zero_pad2d;
 
 pub use case::{Case, Input, Subject, Tolerance};
+use conv2d::Conv2d;
 pub use elementwise::Elementwise;
 pub use init::Init;
-pub use io::{GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Pass, Pool};
+pub use io::{GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Pass, Pool, Stem};
 use max_pool2d::MaxPool2d;
 
 use crate::error::{Error, Result};
@@ -107,6 +108,9 @@ pub struct Fuses {
     pub selects: bool,
     /// In training mode it needs its input's statistics, and takes what was left of them.
     pub takes_statistics: bool,
+    /// Its kernels can begin with a convolution ([`Op::stem`]) whose input needs no gradient, and do that one's backward too, if a pool that
+    /// [covers](MaxPool2d::covers) the map ends them.
+    pub stem: bool,
 }
 
 /// One operation with its configuration. ([`Any`] lets [`describe`] tell the ops apart.)
@@ -149,13 +153,19 @@ pub trait Op: Any + Debug + Send + Sync {
         Needs { x: needs.x || more.x, y: needs.y || more.y }
     }
 
-    /// Its text for other ops' kernels, if it maps each element by itself and its slope follows from its output.
+    /// Its text for other ops' kernels, if it maps each element by itself, never falls where its input rises, and its slope follows from its
+    /// output.
     fn activation(&self) -> Option<Elementwise> {
         None
     }
 
     /// Itself, if it is a pool that other ops' kernels can take in.
     fn pooling(&self) -> Option<MaxPool2d> {
+        None
+    }
+
+    /// Itself, if it is a convolution whose output costs less to compute again than to keep, so that other ops' kernels can.
+    fn stem(&self, _inputs: &[&Shape]) -> Option<Conv2d> {
         None
     }
 

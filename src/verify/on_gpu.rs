@@ -277,6 +277,7 @@ fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[I
             activation: None,
             statistics: false,
             pool: None,
+            stem: None,
             pass,
         },
     )?;
@@ -292,6 +293,7 @@ fn prepare_op(gpu: &Gpu, case: &Case, op: &dyn Op, inputs: &[Input], params: &[I
             dparams: &dparams,
             slopes: &[],
             pool: None,
+            stem: None,
             pass,
         },
     )?;

@@ -61,14 +61,27 @@ impl Tensors {
         let none = vec![None; self.dparams.len()];
         let (dx, dparams) = match which {
             "forward" => {
-                let io = GpuForward { x, params, y, saved, activation: None, statistics: false, pool: None, pass };
+                let io = GpuForward {
+                    x,
+                    params,
+                    y,
+                    saved,
+                    activation: None,
+                    statistics: false,
+                    pool: None,
+                    stem: None,
+                    pass,
+                };
                 return op.forward(rec, &io);
             }
             "backward_input" => ([Some(self.dx.clone())], &none),
             _ => ([None], &self.dparams),
         };
         let (dy, dx) = (&self.dy, &dx);
-        op.backward(rec, &GpuBackward { x, params, y, saved, dy, dx, dparams, slopes: &[], pool: None, pass })
+        op.backward(
+            rec,
+            &GpuBackward { x, params, y, saved, dy, dx, dparams, slopes: &[], pool: None, stem: None, pass },
+        )
     }
 }
 

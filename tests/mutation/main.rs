@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use table::{
     FUSED, FUSED_IN_SUBGROUP_TILING, FUSED_IN_WORKGROUP_TILING, IN_SUBGROUP_TILING, IN_WORKGROUP_TILING, MUTATIONS,
-    Mutation, OF_WINOGRAD, OF_WINOGRAD_BY_FOUR, OF_WINOGRAD_BY_SIX, STORE, STORE_PARTIAL,
+    Mutation, OF_STEM, OF_WINOGRAD, OF_WINOGRAD_BY_FOUR, OF_WINOGRAD_BY_SIX, STORE, STORE_PARTIAL,
 };
 
 /// Whether the suite's check of an op passes on an adapter.
@@ -149,6 +149,19 @@ fn every_flipped_sign_is_seen_in_fused_kernels() {
             Tiling::Workgroup => FUSED_IN_WORKGROUP_TILING,
         };
         let bad = survivors(gpu, &[FUSED, own].concat(), passes);
+        assert!(bad.is_empty(), "{bad:#?}");
+    }
+}
+
+/// Kernels that compute the convolution in front.
+#[test]
+fn every_flipped_sign_is_seen_in_a_stem() {
+    let passes = |gpu: &Arc<Gpu>, _: &str| common::statistics::failures(gpu, common::statistics::stem()).is_empty();
+    for gpu in [gpu_in(None), gpu_in(Some(Tiling::Workgroup))] {
+        let gpu = Arc::new(gpu);
+        assert!(passes(&gpu, ""), "fails without a mutation");
+        let gpu = Arc::into_inner(gpu).expect("no executor outlives its check");
+        let bad = survivors(gpu, OF_STEM, passes);
         assert!(bad.is_empty(), "{bad:#?}");
     }
 }

@@ -268,6 +268,47 @@ pub(crate) const FUSED: &[Mutation] = &[
     ("max_pool2d", "forward_normalized", "bitcast<U>(found.x)", "bitcast<U>(-found.x)"),
     ("max_pool2d", "forward_normalized", "let v = activate(", "let v = -activate("),
 ];
+/// Of a batch norm's kernels that compute the convolution in front.
+pub(crate) const OF_STEM: &[Mutation] = &[
+    ("batch_norm", "stem_statistics", "v0_0 = front_activate(", "v0_0 = -front_activate("),
+    ("batch_norm", "stem_statistics", "p0_0_0 * w0_0_0", "-p0_0_0 * w0_0_0"),
+    ("batch_norm", "stem_statistics", "h < params.in_h", "h <= params.in_h"),
+    ("batch_norm", "stem_statistics", "&& w < params.in_w", ""),
+    ("batch_norm", "stem_statistics", "sum += d0_1", "sum -= d0_1"),
+    ("batch_norm", "stem_statistics", "squares += d1_0 * d1_0", "squares -= d1_0 * d1_0"),
+    ("batch_norm", "stem_statistics", "stored(shift)", "stored(-shift)"),
+    ("batch_norm", "stem_statistics", "stored(from_shift)", "stored(-from_shift)"),
+    ("batch_norm", "stem_statistics", "squares - from_shift * sum", "squares + from_shift * sum"),
+    ("batch_norm", "stem_forward", "sign(scale)", "-sign(scale)"),
+    (
+        "batch_norm",
+        "stem_forward",
+        "of_best = select(of_best, v0_1, over0_1)",
+        "of_best = select(of_best, -v0_1, over0_1)",
+    ),
+    ("batch_norm", "stem_forward", "of_best - shift", "of_best + shift"),
+    ("batch_norm", "stem_forward", "- delta) * scale", "+ delta) * scale"),
+    ("batch_norm", "stem_forward", "* scale + offset", "* scale - offset"),
+    ("batch_norm", "stem_forward", "stored(activate(", "stored(-activate("),
+    ("batch_norm", "stem_sums", "sign(scale)", "-sign(scale)"),
+    // Of equal ones the first: where gamma is 0.
+    ("batch_norm", "stem_sums", "> best", ">= best"),
+    ("batch_norm", "stem_sums", "sum += d", "sum -= d"),
+    ("batch_norm", "stem_sums", "products += d", "products -= d"),
+    ("batch_norm", "stem_sums", "of_best - shift", "of_best + shift"),
+    ("batch_norm", "stem_sums", "- delta) * rstd", "+ delta) * rstd"),
+    ("batch_norm", "stem_backward", "sign(scale)", "-sign(scale)"),
+    ("batch_norm", "stem_backward", "> best", "< best"),
+    ("batch_norm", "stem_backward", "beaten | won", "beaten"),
+    ("batch_norm", "stem_backward", "let d = scale *", "let d = -scale *"),
+    ("batch_norm", "stem_backward", "won) - of_mean", "won) + of_mean"),
+    ("batch_norm", "stem_backward", "of_mean - ((v", "of_mean + ((v"),
+    ("batch_norm", "stem_backward", "- delta) * of_product", "+ delta) * of_product"),
+    ("batch_norm", "stem_backward", ") * front_slope(v)", ")"),
+    ("batch_norm", "stem_backward", "dbias += gradient", "dbias -= gradient"),
+    ("batch_norm", "stem_backward", "dw1_0_0 += ", "dw1_0_0 -= "),
+];
+
 pub(crate) const FUSED_IN_SUBGROUP_TILING: &[Mutation] = &[
     ("conv2d", "forward", "sum0 += d0", "sum0 -= d0"),
     ("conv2d", "forward", "squares0 += d0 * d0", "squares0 -= d0 * d0"),

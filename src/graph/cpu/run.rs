@@ -1,12 +1,12 @@
 //! One pass over the steps of a plan, each on the reference.
 
 use super::super::executor::{Executor, Metrics};
-use super::super::plan::{Explained, INPUT, Mode, Plan, Pooled, Step};
+use super::super::plan::{Explained, INPUT, Mode, Plan, Pooled, Stem, Step};
 use super::super::{At, Batch, Loss};
 use super::{CpuExecutor, round};
 use crate::error::Result;
 use crate::ops::augment::{self, Row};
-use crate::ops::{HostBackward, HostForward, Pass, mean_squared_error, softmax_cross_entropy};
+use crate::ops::{HostBackward, HostForward, HostOutput, Pass, mean_squared_error, softmax_cross_entropy};
 use crate::tensor::HostTensor;
 use std::collections::HashMap;
 
@@ -69,14 +69,15 @@ impl CpuExecutor {
         };
         for planned in &plan.steps {
             match planned {
-                Step::Forward { node, x, y, saved, activation, pool, .. } => {
-                    let x = x.iter().map(|t| view(&plan, &run.tensors, *t)).collect::<Vec<_>>();
-                    let io = HostForward { x: x.iter().collect(), params: self.node_values(*node), pass: pass(*node) };
-                    let mut out = self.graph.nodes[*node].op.forward_reference(&io);
-                    if let Some(a) = activation {
-                        let io = HostForward { x: vec![&out.y], params: Vec::new(), pass: pass(*a) };
-                        out.y = self.graph.nodes[*a].op.forward_reference(&io).y;
+                Step::Forward { node, x, y, saved, activation, pool, stem, .. } => {
+                    if let Some(stem) = stem {
+                        let x = [view(&plan, &run.tensors, stem.x)];
+                        let out = self.forward_of(stem.node, stem.activation, &x, &pass);
+                        seen(&self.graph.nodes[stem.node].name, &out.y);
+                        run.tensors.insert(stem.y, out.y);
                     }
+                    let x = x.iter().map(|t| view(&plan, &run.tensors, *t)).collect::<Vec<_>>();
+                    let mut out = self.forward_of(*node, *activation, &x, &pass);
                     seen(&self.graph.nodes[*node].name, &out.y);
                     if let Some(pool) = pool {
                         let io = HostForward { x: vec![&out.y], params: Vec::new(), pass: pass(pool.node) };
@@ -101,7 +102,7 @@ impl CpuExecutor {
                     run.tensors.insert(plan.owner(*probabilities), p);
                     run.tensors.insert(*dlogits, gradient);
                 }
-                Step::Backward { node, x, y, saved, dy, dx, slopes, pool } => {
+                Step::Backward { node, x, y, saved, dy, dx, slopes, pool, stem, .. } => {
                     let at = |t: &usize| view(&plan, &run.tensors, *t);
                     let needs = self.graph.nodes[*node].op.needs_with(slopes.iter().any(Option::is_some));
                     // What backward does not ask for has its shape only: NaN shows an op that reads it all the same.
@@ -123,17 +124,20 @@ impl CpuExecutor {
                         dy: &pool.as_ref().map_or_else(|| at(dy), through),
                         pass: pass(*node),
                     };
-                    let out = self.graph.nodes[*node].op.backward_reference(&io);
-                    let first = self.first_slot(*node);
-                    let owned = out.dparams.into_iter().enumerate().map(|(i, g)| (first + i, g));
-                    let trained = owned.filter(|(slot, _)| self.parameters.slots[*slot].spec.trainable);
-                    run.gradients.extend(trained.filter_map(|(slot, g)| Some((slot, g?))));
+                    let mut out = self.graph.nodes[*node].op.backward_reference(&io);
+                    if let Some(Stem { node, x: input, activation, .. }) = stem {
+                        let dy = out.dx.swap_remove(0);
+                        let dy = activation.map_or(dy.clone(), |a| self.multiplied(a, &x[0], &dy, pass(a)));
+                        let (input, params, pass) = (&at(input), self.node_values(*node), pass(*node));
+                        let io = HostBackward { x: vec![input], params, y: &x[0], saved: &[], dy: &dy, pass };
+                        let dparams = self.graph.nodes[*node].op.backward_reference(&io).dparams;
+                        run.gradients.extend(self.trained(*node, dparams));
+                    }
+                    run.gradients.extend(self.trained(*node, out.dparams));
                     for ((t, value), slope) in dx.iter().zip(out.dx).zip(slopes) {
                         let Some(t) = t else { continue };
                         let value = slope.map_or(value.clone(), |(a, y)| {
-                            let (y, pass) = (&view(&plan, &run.tensors, y), pass(a));
-                            let io = HostBackward { x: vec![y], params: Vec::new(), y, saved: &[], dy: &value, pass };
-                            self.graph.nodes[a].op.backward_reference(&io).dx.swap_remove(0)
+                            self.multiplied(a, &view(&plan, &run.tensors, y), &value, pass(a))
                         });
                         run.tensors.insert(plan.owner(*t), value);
                     }
@@ -152,6 +156,36 @@ impl CpuExecutor {
             }
         }
         Ok(run)
+    }
+
+    /// Forward of a node and of the activation that ends it.
+    fn forward_of(
+        &self,
+        node: usize,
+        activation: Option<usize>,
+        x: &[HostTensor],
+        pass: &impl Fn(usize) -> Pass,
+    ) -> HostOutput {
+        let io = HostForward { x: x.iter().collect(), params: self.node_values(node), pass: pass(node) };
+        let mut out = self.graph.nodes[node].op.forward_reference(&io);
+        if let Some(a) = activation {
+            let io = HostForward { x: vec![&out.y], params: Vec::new(), pass: pass(a) };
+            out.y = self.graph.nodes[a].op.forward_reference(&io).y;
+        }
+        out
+    }
+
+    /// A gradient times the slope of an activation whose output is `y`.
+    fn multiplied(&self, activation: usize, y: &HostTensor, dy: &HostTensor, pass: Pass) -> HostTensor {
+        let io = HostBackward { x: vec![y], params: Vec::new(), y, saved: &[], dy, pass };
+        self.graph.nodes[activation].op.backward_reference(&io).dx.swap_remove(0)
+    }
+
+    /// The gradients of a node's trained parameters, by slot.
+    fn trained(&self, node: usize, dparams: Vec<Option<HostTensor>>) -> impl Iterator<Item = (usize, HostTensor)> + '_ {
+        let first = self.first_slot(node);
+        let owned = dparams.into_iter().enumerate().map(move |(i, g)| (first + i, g));
+        owned.filter_map(|(slot, g)| Some((slot, g?))).filter(|(slot, _)| self.parameters.slots[*slot].spec.trainable)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::super::Loss;
 use super::super::gpu_memory::Memory;
-use super::super::plan::{INPUT, Mode, Plan, Pooled, Step, TensorId};
+use super::super::plan::{self, INPUT, Mode, Plan, Pooled, Step, TensorId};
 use super::GpuExecutor;
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Recorder};
 use crate::ops::mean_squared_error::{self, GpuRegression};
 use crate::ops::softmax_cross_entropy::{self, GpuLoss};
-use crate::ops::{GpuBackward, GpuForward, Pass, Pool};
+use crate::ops::{GpuBackward, GpuForward, Pass, Pool, Stem};
 use crate::optim::{Arenas, Sum};
 
 impl GpuExecutor {
@@ -31,9 +31,10 @@ impl GpuExecutor {
         for (i, step) in plan.steps.iter().enumerate() {
             rec.begin_step(i);
             match step {
-                Step::Forward { node, x, y, saved, activation, statistics, pool } => {
+                Step::Forward { node, x, y, saved, activation, statistics, pool, stem } => {
                     let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
                     let activation = activation.and_then(|a| self.graph.nodes[a].op.activation());
+                    let of_stem = stem.as_ref().map_or_else(|| Ok(Vec::new()), |s| all(s.node))?;
                     let kept = pool.as_ref().map_or_else(Vec::new, |p| tensors(&p.saved));
                     let io = GpuForward {
                         x: &x,
@@ -43,6 +44,7 @@ impl GpuExecutor {
                         activation,
                         statistics: *statistics,
                         pool: pool.as_ref().map(|p| taken_in(p, &kept)),
+                        stem: stem.as_ref().map(|s| self.stem(s, tensor(s.x), (&of_stem, &[]))),
                         pass: pass(*node),
                     };
                     self.graph.nodes[*node].op.forward(&mut rec, &io)?;
@@ -50,7 +52,7 @@ impl GpuExecutor {
                 Step::Loss { logits, probabilities, dlogits } => {
                     self.record_loss(&mut rec, [*logits, *probabilities, *dlogits].map(&tensor))?;
                 }
-                Step::Backward { node, x, y, saved, dy, dx, slopes, pool } => {
+                Step::Backward { node, x, y, saved, dy, dx, slopes, pool, stem } => {
                     let (x, saved, params) = (tensors(x), tensors(saved), all(*node)?);
                     let dx: Vec<Option<GpuTensor>> = dx.iter().map(|t| t.map(&tensor)).collect();
                     let slope_of =
@@ -60,6 +62,9 @@ impl GpuExecutor {
                     let gradients = |trainable: bool| {
                         memory.training.as_ref().filter(|_| trainable).map(|[gradients, ..]| gradients.clone())
                     };
+                    let of_stem = stem.as_ref().map_or_else(|| Ok(Vec::new()), |s| all(s.node))?;
+                    let gradients_of = |s: &plan::Stem| self.node_params(s.node, gradients);
+                    let to_stem = stem.as_ref().map_or_else(|| Ok(Vec::new()), gradients_of)?;
                     let io = GpuBackward {
                         x: &x,
                         params: &params,
@@ -70,6 +75,7 @@ impl GpuExecutor {
                         dparams: &self.node_params(*node, gradients)?,
                         slopes: &slopes,
                         pool: pool.as_ref().map(|p| taken_in(p, &kept)),
+                        stem: stem.as_ref().map(|s| self.stem(s, tensor(s.x), (&of_stem, &to_stem))),
                         pass: pass(*node),
                     };
                     self.graph.nodes[*node].op.backward(&mut rec, &io)?;
@@ -88,6 +94,17 @@ impl GpuExecutor {
             }
         }
         Ok(rec)
+    }
+
+    /// A convolution that another op's kernels take in, with its parameters and where their gradients go.
+    fn stem<'a>(
+        &self,
+        stem: &plan::Stem,
+        x: GpuTensor,
+        (params, dparams): (&'a [GpuTensor], &'a [Option<GpuTensor>]),
+    ) -> Stem<'a> {
+        let activation = stem.activation.and_then(|a| self.graph.nodes[a].op.activation());
+        Stem { op: stem.op, x, params, dparams, activation }
     }
 
     /// Records the optimizer's update by `gradients`; nothing where nothing is trained.

@@ -3,6 +3,7 @@
 use super::super::max_pool2d::{self, Normalized};
 use super::super::{GpuBackward, GpuForward};
 use super::cut::Cut;
+use super::stem::Passes;
 use super::{BatchNorm, split};
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Recorder};
@@ -12,9 +13,13 @@ pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuFor
     // Without a gamma its binding still needs something; the kernels do not read it.
     let gamma = gamma.unwrap_or(beta);
     let (x, y, saved) = (&io.x[0], io.y, &io.saved[0]);
+    let stem = Passes::of(rec, (&io.stem, &io.pool), x, y)?;
     let cut = Cut::sums(op, rec, &[x, y])?;
     if io.pass.training {
-        let left = rec.take_statistics(x);
+        let left = match &stem {
+            Some(stem) => Some(stem.statistics(rec)?),
+            None => rec.take_statistics(x),
+        };
         let partial = left.unwrap_or_else(|| {
             let partial = rec.scratch(0, [cut.count(), 4, cut.c]);
             for (s, params) in &cut.slices {
@@ -28,6 +33,9 @@ pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuFor
     } else {
         let reads = [moving_mean, gamma, beta, moving_variance];
         rec.dispatch(&cut.kernel("use_moving"), &cut.whole, &reads, &[saved], cut.channels());
+    }
+    if let Some(stem) = stem {
+        return stem.forward(rec, [saved, y], io.activation.as_ref());
     }
     if let Some(pool) = &io.pool {
         let before = Normalized { saved, activation: io.activation.as_ref() };
@@ -48,6 +56,7 @@ pub(super) fn record_backward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuBa
     let (x, dy, saved) = (&io.x[0], io.dy, &io.saved[0]);
     // Behind a pool only what was the maximum of a window has a gradient: the sums are over the windows.
     let summed = io.pool.as_ref().map_or(x, |pool| &pool.saved[0]);
+    let stem = Passes::of(rec, (&io.stem, &io.pool), x, dy)?;
     let cut = Cut::sums(op, rec, &[summed, dy])?;
     let (dgamma, [dbeta, ..]) = split(io.dparams);
     let sums = rec.scratch(1, [2, cut.c]);
@@ -57,13 +66,23 @@ pub(super) fn record_backward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuBa
             |slot, gradient: Option<&GpuTensor>| gradient.cloned().unwrap_or_else(|| rec.scratch(slot, [cut.c]));
         let dgamma = wanted(2, dgamma.and_then(Option::as_ref));
         let dbeta = wanted(3, dbeta.as_ref());
-        let partial = rec.scratch(0, [cut.count(), 2, cut.c]);
-        for (s, params) in &cut.slices {
-            let reads = [&summed.samples(s), saved, &dy.samples(s)];
-            rec.dispatch(&cut.kernel("backward_sums"), params, &reads, &[&partial], Cut::strips(params));
-        }
+        let partial = match &stem {
+            Some(stem) => stem.sums(rec, [saved, dy])?,
+            None => {
+                let partial = rec.scratch(0, [cut.count(), 2, cut.c]);
+                for (s, params) in &cut.slices {
+                    let reads = [&summed.samples(s), saved, &dy.samples(s)];
+                    rec.dispatch(&cut.kernel("backward_sums"), params, &reads, &[&partial], Cut::strips(params));
+                }
+                partial
+            }
+        };
+        let params = cut.whole.merging(partial.shape.dims()[0]);
         let writes = [&sums, &dgamma, &dbeta];
-        rec.dispatch(&cut.kernel("finish_sums"), &cut.whole, &[&partial], &writes, [cut.whole.groups, 1, 1]);
+        rec.dispatch(&cut.kernel("finish_sums"), &params, &[&partial], &writes, [cut.whole.groups, 1, 1]);
+    }
+    if let Some(stem) = stem {
+        return stem.backward(rec, [saved, &sums, dy]);
     }
     let Some(dx) = &io.dx[0] else { return Ok(()) };
     if let Some(pool) = &io.pool {

@@ -16,6 +16,7 @@
 mod cut;
 mod gpu;
 mod reference;
+mod stem;
 
 use super::{
     Case, Fuses, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Init, Input, Needs,
@@ -88,6 +89,7 @@ impl Op for BatchNorm {
             slope: Some(Needs::default()),
             pool: true,
             takes_statistics: true,
+            stem: true,
             ..Fuses::default()
         }
     }

@@ -62,11 +62,11 @@ impl Conv2d {
         let axis = |i: usize, size| Axis::new("conv2d", size, self.kernel[i], self.stride[i], self.padding);
         Ok(Geometry { n, h: axis(0, h)?, w: axis(1, w)?, c_in, c_out: self.filters })
     }
-}
 
-/// The geometry of a batch whose shape `infer` has already taken.
-fn checked(op: &Conv2d, batch: &Shape) -> Geometry {
-    op.geometry(batch.dims()[0], &Shape::new(&batch.dims()[1..])).expect("infer has taken this shape")
+    /// The geometry of a batch whose shape `infer` has already taken.
+    pub(super) fn checked(&self, batch: &Shape) -> Geometry {
+        self.geometry(batch.dims()[0], &Shape::new(&batch.dims()[1..])).expect("infer has taken this shape")
+    }
 }
 
 impl Op for Conv2d {
@@ -105,20 +105,25 @@ impl Op for Conv2d {
         Fuses { activation: true, slope: Some(Needs::default()), leaves_statistics: true, ..Fuses::default() }
     }
 
+    fn stem(&self, inputs: &[&Shape]) -> Option<Conv2d> {
+        let channels = inputs[0].dims().last().copied().unwrap_or_default();
+        (self.kernel[0] * self.kernel[1] * channels <= variant::SHORT).then_some(*self)
+    }
+
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {
-        HostOutput::only(reference::forward(&checked(self, &io.x[0].shape), io))
+        HostOutput::only(reference::forward(&self.checked(&io.x[0].shape), io))
     }
 
     fn backward_reference(&self, io: &HostBackward<'_>) -> HostGradients {
-        reference::backward(&checked(self, &io.x[0].shape), io)
+        reference::backward(&self.checked(&io.x[0].shape), io)
     }
 
     fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-        gpu::record_forward(rec, "conv2d", &checked(self, &io.x[0].shape), io)
+        gpu::record_forward(rec, "conv2d", &self.checked(&io.x[0].shape), io)
     }
 
     fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
-        let g = checked(self, &io.x[0].shape);
+        let g = self.checked(&io.x[0].shape);
         gpu::record_backward_params(rec, "conv2d", &g, io)?;
         gpu::record_backward_input(rec, "conv2d", &g, io)
     }
@@ -132,7 +137,7 @@ fn rounding(op: &Conv2d, shape: [usize; 4]) -> usize {
     if !divides || op.stride != [1, 1] || ![[2, 2], [3, 3]].contains(&op.kernel) {
         return 1;
     }
-    let g = checked(op, &shape.into());
+    let g = op.checked(&shape.into());
     let larger = |outputs| {
         let products = |side| winograd::products(side, op.kernel[0], outputs);
         op.kernel == [3, 3] && products(6) < products(4)

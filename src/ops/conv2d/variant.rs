@@ -118,7 +118,7 @@ pub(super) fn span(shared: bool, step: usize, taps: usize) -> usize {
 }
 
 /// Weights of an output channel that are unrolled: a window of 3 x 3 over three channels, 5 x 5 over one.
-const SHORT: usize = 27;
+pub(super) const SHORT: usize = 27;
 
 /// A window's taps, down and across, and channels, if it is unrolled whole: that of a first layer, a few channels that no vectors hold.
 pub(super) fn short(tiling: Tiling, window: [usize; 3]) -> Option<[usize; 3]> {

@@ -50,6 +50,15 @@ impl MaxPool2d {
         self.windows(x).is_ok_and(|windows| windows.tile())
     }
 
+    /// Whether its windows also leave no pixel of the sample out, and are small enough for kernels to unroll.
+    pub fn covers(&self, x: &Shape) -> bool {
+        let whole = |w: &Windows| [w.h, w.w].iter().all(|a| a.output * a.window == a.input);
+        self.windows(x).is_ok_and(|w| w.tile() && whole(&w) && w.taps() <= Self::UNROLLED)
+    }
+
+    /// Taps of a window that kernels unroll.
+    const UNROLLED: usize = 9;
+
     /// The windows over a batch whose shape `infer` has already taken.
     pub(super) fn checked(&self, batch: &Shape) -> Windows {
         self.windows(&Shape::new(&batch.dims()[1..])).expect("infer has taken this shape")
