@@ -227,6 +227,12 @@ impl Gpu {
         }
     }
 
+    /// Products of a kernel's turn that its compiler unrolls in reasonable time: SwiftShader's takes a second for 36 and all memory for 100.
+    pub fn unrolls(&self) -> usize {
+        let slow = self.description.kind == "software" && !self.description.driver.contains("Mesa ");
+        if slow { 36 } else { usize::MAX }
+    }
+
     /// A storage buffer of `bytes` (at least 16), zeroed by the API.
     ///
     /// # Errors

@@ -49,8 +49,9 @@ impl Fusion {
         Self { activation, folded, hands_on, pool: vec![None; count], statistics, stem }
     }
 
-    /// All that the ops allow; `needs_gradient` tells of each value whether its gradient is asked for.
-    pub(super) fn of(graph: &Graph, needs_gradient: &[bool]) -> Self {
+    /// All that the ops allow; `needs_gradient` tells of each value whether its gradient is asked for, `unrolled` how many products kernels
+    /// may unroll.
+    pub(super) fn of(graph: &Graph, needs_gradient: &[bool], unrolled: usize) -> Self {
         let mut fusion = Self::none(graph);
         let mut consumers: Vec<Vec<usize>> = vec![Vec::new(); graph.shapes.len()];
         for (i, node) in graph.nodes.iter().enumerate() {
@@ -82,24 +83,32 @@ impl Fusion {
                 fusion.pool[i] = graph.nodes[only].op.pooling().map(|pool| (only, pool, free && sided(&pool)));
             }
         }
-        for i in
-            (0..graph.nodes.len()).filter(|i| graph.nodes[*i].op.stem(&graph.input_shapes(&graph.nodes[*i])).is_some())
-        {
-            let (node, activation) = (&graph.nodes[i], fusion.activation[i]);
-            let output = activation.unwrap_or(i) + 1;
-            let apart = !needs_gradient[node.inputs[0]] && node.params.iter().all(|p| p.trainable);
-            let folded = activation.is_none_or(|a| fusion.folded[a]);
-            let takes = |i: &usize| {
-                let covered = |pool: &MaxPool2d| pool.covers(&graph.shapes[output]);
-                let pooled = fusion.pool[*i].is_some_and(|(_, pool, with_backward)| with_backward && covered(&pool));
-                graph.nodes[*i].op.fuses().stem && pooled
-            };
-            fusion.stem[i] = match consumers[output][..] {
-                [only] if apart && folded && takes(&only) => Some(only),
-                _ => None,
-            };
+        for (i, node) in graph.nodes.iter().enumerate().filter(|(_, n)| !needs_gradient[n.inputs[0]]) {
+            if let Some(conv) = node.op.stem(&graph.input_shapes(node)) {
+                let weights = node.params[0].shape.elements() / conv.filters;
+                fusion.stem[i] = fusion.stem_of(graph, &consumers, i, unrolled / weights);
+            }
         }
         fusion
+    }
+
+    /// The batch norm whose kernels can compute a convolution, with a pool of at most so many taps.
+    fn stem_of(&self, graph: &Graph, consumers: &[Vec<usize>], conv: usize, taps: usize) -> Option<usize> {
+        let activation = self.activation[conv];
+        let output = activation.unwrap_or(conv) + 1;
+        let trained = graph.nodes[conv].params.iter().all(|p| p.trainable);
+        if !trained || activation.is_some_and(|a| !self.folded[a]) {
+            return None;
+        }
+        let fits = |pool: &MaxPool2d| pool.covers(&graph.shapes[output]) && pool.window[0] * pool.window[1] <= taps;
+        let takes = |norm: &usize| {
+            let pool = self.pool[*norm].filter(|(_, pool, with_backward)| *with_backward && fits(pool));
+            graph.nodes[*norm].op.fuses().stem && pool.is_some()
+        };
+        match consumers[output][..] {
+            [only] => Some(only).filter(takes),
+            _ => None,
+        }
     }
 
     /// Whether a node is an activation that its producer's kernel takes in.

@@ -147,14 +147,18 @@ pub struct Options {
     pub fused: bool,
     /// Bytes that an arena may have; a single tensor may have more.
     pub largest_arena: u64,
+    /// Products that a kernel may unroll: a convolution's weights times the taps of the pool behind it, where a batch norm's kernels compute
+    /// both. More than a driver's compiler is good at cost minutes.
+    pub unrolled: usize,
     /// How training moves parameters.
     pub optimizer: Optimizer,
 }
 
 impl Default for Options {
-    /// Fused, arenas of 1 GiB (what nearly every adapter's buffers may have), Adam.
+    /// Fused, arenas of 1 GiB (what nearly every adapter's buffers may have), 3 x 3 windows over three channels unrolled for pools of 2 x 2,
+    /// Adam.
     fn default() -> Self {
-        Self { fused: true, largest_arena: 1 << 30, optimizer: Optimizer::default() }
+        Self { fused: true, largest_arena: 1 << 30, unrolled: 128, optimizer: Optimizer::default() }
     }
 }
 
@@ -204,7 +208,7 @@ impl Plan {
         if batch == 0 {
             return Err(Error::usage("a batch needs at least one image", "use --batch 1 or more"));
         }
-        let mut planner = Planner::new(graph, batch, mode, options.fused);
+        let mut planner = Planner::new(graph, batch, mode, options);
         planner.forward();
         let explained = match mode {
             Mode::Explain(value) => Some(planner.explain(value)?),

@@ -1,7 +1,7 @@
 //! From a graph to steps: forward in order, the loss, backward in reverse.
 
 use super::fusion::Fusion;
-use super::plan::{Explained, INPUT, Mode, PlannedTensor, Pooled, Stem, Step, TensorId};
+use super::plan::{Explained, INPUT, Mode, Options, PlannedTensor, Pooled, Stem, Step, TensorId};
 use super::{Graph, Loss, Value};
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
@@ -28,7 +28,7 @@ pub(super) struct Planner<'g> {
 }
 
 impl<'g> Planner<'g> {
-    pub(super) fn new(graph: &'g Graph, batch: usize, mode: Mode, fused: bool) -> Self {
+    pub(super) fn new(graph: &'g Graph, batch: usize, mode: Mode, options: Options) -> Self {
         let input = PlannedTensor { name: "input".into(), shape: graph.input().with_batch(batch), view_of: None };
         let mut needs_gradient = vec![mode == Mode::Explain(0)];
         for (i, node) in graph.nodes.iter().enumerate() {
@@ -39,7 +39,7 @@ impl<'g> Planner<'g> {
             needs_gradient.push(wanted || node.inputs.iter().any(|v| needs_gradient[*v]));
         }
         // A value inside a kernel could not be read.
-        let fused = fused && !matches!(mode, Mode::Explain(_));
+        let fused = options.fused && !matches!(mode, Mode::Explain(_));
         Self {
             graph,
             batch,
@@ -50,7 +50,7 @@ impl<'g> Planner<'g> {
             saved: Vec::new(),
             pools: HashMap::new(),
             stems: HashMap::new(),
-            fusion: if fused { Fusion::of(graph, &needs_gradient) } else { Fusion::none(graph) },
+            fusion: if fused { Fusion::of(graph, &needs_gradient, options.unrolled) } else { Fusion::none(graph) },
             needs_gradient,
         }
     }

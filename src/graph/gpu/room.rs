@@ -16,7 +16,8 @@ type Made = (HashMap<Mode, Plan>, Memory);
 /// # Errors
 /// An adapter without the room, naming the largest batch that it has room for.
 pub(super) fn make(gpu: &Gpu, graph: &Graph, batch: usize, (train, options): (bool, Options)) -> Result<Made> {
-    let options = Options { largest_arena: options.largest_arena.min(gpu.max_buffer()), ..options };
+    let (largest_arena, unrolled) = (options.largest_arena.min(gpu.max_buffer()), options.unrolled.min(gpu.unrolls()));
+    let options = Options { largest_arena, unrolled, ..options };
     let parameters = Parameters::new(graph);
     let make = |batch| make_once(gpu, graph, &parameters, batch, (train, options));
     let error = match make(batch) {

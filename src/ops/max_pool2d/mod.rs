@@ -50,14 +50,11 @@ impl MaxPool2d {
         self.windows(x).is_ok_and(|windows| windows.tile())
     }
 
-    /// Whether its windows also leave no pixel of the sample out, and are small enough for kernels to unroll.
+    /// Whether its windows also leave no pixel of the sample out.
     pub fn covers(&self, x: &Shape) -> bool {
         let whole = |w: &Windows| [w.h, w.w].iter().all(|a| a.output * a.window == a.input);
-        self.windows(x).is_ok_and(|w| w.tile() && whole(&w) && w.taps() <= Self::UNROLLED)
+        self.windows(x).is_ok_and(|w| w.tile() && whole(&w))
     }
-
-    /// Taps of a window that kernels unroll.
-    const UNROLLED: usize = 9;
 
     /// The windows over a batch whose shape `infer` has already taken.
     pub(super) fn checked(&self, batch: &Shape) -> Windows {
