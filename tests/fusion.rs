@@ -256,6 +256,25 @@ fn stems_agree_with_the_reference() {
     }
 }
 
+/// And where no binding holds a batch, neither its images nor what the pool writes.
+#[test]
+fn slices_of_stems_agree_with_the_reference() {
+    let graph = network_of("sliced_stem", [16, 32, 1], &|b| {
+        let c = b.add(Conv2d::new(8, 2, Padding::Same), &[0]).expect("fits");
+        let r = b.add(Relu, &[c]).expect("fits");
+        let n = b.add(BatchNorm::default(), &[r]).expect("fits");
+        let p = b.add(MaxPool2d::new(2), &[n]).expect("fits");
+        b.add(GlobalAvgPool, &[p]).expect("fits")
+    });
+    for tiling in [None, Some(Tiling::Workgroup)] {
+        let mut gpu = common::gpu_in(tiling);
+        // Two samples of the output, in steps that any device's alignment allows.
+        gpu.limit_binding(8 << 10);
+        let failures = common::statistics::failures(&Arc::new(gpu), graph.clone());
+        assert!(failures.is_empty(), "{tiling:?}: {failures:#?}");
+    }
+}
+
 /// In training what stands before a batch norm leaves its statistics, unless the batch norm is frozen or the plan fuses nothing.
 #[test]
 fn statistics_are_left_where_they_are_needed() {

@@ -6,7 +6,7 @@ mod common;
 
 use common::{distance, noise};
 use fer_gpu::gpu::Tiling;
-use fer_gpu::graph::{At, Batch, CpuExecutor, Executor, GpuExecutor, Graph, NamedTensor, Samples};
+use fer_gpu::graph::{At, Batch, CpuExecutor, Executor, GpuExecutor, Graph, NamedTensor, Options, Samples};
 use fer_gpu::models::{self, Stack};
 use fer_gpu::ops::batch_norm::BatchNorm;
 use fer_gpu::ops::conv2d::Conv2d;
@@ -98,14 +98,16 @@ fn nothing_moves_after_a_loss_that_is_not_finite() {
     assert!(executor.snapshot().expect("reads back") == before, "parameters moved");
 }
 
-/// Loss and gradients of step 0 on an adapter, in another tiling than its own if one is given, whose bindings hold `limit` bytes.
+/// Loss and gradients of step 0 on an adapter, in another tiling than its own if one is given, whose bindings hold `limit` bytes. Stems
+/// are not taken in: the largest activation is what is to be cut (tests/fusion.rs cuts those of stems).
 fn step(graph: &Arc<Graph>, n: usize, tiling: Option<Tiling>, limit: Option<u64>) -> (f64, Vec<NamedTensor>) {
     let mut gpu = common::gpu_in(tiling);
     if let Some(limit) = limit {
         gpu.limit_binding(limit);
     }
     let samples = batch(graph, n);
-    let mut executor = GpuExecutor::new(Arc::new(gpu), Arc::clone(graph), n, 1, true).expect("fits");
+    let options = Options { unrolled: 0, ..Options::default() };
+    let mut executor = GpuExecutor::with(Arc::new(gpu), Arc::clone(graph), n, 1, (true, options)).expect("fits");
     executor.train(&samples.batch(), At::step(0, 0.001)).expect("trains");
     (loss(&mut executor), executor.gradients().expect("gradients"))
 }

@@ -14,7 +14,8 @@ pub(super) fn record_forward(op: &BatchNorm, rec: &mut Recorder<'_>, io: &GpuFor
     let gamma = gamma.unwrap_or(beta);
     let (x, y, saved) = (&io.x[0], io.y, &io.saved[0]);
     let stem = Passes::of(rec, (&io.stem, &io.pool), x, y)?;
-    let cut = Cut::sums(op, rec, &[x, y])?;
+    // A stem's output is bound nowhere.
+    let cut = Cut::sums(op, rec, &[if stem.is_some() { y } else { x }, y])?;
     if io.pass.training {
         let left = match &stem {
             Some(stem) => Some(stem.statistics(rec)?),

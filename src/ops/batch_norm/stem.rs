@@ -8,7 +8,7 @@ use super::super::elementwise::{Elementwise, named, text_of};
 use super::super::window::Windows;
 use super::super::{Pool, Stem};
 use crate::error::{Error, Result};
-use crate::gpu::grid::MAX_GROUPS;
+use crate::gpu::grid::{MAX_GROUPS, MAX_TRIPS};
 use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder, Tiling};
 use minijinja::{Environment, context};
 use std::ops::Range;
@@ -57,6 +57,9 @@ pub(super) struct Passes<'a> {
 
 impl<'a> Passes<'a> {
     /// Where there are a convolution, whose output would have the shape of `x`, and a pool, whose output is `y`, or has it for a gradient.
+    ///
+    /// # Errors
+    /// Samples that no binding holds, or more of them than strips whose sums one holds.
     pub(super) fn of(
         rec: &Recorder<'_>,
         (stem, pool): (&'a Option<Stem<'a>>, &Option<Pool<'_>>),
@@ -83,6 +86,11 @@ impl<'a> Passes<'a> {
         let room = (rec.gpu.max_binding() as usize / ((g.weight_rows() + 1).max(4) * g.c_out * 4))
             .clamp(1, MAX_GROUPS as usize);
         let strip_lines = busy.min(exact).max(lines.div_ceil((room / slices.len()).max(1))).max(1);
+        if strip_lines * windows.w.output > MAX_TRIPS {
+            let what =
+                format!("batch_norm: a strip of {strip_lines} lines of {} windows is too long", windows.w.output);
+            return Err(Error::gpu(what, "use a smaller --batch"));
+        }
         let mut strips = 0;
         let slices = slices
             .into_iter()
