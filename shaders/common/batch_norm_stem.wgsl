@@ -8,9 +8,9 @@
 //
 // Template (minijinja): `pass` is which. A lane owns a channel group of LANES, all weights of it in registers, and walks a strip of lines
 // of windows; a workgroup is `size` lanes. indices: a weight's row, column and channel. window, stride: of the pool, of the convolution.
-// patch: the pixels that a window of the pool needs, (row, column), and as the how manieth tap j of which of its columns s.
+// patch: the pixels that a window of the pool needs, (row, column), and the tap j of the window's column s that has it.
 // With `shared` a workgroup is a subgroup: each lane loads the pixels for one of the next columns (`loads`: row, tap j), and what a window
-// needs is broadcast, `turn` windows a load; else each lane loads them itself., with `apart` from addresses of which
+// needs is broadcast, `turn` windows a load; else each lane loads them itself, with `apart` from addresses of which
 // compilers cannot know that they are every lane's. whole: a line's windows are whole turns.
 //
 // A window's maximum is where the convolution's output is largest, or least where gamma is negative, and the first pixel where it is 0: what

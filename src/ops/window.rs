@@ -115,6 +115,11 @@ impl Windows {
         side_by_side(&self.h) && side_by_side(&self.w) && self.line_trips() <= MAX_TRIPS
     }
 
+    /// Whether windows that [tile](Self::tile) the map leave no pixel of it out.
+    pub(crate) fn whole(&self) -> bool {
+        [self.h, self.w].iter().all(|a| a.output * a.window == a.input)
+    }
+
     /// Loop trips of an invocation that walks a line of windows which tile the map, and in each its taps.
     pub(crate) fn line_trips(&self) -> usize {
         self.lines()[1] * (1 + self.h.window * (1 + self.w.window))

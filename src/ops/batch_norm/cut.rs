@@ -136,7 +136,7 @@ impl Cut {
 
     /// Of common/batch_norm_pooled.wgsl.
     pub(super) fn pooled(&self, activation: Option<&Elementwise>, windows: &Windows) -> Kernel {
-        let whole = format!("const WHOLE = {};", [windows.h, windows.w].iter().all(|a| a.output * a.window == a.input));
+        let whole = format!("const WHOLE = {};", windows.whole());
         let kernel = Kernel::new("batch_norm", "backward_input_pooled", POOLED).named("backward_input");
         let kernel = kernel.with_prelude(SHADER).with_prelude(&windows.text()).with_prelude(&whole);
         self.finished(kernel, activation)

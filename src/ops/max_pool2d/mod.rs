@@ -52,8 +52,7 @@ impl MaxPool2d {
 
     /// Whether its windows also leave no pixel of the sample out.
     pub fn covers(&self, x: &Shape) -> bool {
-        let whole = |w: &Windows| [w.h, w.w].iter().all(|a| a.output * a.window == a.input);
-        self.windows(x).is_ok_and(|w| w.tile() && whole(&w))
+        self.windows(x).is_ok_and(|w| w.tile() && w.whole())
     }
 
     /// The windows over a batch whose shape `infer` has already taken.
