@@ -1,31 +1,33 @@
 // batch_norm.wgsl's passes behind a convolution of few channels and in front of a max pool that covers its map: what a convolution would
-// write, they compute wherever they need it, a window of the pool at a time.
+// write, they compute wherever they need it, a block of pixels at a time.
 //
 //   stem_statistics: partial [strips, 4, c], as batch_norm.statistics leaves them
-//   stem_forward:    the pool's output
+//   stem_forward:    the pool's output, and with `keeps` the taps of its maxima
 //   stem_sums:       partial sums [strips, 2, c], as batch_norm.backward_sums leaves them
 //   stem_backward:   partial sums [strips, taps + 1, c] of the convolution's weight gradients and, behind them, of its bias's
 //
 // Template (minijinja): `pass` is which. A lane owns a channel group of LANES, all weights of it in registers, and walks a strip of lines
-// of windows; a workgroup is `size` lanes. indices: a weight's row, column and channel. window, stride: of the pool, of the convolution.
-// patch: the pixels that a window of the pool needs, (row, column), and the tap j of the window's column s that has it.
-// With `shared` a workgroup is a subgroup: each lane loads the pixels for one of the next columns (`loads`: row, tap j), and what a window
-// needs is broadcast, `turn` windows a load; else each lane loads them itself, with `apart` from addresses of which
-// compilers cannot know that they are every lane's. whole: a line's windows are whole turns.
+// of blocks; a workgroup is `size` lanes. indices: a weight's row, column and channel. stride: the convolution's; window, step: the pool's.
+// block: height and width of a block, which is as wide as a step. patch: the image's pixels that it needs, (row, column), and the tap j of
+// the block's column s that has it. With `shared` a workgroup is a subgroup: each lane loads the pixels for one of the next columns (`loads`:
+// row, tap j), and what a block needs is broadcast, `turn` blocks a load; else each lane loads them itself, with `apart` from addresses of
+// which compilers cannot know that they are every lane's. whole: a line's blocks are whole turns.
 //
 // A window's maximum is where the convolution's output is largest, or least where gamma is negative, and the first pixel where it is 0: what
-// follows, a scale and an activation, may make values equal, but never changes their order. Backward finds it as forward did, so that nothing
-// is kept for it.
+// follows, a scale and an activation, may make values equal, but never changes their order. A block is a window where these lie side by side;
+// backward finds its maximum as forward did, so that nothing is kept for it. Where a window is twice a step, down or across (`overlap`: 1),
+// forward and sums join the halves of a window, blocks next to each other, and backward's blocks are a step high: of each window over them
+// it looks whether what forward kept is the pixel's tap.
 //
 // Preludes: the activation behind the convolution, named front_activate and front_slope; that behind the batch norm, activate.
 
 struct Params {
     groups: u32,            // channel groups: c / LANES
-    lines: u32,             // lines of windows of this dispatch: n * out_h
+    lines: u32,             // lines of blocks of this dispatch: n * map_lines
     strip_lines: u32,       // of one strip
     first_strip: u32,       // partial index of this dispatch's strip 0
-    out_h: u32,             // lines and columns of windows
-    out_w: u32,
+    map_lines: u32,         // lines of blocks of a sample, and blocks of a line
+    columns: u32,
     in_h: u32,              // of the image
     in_w: u32,
     pad_h: u32,
@@ -44,6 +46,9 @@ struct Params {
 {% endif %}
 {% if pass == "forward" %}
 @group(0) @binding(5) var<storage, read_write> y: array<S>;             // [n, out_h, out_w, c]
+{% if keeps %}
+@group(0) @binding(6) var<storage, read_write> kept: array<SU>;         // y's shape: i * window_w + j
+{% endif %}
 {% endif %}
 {% if pass == "sums" %}
 @group(0) @binding(5) var<storage, read> dy: array<S>;                  // [n, out_h, out_w, c]
@@ -52,7 +57,10 @@ struct Params {
 {% if pass == "backward" %}
 @group(0) @binding(5) var<storage, read> sums: array<S>;                // [2, c]: dbeta, dgamma
 @group(0) @binding(6) var<storage, read> dy: array<S>;                  // [n, out_h, out_w, c]
-@group(0) @binding(7) var<storage, read_write> partial: array<S>;
+{% if keeps %}
+@group(0) @binding(7) var<storage, read> kept: array<SU>;               // dy's shape
+{% endif %}
+@group(0) @binding({{ 8 if keeps else 7 }}) var<storage, read_write> partial: array<S>;
 {% endif %}
 
 // First pixel of line `h` of a sample's image; -1 in the padding.
@@ -67,14 +75,14 @@ fn pixel(base: i32, w: u32, c: u32) -> f32 {
     return select(0.0, x[at], there);
 }
 
-{# A window: its pixels, and the convolution's outputs v in it. #}
+{# A block: its pixels, and the convolution's outputs v in it. #}
 {% macro outputs(k) %}
     {% for row, column, j, s in patch %}
     {% for c in range(channels) %}
     {% if shared %}
-    let p{{ row }}_{{ column }}_{{ c }} = subgroupBroadcast(a{{ row }}_{{ j }}_{{ c }}, {{ k * window[1] + s }}u);
+    let p{{ row }}_{{ column }}_{{ c }} = subgroupBroadcast(a{{ row }}_{{ j }}_{{ c }}, {{ k * step[1] + s }}u);
     {% else %}
-    let p{{ row }}_{{ column }}_{{ c }} = pixel(base{{ row }}, first * {{ window[1] * stride[1] }}u + {{ column }}u - pad_w, {{ c }}u);
+    let p{{ row }}_{{ column }}_{{ c }} = pixel(base{{ row }}, first * {{ step[1] * stride[1] }}u + {{ column }}u - pad_w, {{ c }}u);
     {% endif %}
     {% endfor %}
     {% endfor %}
@@ -123,18 +131,34 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     {% endfor %}
     {% endif %}
     let pad_w = params.pad_w{% if apart %} + (lane & params.nothing){% endif %};
-    let out_w = params.out_w;
+    let columns = params.columns;
+    {% if pass != "statistics" %}
+    let out_w = columns{% if overlap[1] %} - 1u{% endif %};
+    {% endif %}
     let begin_line = group.y * params.strip_lines;
     let end_line = min(begin_line + params.strip_lines, params.lines);
     for (var line = begin_line; line < end_line; line++) {
-        let sample = line / params.out_h;
-        let first_h = line % params.out_h * {{ window[0] * stride[0] }}u - params.pad_h;
+        let sample = line / params.map_lines;
+        let map_line = line % params.map_lines;
+        let first_h = map_line * {{ step[0] * stride[0] }}u - params.pad_h;
         {% for row in rows %}
         let base{{ row }} = line_base(sample, first_h + {{ row }}u);
         {% endfor %}
-        for (var first = 0u; first < out_w; first += {{ turn }}u) {
+        {% if joins %}
+        // The maximum of the block before, and its tap.
+        var left = F();
+        var left_tap = U();
+        {% endif %}
+        {% if gathers and overlap[1] %}
+        // Of the windows that begin a block before.
+        {% for a in range(overlap[0] + 1) %}
+        var d{{ a }}_1 = F();
+        var tap{{ a }}_1 = U();
+        {% endfor %}
+        {% endif %}
+        for (var first = 0u; first < columns; first += {{ turn }}u) {
             {% if shared %}
-            let own = (first * {{ window[1] }}u + lane) * {{ stride[1] }}u - pad_w;
+            let own = (first * {{ step[1] }}u + lane) * {{ stride[1] }}u - pad_w;
             {% for row, j in loads %}
             {% for c in range(channels) %}
             let a{{ row }}_{{ j }}_{{ c }} = pixel(base{{ row }}, own + {{ j }}u, {{ c }}u);
@@ -144,11 +168,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             {% for k in range(turn) %}
             {
                 {{ outputs(k) }}
+                let column = first + {{ k }}u;
                 {% if not whole %}
-                if first + {{ k }}u < out_w {
-                {% endif %}
-                {% if pass != "statistics" %}
-                let o = (line * out_w + first + {{ k }}u) * params.groups + g;
+                if column < columns {
                 {% endif %}
                 {% if pass == "statistics" %}
                 shift = select(shift, v0_0, rows == 0.0);
@@ -158,7 +180,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 squares += d{{ r }}_{{ s }} * d{{ r }}_{{ s }};
                 {% endfor %}
                 rows += {{ pixels | length }}.0;
-                {% else %}
+                {% elif not gathers %}
                 // The first of the largest.
                 var best = v0_0 * direction;
                 {% for r, s in pixels[1:] %}
@@ -168,41 +190,96 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 {% endif %}
                 {% if pass == "forward" or pass == "sums" %}
                 var of_best = v0_0;
+                {% if joins or keeps %}
+                var tap = U();
+                {% endif %}
                 {% for r, s in pixels[1:] %}
                 of_best = select(of_best, v{{ r }}_{{ s }}, over{{ r }}_{{ s }});
-                {% endfor %}
+                {% if joins or keeps %}
+                tap = select(tap, U() + {{ r * window[1] + s }}u, over{{ r }}_{{ s }});
                 {% endif %}
+                {% endfor %}
                 {% if pass == "forward" %}
                 let nan = {% for r, s in pixels %}is_nan(v{{ r }}_{{ s }}){% if not loop.last %} | {% endif %}{% endfor %};
                 // A NaN anywhere in the window makes one, as a pool does.
                 of_best = select(of_best, {% for r, s in pixels %}v{{ r }}_{{ s }}{% if not loop.last %} + {% endif %}{% endfor %}, nan);
+                {% endif %}
+                {% if joins %}
+                let right = of_best;
+                let right_tap = tap + {{ step[1] }}u;
+                let equal = (right * direction == left * direction) & (right_tap < left_tap);
+                let over = (right * direction > left * direction) | equal{% if pass == "forward" %} | is_nan(right){% endif %};
+                of_best = select(left, right, over{% if pass == "forward" %} & !is_nan(left){% endif %});
+                {% if keeps %}
+                let winner = select(left_tap, right_tap, over);
+                {% endif %}
+                left = right;
+                left_tap = tap;
+                if column > 0u {
+                {% elif keeps %}
+                let winner = tap;
+                {% endif %}
+                let o = (line * out_w + column{% if joins %} - 1u{% endif %}) * params.groups + g;
+                {% if pass == "forward" %}
                 if inside {
                     y[o] = stored(activate(((of_best - shift) - delta) * scale + offset));
+                    {% if keeps %}
+                    kept[o] = stored_u(winner);
+                    {% endif %}
                 }
-                {% elif pass == "sums" %}
+                {% else %}
                 let d = load(dy[o]);
                 sum += d;
                 products += d * (((of_best - shift) - delta) * rstd);
-                {% elif pass == "backward" %}
-                let d = scale * load(dy[o]);
+                {% endif %}
+                {% if joins %}
+                }
+                {% endif %}
+                {% endif %}
+                {% if pass == "backward" %}
+                {% if gathers %}
+                {% for a in range(overlap[0] + 1) %}
+                // Unsigned: a line before the first wraps to over every size.
+                let there{{ a }} = map_line - {{ a }}u < params.map_lines - {{ overlap[0] }}u && column < out_w;
+                let window{{ a }} = (sample * (params.map_lines - {{ overlap[0] }}u) + map_line - {{ a }}u) * out_w + column;
+                let o{{ a }} = select(0u, window{{ a }} * params.groups + g, there{{ a }});
+                let d{{ a }}_0 = select(F(), scale * load(dy[o{{ a }}]), there{{ a }});
+                let tap{{ a }}_0 = load_u(kept[o{{ a }}]);
+                {% endfor %}
+                {% else %}
+                let d = scale * load(dy[(line * out_w + column) * params.groups + g]);
                 // From the last one back: what was over all before it is the maximum, unless one behind it is over it.
                 var beaten = B();
+                {% endif %}
                 {% for r, s in pixels | reverse %}
                 {
                     let v = v{{ r }}_{{ s }};
-                    {% if loop.last %}
+                    {% if gathers %}
+                    var d = F();
+                    {% for a in range(overlap[0] + 1) %}
+                    {% for b in range(overlap[1] + 1) %}
+                    d += select(F(), d{{ a }}_{{ b }}, tap{{ a }}_{{ b }} == U() + {{ (a * step[0] + r) * window[1] + b * step[1] + s }}u);
+                    {% endfor %}
+                    {% endfor %}
+                    {% elif loop.last %}
                     let won = !beaten;
                     {% else %}
                     let won = over{{ r }}_{{ s }} & !beaten;
                     beaten = beaten | won;
                     {% endif %}
-                    let gradient = (select(F(), d, won) - of_mean - ((v - shift) - delta) * of_product) * front_slope(v);
+                    let gradient = ({{ "d" if gathers else "select(F(), d, won)" }} - of_mean - ((v - shift) - delta) * of_product) * front_slope(v);
                     dbias += gradient;
                     {% for i, j, c in indices %}
                     dw{{ i }}_{{ j }}_{{ c }} += p{{ r * stride[0] + i }}_{{ s * stride[1] + j }}_{{ c }} * gradient;
                     {% endfor %}
                 }
                 {% endfor %}
+                {% if gathers and overlap[1] %}
+                {% for a in range(overlap[0] + 1) %}
+                d{{ a }}_1 = d{{ a }}_0;
+                tap{{ a }}_1 = tap{{ a }}_0;
+                {% endfor %}
+                {% endif %}
                 {% endif %}
                 {% if not whole %}
                 }

@@ -13,7 +13,8 @@
 //!
 //! If a convolution of few channels stands in front of the two, as in the stem of many a network, its output is the largest tensor by far,
 //! and costs a few multiply-adds an element: the batch norm's kernels compute it wherever they need it, the convolution has no steps,
-//! and neither its output nor the gradient of that have any bytes. Considered: to take only the backward of the batch norm into the weight
+//! and neither its output nor the gradient of that have any bytes. There the pool's windows may also share half with the next (fer7-cnn3-bn's):
+//! an output is computed twice forward and once backward, and forward keeps the maxima's taps. Considered: to take only the backward of the batch norm into the weight
 //! gradient (half of the gain: the output is still written once and read twice), and to fold the batch norm into the weights (which
 //! training mode's statistics forbid).
 //!
@@ -78,9 +79,10 @@ impl Fusion {
         for i in (0..graph.nodes.len()).filter(|i| graph.nodes[*i].op.fuses().pool) {
             let output = fusion.activation[i].unwrap_or(i) + 1;
             if let [only] = consumers[output][..] {
-                let sided = |pool: &MaxPool2d| pool.tiles(&graph.shapes[output]) && graph.nodes[i].in_training_mode();
-                let free = output == i + 1 || (fusion.folded[output - 1] && fusion.hands_on[only]);
-                fusion.pool[i] = graph.nodes[only].op.pooling().map(|pool| (only, pool, free && sided(&pool)));
+                let with_backward =
+                    |pool: &MaxPool2d| pool.tiles(&graph.shapes[output]) && fusion.reaches(graph, i, only);
+                let pool = graph.nodes[only].op.pooling();
+                fusion.pool[i] = pool.map(|pool| (only, pool, with_backward(&pool)));
             }
         }
         for (i, node) in graph.nodes.iter().enumerate().filter(|(_, n)| !needs_gradient[n.inputs[0]]) {
@@ -89,10 +91,22 @@ impl Fusion {
                 fusion.stem[i] = fusion.stem_of(graph, &consumers, i, unrolled / weights);
             }
         }
+        // A stem's backward takes in that of windows that share pixels too.
+        for norm in fusion.stem.iter().flatten() {
+            if let Some((_, _, with_backward)) = &mut fusion.pool[*norm] {
+                *with_backward = true;
+            }
+        }
         fusion
     }
 
-    /// The batch norm whose kernels can compute a convolution, with a pool of at most so many taps.
+    /// Whether a batch norm's backward may begin with the gradient of the pool behind it: nobody has to multiply by a slope in between.
+    fn reaches(&self, graph: &Graph, norm: usize, pool: usize) -> bool {
+        let free = self.activation[norm].is_none_or(|a| self.folded[a] && self.hands_on[pool]);
+        free && graph.nodes[norm].in_training_mode()
+    }
+
+    /// The batch norm whose kernels can compute a convolution, with a pool whose blocks have at most so many pixels.
     fn stem_of(&self, graph: &Graph, consumers: &[Vec<usize>], conv: usize, taps: usize) -> Option<usize> {
         let activation = self.activation[conv];
         let output = activation.unwrap_or(conv) + 1;
@@ -100,9 +114,9 @@ impl Fusion {
         if !trained || activation.is_some_and(|a| !self.folded[a]) {
             return None;
         }
-        let fits = |pool: &MaxPool2d| pool.covers(&graph.shapes[output]) && pool.window[0] * pool.window[1] <= taps;
+        let fits = |pool: &MaxPool2d| pool.covers(&graph.shapes[output]) && pool.window[0] * pool.stride[1] <= taps;
         let takes = |norm: &usize| {
-            let pool = self.pool[*norm].filter(|(_, pool, with_backward)| *with_backward && fits(pool));
+            let pool = self.pool[*norm].filter(|(node, pool, _)| self.reaches(graph, *norm, *node) && fits(pool));
             graph.nodes[*norm].op.fuses().stem && pool.is_some()
         };
         match consumers[output][..] {

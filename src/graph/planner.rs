@@ -96,11 +96,12 @@ impl<'g> Planner<'g> {
                 let (y, pool) = match pool {
                     None => (y, None),
                     Some((node, op, with_backward)) => {
-                        // In a stem's backward the maxima are found anew.
-                        let saved_in = self.stems.get(&i).map(|stem| stem.x);
+                        let with_backward = with_backward && self.mode == Mode::Train;
+                        // In a stem's backward the maxima are found anew, unless its windows share pixels.
+                        let stem = self.stems.get(&i).filter(|_| !(op.overlaps() && with_backward));
+                        let saved_in = stem.map(|stem| stem.x);
                         let (x, y, saved) = (y, self.output(node, node, None), self.saved(node, saved_in));
                         pooled.insert(node, (y, saved.clone()));
-                        let with_backward = with_backward && self.mode == Mode::Train;
                         let pool = Pooled { node, op, x, saved, with_backward };
                         if with_backward {
                             self.pools.insert(i, pool.clone());

@@ -120,8 +120,8 @@ pub struct Stem<'a> {
 pub struct Pool<'a> {
     /// Its windows.
     pub op: MaxPool2d,
-    /// What forward keeps for backward: as its [`Op::saved`](super::Op::saved) lists them, or, if its backward is taken in too, the
-    /// kernel's inputs where the maxima are, in the same shape.
+    /// What forward keeps for backward: as its [`Op::saved`](super::Op::saved) lists them, or, if its backward is taken in too and its
+    /// windows lie side by side, the kernel's inputs where the maxima are, in the same shape; in such a stem nothing.
     pub saved: &'a [GpuTensor],
     /// Whether its backward is taken in too.
     pub with_backward: bool,

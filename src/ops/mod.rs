@@ -101,7 +101,7 @@ pub struct Fuses {
     /// Forward can leave the statistics of its output, by strips of its rows ([`Recorder::leave_statistics`]).
     pub leaves_statistics: bool,
     /// Forward can end in a max pool, behind the activation: `y = pool(activate(f(x)))`; in training mode backward can begin with the
-    /// pool's, where that [tiles](MaxPool2d::tiles) its input. Its backward must not read `y` then.
+    /// pool's, where that [tiles](MaxPool2d::tiles) its input (in a stem, covers it). Its backward must not read `y` then.
     pub pool: bool,
     /// Each element of the output is one of the input, and has its gradient: the slope of an activation in front can be taken at the
     /// output just as well, by the ops behind.

@@ -115,6 +115,22 @@ impl Windows {
         side_by_side(&self.h) && side_by_side(&self.w) && self.line_trips() <= MAX_TRIPS
     }
 
+    /// Whether all windows lie on the map whole and leave no pixel of it out, side by side or each sharing half with the next; and a kernel
+    /// may walk a line of them.
+    pub(crate) fn covers(&self) -> bool {
+        let covers = |a: &Axis| {
+            let steps = [a.stride, 2 * a.stride].contains(&a.window);
+            steps && a.pad == 0 && (a.output - 1) * a.stride + a.window == a.input
+        };
+        covers(&self.h) && covers(&self.w) && self.line_trips() <= MAX_TRIPS
+    }
+
+    /// Windows, down and across, that begin on one before the next that begins beside it: 0 where they lie side by side, 1 where they share
+    /// half.
+    pub(crate) fn overlap(&self) -> [usize; 2] {
+        [self.h, self.w].map(|a| a.window.div_ceil(a.stride) - 1)
+    }
+
     /// Whether windows that [tile](Self::tile) the map leave no pixel of it out.
     pub(crate) fn whole(&self) -> bool {
         [self.h, self.w].iter().all(|a| a.output * a.window == a.input)

@@ -5,6 +5,7 @@
 pub(crate) mod adam;
 pub(crate) mod fan_out;
 pub(crate) mod statistics;
+pub(crate) mod stems;
 pub(crate) mod step;
 
 use fer_gpu::gpu::adapter::DeviceChoice;

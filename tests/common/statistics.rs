@@ -54,15 +54,16 @@ pub(crate) fn small() -> Graph {
     build().expect("shapes fit")
 }
 
-/// A convolution that the kernels of the batch norm behind it compute, with an activation on either side.
-pub(crate) fn stem() -> Graph {
+/// A convolution that the kernels of the batch norm behind it compute, with an activation on either side and a pool of such a window, which
+/// moves by 2.
+pub(crate) fn stem(window: usize) -> Graph {
     let build = || -> Result<Graph> {
-        let mut b = Builder::new("stem", [4, 8, 1])?;
+        let mut b = Builder::new("stem", [6, 8, 1])?;
         let conv = b.add(Conv2d::new(12, 2, Padding::Same), &[Builder::INPUT])?;
         let conv = b.add(LeakyRelu { slope: 0.1 }, &[conv])?;
         let conv = b.add(BatchNorm::default(), &[conv])?;
         let conv = b.add(LeakyRelu { slope: 0.2 }, &[conv])?;
-        let conv = b.add(MaxPool2d::new(2), &[conv])?;
+        let conv = b.add(MaxPool2d { stride: [2, 2], ..MaxPool2d::new(window) }, &[conv])?;
         let flat = b.add(Flatten, &[conv])?;
         b.add(Dense::new(4), &[flat])?;
         b.finish()

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use table::{
     FUSED, FUSED_IN_SUBGROUP_TILING, FUSED_IN_WORKGROUP_TILING, IN_SUBGROUP_TILING, IN_WORKGROUP_TILING, MUTATIONS,
-    Mutation, OF_STEM, OF_WINOGRAD, OF_WINOGRAD_BY_FOUR, OF_WINOGRAD_BY_SIX, STORE, STORE_PARTIAL,
+    Mutation, OF_SHARED_WINDOWS, OF_STEM, OF_WINOGRAD, OF_WINOGRAD_BY_FOUR, OF_WINOGRAD_BY_SIX, STORE, STORE_PARTIAL,
 };
 
 /// Whether the suite's check of an op passes on an adapter.
@@ -153,16 +153,19 @@ fn every_flipped_sign_is_seen_in_fused_kernels() {
     }
 }
 
-/// Kernels that compute the convolution in front.
+/// Kernels that compute the convolution in front, of a pool whose windows lie side by side, and of one whose windows share pixels.
 #[test]
 fn every_flipped_sign_is_seen_in_a_stem() {
-    let passes = |gpu: &Arc<Gpu>, _: &str| common::statistics::failures(gpu, common::statistics::stem()).is_empty();
-    for gpu in [gpu_in(None), gpu_in(Some(Tiling::Workgroup))] {
-        let gpu = Arc::new(gpu);
-        assert!(passes(&gpu, ""), "fails without a mutation");
-        let gpu = Arc::into_inner(gpu).expect("no executor outlives its check");
-        let bad = survivors(gpu, OF_STEM, passes);
-        assert!(bad.is_empty(), "{bad:#?}");
+    for (window, mutations) in [(2, OF_STEM), (4, OF_SHARED_WINDOWS)] {
+        let passes =
+            |gpu: &Arc<Gpu>, _: &str| common::statistics::failures(gpu, common::statistics::stem(window)).is_empty();
+        for gpu in [gpu_in(None), gpu_in(Some(Tiling::Workgroup))] {
+            let gpu = Arc::new(gpu);
+            assert!(passes(&gpu, ""), "fails without a mutation");
+            let gpu = Arc::into_inner(gpu).expect("no executor outlives its check");
+            let bad = survivors(gpu, mutations, passes);
+            assert!(bad.is_empty(), "{window}: {bad:#?}");
+        }
     }
 }
 

@@ -309,6 +309,22 @@ pub(crate) const OF_STEM: &[Mutation] = &[
     ("batch_norm", "stem_backward", "dw1_0_0 += ", "dw1_0_0 -= "),
 ];
 
+/// Of the same where windows of the pool share pixels.
+pub(crate) const OF_SHARED_WINDOWS: &[Mutation] = &[
+    ("batch_norm", "stem_forward", "right * direction > left", "right * direction < left"),
+    ("batch_norm", "stem_forward", "left_tap = tap", "left_tap = right_tap"),
+    ("batch_norm", "stem_forward", "select(left_tap, right_tap, over)", "select(right_tap, left_tap, over)"),
+    ("batch_norm", "stem_forward", "of_best = select(left, right, ", "of_best = select(right, left, "),
+    ("batch_norm", "stem_sums", "of_best = select(left, right, ", "of_best = select(right, left, "),
+    // Of equal ones the first: where gamma is 0.
+    ("batch_norm", "stem_sums", "right_tap < left_tap", "right_tap > left_tap"),
+    ("batch_norm", "stem_backward", "let d1_0 = select(F(), scale", "let d1_0 = select(F(), -scale"),
+    ("batch_norm", "stem_backward", "d0_1 = d0_0", "d0_1 = -d0_0"),
+    ("batch_norm", "stem_backward", "tap1_1 = tap1_0", "tap1_1 = tap0_0"),
+    ("batch_norm", "stem_backward", "map_line - 1u < params.map_lines - 1u && ", ""),
+    ("batch_norm", "stem_backward", "&& column < out_w", ""),
+];
+
 pub(crate) const FUSED_IN_SUBGROUP_TILING: &[Mutation] = &[
     ("conv2d", "forward", "sum0 += d0", "sum0 -= d0"),
     ("conv2d", "forward", "squares0 += d0 * d0", "squares0 -= d0 * d0"),

@@ -11,7 +11,7 @@
 //!
 //! With a max pool behind it taken in, forward keeps `x` where the maxima are, and backward is handed the pool's gradient: that of a
 //! pixel is its window's, where `x` is what was kept and is so first. Where nothing is the maximum `dy` is 0, so the sums are over
-//! the windows alone.
+//! the windows alone. With a convolution of few channels in front taken in too, there is no `x`: `stem`'s kernels compute it.
 
 mod cut;
 mod gpu;

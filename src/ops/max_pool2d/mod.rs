@@ -50,9 +50,14 @@ impl MaxPool2d {
         self.windows(x).is_ok_and(|windows| windows.tile())
     }
 
-    /// Whether its windows also leave no pixel of the sample out.
+    /// Whether its windows lie on a sample `x [h, w, c]` whole and leave no pixel of it out, side by side or each sharing half with the next.
     pub fn covers(&self, x: &Shape) -> bool {
-        self.windows(x).is_ok_and(|w| w.tile() && w.whole())
+        self.windows(x).is_ok_and(|windows| windows.covers())
+    }
+
+    /// Whether its windows share pixels.
+    pub fn overlaps(&self) -> bool {
+        self.stride[0] < self.window[0] || self.stride[1] < self.window[1]
     }
 
     /// The windows over a batch whose shape `infer` has already taken.
