@@ -49,10 +49,10 @@ impl Default for Pick {
 /// Rounds of timing; the best of a candidate's counts.
 const ROUNDS: usize = 3;
 
-/// Further rounds for those that are not yet slower than the best by more than the machine's noise.
+/// Further rounds, for those that are slower than the best by no more than [`NOISE`].
 const FINAL_ROUNDS: usize = 6;
 
-/// What that noise may be, of the best's time.
+/// What a busy machine adds to a time at most times, as a share of the best's.
 const NOISE: f64 = 0.25;
 
 /// Bytes cleared between two runs, so that each begins with cold caches.

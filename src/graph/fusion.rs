@@ -13,8 +13,8 @@
 //!
 //! If a convolution of few channels stands in front of the two, as in the stem of many a network, its output is the largest tensor by far,
 //! and costs a few multiply-adds an element: the batch norm's kernels compute it wherever they need it, the convolution has no steps,
-//! and neither its output nor the gradient of that have any bytes. There the pool's windows may also share half with the next (fer7-cnn3-bn's):
-//! an output is computed twice forward and once backward, and forward keeps the maxima's taps. Considered: to take only the backward of the batch norm into the weight
+//! and neither its output nor the gradient of that have any bytes. There the pool's windows may also share half with the next
+//! (fer7-cnn3-bn's): forward keeps the taps of the maxima then. Considered: to take only the backward of the batch norm into the weight
 //! gradient (half of the gain: the output is still written once and read twice), and to fold the batch norm into the weights (which
 //! training mode's statistics forbid).
 //!

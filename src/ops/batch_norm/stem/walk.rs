@@ -51,7 +51,7 @@ impl Walk {
             .clamp(1, MAX_GROUPS as usize);
         let strip_lines = busy.min(exact).max(lines.div_ceil((room / slices.len()).max(1))).max(1);
         if strip_lines * columns > MAX_TRIPS {
-            let what = format!("batch_norm: a strip of {strip_lines} lines of {columns} windows is too long");
+            let what = format!("batch_norm: a strip of {strip_lines} lines of {columns} blocks is too long");
             return Err(Error::gpu(what, "use a smaller --batch"));
         }
         let mut strips = 0;
