@@ -99,7 +99,7 @@ fn nothing_moves_after_a_loss_that_is_not_finite() {
 }
 
 /// Loss and gradients of step 0 on an adapter, in another tiling than its own if one is given, whose bindings hold `limit` bytes. Stems
-/// are not taken in: the largest activation is what is to be cut (tests/fusion.rs cuts those of stems).
+/// are not taken in: the largest activation is what is to be cut (tests/stems.rs cuts those of stems).
 fn step(graph: &Arc<Graph>, n: usize, tiling: Option<Tiling>, limit: Option<u64>) -> (f64, Vec<NamedTensor>) {
     let mut gpu = common::gpu_in(tiling);
     if let Some(limit) = limit {

@@ -125,8 +125,8 @@ impl Windows {
         covers(&self.h) && covers(&self.w) && self.line_trips() <= MAX_TRIPS
     }
 
-    /// Windows, down and across, that begin on one before the next that begins beside it: 0 where they lie side by side, 1 where they share
-    /// half.
+    /// Windows, down and across, that begin on a window, behind its own corner: 0 where they lie side by side, 1 where each shares half with
+    /// the next.
     pub(crate) fn overlap(&self) -> [usize; 2] {
         [self.h, self.w].map(|a| a.window.div_ceil(a.stride) - 1)
     }

@@ -19,6 +19,9 @@ use crate::gpu::{GpuTensor, Lanes, Recorder, Tiling};
 use std::ops::Range;
 use walk::Walk;
 
+/// The passes over whole windows; the others need each pixel once.
+const OVER_WINDOWS: [&str; 2] = ["forward", "sums"];
+
 /// The kernels of one step.
 pub(super) struct Passes<'a> {
     stem: &'a Stem<'a>,
@@ -121,8 +124,7 @@ impl<'a> Passes<'a> {
         activation: Option<&Elementwise>,
         io: impl Fn(&Range<usize>) -> (Vec<GpuTensor>, Vec<GpuTensor>),
     ) -> Result<()> {
-        let of_windows = ["forward", "sums"].contains(&pass);
-        let walk = if of_windows { &self.of_windows } else { &self.of_blocks };
+        let walk = if OVER_WINDOWS.contains(&pass) { &self.of_windows } else { &self.of_blocks };
         let kernel = self.kernel((pass, name), walk.block, activation)?;
         // How often the convolution's sums are computed, or their gradients.
         let times = if pass == "backward" { 2 } else { walk.block[0].div_ceil(self.windows.h.stride) };

@@ -1,7 +1,7 @@
 //! The kernels' texts: what a block needs and computes, written out.
 
 use super::super::super::elementwise::{Elementwise, named, text_of};
-use super::Passes;
+use super::{OVER_WINDOWS, Passes};
 use crate::error::{Error, Result};
 use crate::gpu::Kernel;
 use minijinja::{Environment, context};
@@ -54,9 +54,9 @@ impl Passes<'_> {
         let apart = !shared && patch.len() * g.c_in > SCALARS;
         let whole = (windows.w.output + overlap[1]).is_multiple_of(turn);
         let (size, channels, bias) = (self.size, g.c_in, self.stem.params.len() > 1);
-        let gathers = pass == "backward" && overlap != [0, 0];
-        let joins = ["forward", "sums"].contains(&pass) && overlap[1] > 0;
+        let joins = OVER_WINDOWS.contains(&pass) && overlap[1] > 0;
         let keeps = ["forward", "backward"].contains(&pass) && self.kept.is_some();
+        let gathers = pass == "backward" && keeps;
         let source = Environment::new()
             .render_str(
                 SHADER,
