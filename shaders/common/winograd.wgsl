@@ -4,7 +4,9 @@
 // products M[k] = V[k] U[k], conv2d's kernel. As Y is linear in U, the weight gradient is G^T [V * (A dy A^T)] G, summed over tiles: the
 // products that conv2d.backward_params computes.
 // Template (minijinja). Settings: window, 3 or 2; side of a tile's outputs, 4, or 6 with windows of 3; bias; slope: whether the result is
-// multiplied by the slope of an activation at `extra`. activate and slope stand in front, as do F and S.
+// multiplied by the slope of an activation at `extra`; turned: in passes that share one transformed dy (src/ops/conv2d/winograd/backward.rs),
+// the first pixel, down and across, of a tile's input that is no other tile's: these pixels' sums are one more matrix, and windows come out
+// reversed. activate and slope stand in front, as do F and S.
 
 struct Params {
     count: u32,             // invocations
@@ -41,6 +43,7 @@ struct Params {
 {% set g = [[-1/2, 0], [1/9, 1/9], [8/9, -4/9], [-1/18, 1/9], [0, 1/2]] %}
 {% endif %}
 {% set points = window + side - 1 %}
+{% set matrices = points * points + (1 if turned else 0) %}
 
 // A line of a tile's input or of its products; of its outputs; of a window.
 {% for name, size, type in [("Points", points, "F"), ("Outputs", side, "F"), ("Factors", points, "f32"), ("Window", window, "f32"), ("Gradients", window, "F")] %}
@@ -119,9 +122,16 @@ fn transform_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
         let g = i % params.groups;
         let t = tile_at(i / params.groups);
         {% for r in range(points) %}
-        let row{{ r }} = b_times(Points({% for c in range(points) %}pixel(t, g, {{ r }}u, {{ c }}u), {% endfor %}));
+        let x{{ r }} = Points({% for c in range(points) %}pixel(t, g, {{ r }}u, {{ c }}u), {% endfor %});
+        let row{{ r }} = b_times(x{{ r }});
         {% endfor %}
         let step = params.stride * params.groups;
+        {% if turned %}
+        v[i + {{ points * points }}u * step] = stored(
+            {%- for r in range(side) %}{% for c in range(side) %}
+            {{- " + " if r + c > 0 }}x{{ turned[0] + r }}.v{{ turned[1] + c }}
+            {%- endfor %}{% endfor %});
+        {% endif %}
         {% for c in range(points) %}
         let column{{ c }} = b_times(Points({% for r in range(points) %}row{{ r }}.v{{ c }}, {% endfor %}));
         {% for r in range(points) %}
@@ -240,7 +250,7 @@ fn sum(i: u32, k: u32) -> F {
     let matrix = params.stride * params.groups;
     var total = F();
     for (var s = 0u; s < params.slices; s++) {
-        total += load(partial[(s * {{ points * points }}u + k) * matrix + i]);
+        total += load(partial[(s * {{ matrices }}u + k) * matrix + i]);
     }
     return total;
 }
@@ -256,12 +266,12 @@ fn sum_products(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
         {% for c in range(window) %}
         let column{{ c }} = g_transposed_times(Points({% for r in range(points) %}row{{ r }}.v{{ c }}, {% endfor %}));
         {% for r in range(window) %}
-        dw[i + {{ r * window + c }}u * params.count] = stored(column{{ c }}.v{{ r }});
+        dw[i + {{ window * window - 1 - r * window - c if turned else r * window + c }}u * params.count] = stored(column{{ c }}.v{{ r }});
         {% endfor %}
         {% endfor %}
         {% if bias %}
-        // The point 1 adds up a tile's gradients, so that its matrix has their sum in the bias's row.
-        if i < params.groups { db[i] = stored(sum(params.count + i, {{ points + 1 }}u)); }
+        // The point 1 adds up a tile's gradients, so that its matrix has their sum in the bias's row; or a matrix of its own has.
+        if i < params.groups { db[i] = stored(sum(params.count + i, {{ points * points if turned else points + 1 }}u)); }
         {% endif %}
     }
 }

@@ -22,7 +22,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use table::{
     FUSED, FUSED_IN_SUBGROUP_TILING, FUSED_IN_WORKGROUP_TILING, IN_SUBGROUP_TILING, IN_WORKGROUP_TILING, MUTATIONS,
-    Mutation, OF_SHARED_WINDOWS, OF_STEM, OF_WINOGRAD, OF_WINOGRAD_BY_FOUR, OF_WINOGRAD_BY_SIX, STORE, STORE_PARTIAL,
+    Mutation, OF_SHARED_WINDOWS, OF_STEM, OF_WINOGRAD, OF_WINOGRAD_APART, OF_WINOGRAD_BY_FOUR, OF_WINOGRAD_BY_SIX,
+    OF_WINOGRAD_SHARED, STORE, STORE_PARTIAL,
 };
 
 /// Whether the suite's check of an op passes on an adapter.
@@ -95,13 +96,19 @@ fn every_flipped_sign_is_seen_in_the_workgroup_tiling() {
 /// Winograd's algorithm, which no tuner chooses at the cases' sizes, on whole and cut tiles of 4 x 4 with a bias.
 #[test]
 fn every_flipped_sign_is_seen_in_winograds_algorithm_by_four() {
-    of_winograd("conv2d/3x3_same_8to8", OF_WINOGRAD_BY_FOUR);
+    of_winograd("conv2d/3x3_same_8to8", &[OF_WINOGRAD_BY_FOUR, OF_WINOGRAD_SHARED].concat());
 }
 
 /// The same by tiles of 6 x 6.
 #[test]
 fn every_flipped_sign_is_seen_in_winograds_algorithm_by_six() {
-    of_winograd("conv2d/3x3_same_8to12", OF_WINOGRAD_BY_SIX);
+    of_winograd("conv2d/3x3_same_8to12", &[OF_WINOGRAD_BY_SIX, OF_WINOGRAD_SHARED].concat());
+}
+
+/// Gradients that transform dy each for itself.
+#[test]
+fn every_flipped_sign_is_seen_in_winograds_gradients_apart() {
+    of_winograd("conv2d/3x3_valid_8to68", OF_WINOGRAD_APART);
 }
 
 /// `mutations` of the variant whose input transform has the first one's text.

@@ -190,6 +190,20 @@ pub(crate) const OF_WINOGRAD: &[Mutation] = &[
     ("conv2d", "sum_products", "db[i] = stored(sum(", "db[i] = stored(-sum("),
 ];
 
+/// Where both gradients share one transformed dy: the bias's matrix, and the windows that come out reversed.
+pub(crate) const OF_WINOGRAD_SHARED: &[Mutation] = &[
+    ("conv2d", "transform_input", "stored(x1.v1", "stored(-x1.v1"),
+    ("conv2d", "sum_products", "dw[i + 8u", "dw[i + 0u"),
+];
+
+/// Where they do not.
+pub(crate) const OF_WINOGRAD_APART: &[Mutation] = &[
+    ("conv2d", "transform_input", "2.0 * x.v0 + -3.0", "-2.0 * x.v0 + -3.0"),
+    ("conv2d", "transform_gradient", "x.v0 + x.v1", "-x.v0 + x.v1"),
+    ("conv2d", "sum_products", "dw[i + 8u", "dw[i + 0u"),
+    ("conv2d", "sum_products", "params.count + i, 7u", "params.count + i, 8u"),
+];
+
 /// Each row of its transforms, for windows of 3 and tiles of 4 x 4.
 pub(crate) const OF_WINOGRAD_BY_FOUR: &[Mutation] = &[
     ("conv2d", "transform_input", "2.0 * x.v0 + -3.0", "-2.0 * x.v0 + -3.0"),

@@ -23,19 +23,19 @@ pub(super) fn batch(tensor: &GpuTensor) -> usize {
     tensor.shape.dims()[0]
 }
 
-/// Records a pass in the variant that its adapter is to compute it in.
-fn record(
-    rec: &mut Recorder<'_>,
+/// The variant that a pass's adapter is to compute it in; `record` records it in any.
+fn choose(
+    rec: &Recorder<'_>,
     (op, pass): (&'static str, &'static str),
     g: &Geometry,
     problem: &Problem,
     record: impl Fn(&mut Recorder<'_>, &Variant) -> Result<()>,
-) -> Result<()> {
+) -> Result<Variant> {
     let tuner = &rec.gpu.tuner;
-    let candidates =
+    let mut candidates =
         if tuner.thorough { problem.every(rec.gpu) } else { problem.candidates(rec.gpu, tuner.wants_small()) };
     let chosen = rec.choose(|| format!("{op}.{pass} {g}"), &candidates, &record)?;
-    record(rec, &candidates[chosen])
+    Ok(candidates.swap_remove(chosen))
 }
 
 /// Records `y = conv(x, w) + b`.
@@ -45,7 +45,9 @@ pub(crate) fn record_forward(
     g: &Geometry,
     io: &GpuForward<'_>,
 ) -> Result<()> {
-    record(rec, (op, "forward"), g, &Problem::forward(rec.gpu, g), |rec, variant| forward(rec, op, g, io, variant))
+    let problem = Problem::forward(rec.gpu, g);
+    let variant = choose(rec, (op, "forward"), g, &problem, |rec, variant| forward(rec, op, g, io, variant))?;
+    forward(rec, op, g, io, &variant)
 }
 
 fn forward(
@@ -95,16 +97,53 @@ fn forward(
     Ok(())
 }
 
-/// Records `dx`, if it is wanted.
-pub(crate) fn record_backward_input(
+/// Records what is wanted of `dw`, `db` and `dx`.
+pub(crate) fn record_backward(
     rec: &mut Recorder<'_>,
     op: &'static str,
     g: &Geometry,
     io: &GpuBackward<'_>,
 ) -> Result<()> {
-    let Some(dx) = &io.dx[0] else { return Ok(()) };
-    let problem = Problem::backward_input(rec.gpu, g);
-    record(rec, (op, "backward_input"), g, &problem, |rec, variant| backward_input(rec, op, g, (io, dx), variant))
+    let (dx, dw, db) = (io.dx[0].as_ref(), io.dparams[0].as_ref(), io.dparams.get(1).and_then(Option::as_ref));
+    let of_params = dw.map(|dw| {
+        let record = |rec: &mut Recorder<'_>, variant: &Variant| backward_params(rec, op, g, (io, dw, db), variant);
+        Ok((choose(rec, (op, "backward_params"), g, &Problem::backward_params(rec.gpu, g), record)?, dw))
+    });
+    let of_input = dx.map(|dx| {
+        let record = |rec: &mut Recorder<'_>, variant: &Variant| backward_input(rec, op, g, (io, dx), variant);
+        Ok((choose(rec, (op, "backward_input"), g, &Problem::backward_input(rec.gpu, g), record)?, dx))
+    });
+    let (of_params, of_input) = (of_params.transpose()?, of_input.transpose()?);
+    if let (Some((Variant::Winograd { side, tile: of_sums }, dw)), Some((Variant::Winograd { side: same, tile }, dx))) =
+        (&of_params, &of_input)
+        && side == same
+    {
+        let gradient = winograd::Gradient { op, geometry: *g, side: *side, x: &io.x[0], dy: io.dy, dw, db };
+        let both = winograd::Backward { input: input_pass(op, g, (io, dx), *side), gradient };
+        if both.wins(rec.gpu, tile) {
+            return both.record(rec, [tile, of_sums], &end_of_input(io));
+        }
+    }
+    if let Some((variant, dw)) = of_params {
+        backward_params(rec, op, g, (io, dw, db), &variant)?;
+    }
+    of_input.map_or(Ok(()), |(variant, dx)| backward_input(rec, op, g, (io, dx), &variant))
+}
+
+fn end_of_input<'a>(io: &'a GpuBackward<'_>) -> Epilogue<'a> {
+    Epilogue { slope: io.slope(), ..Epilogue::default() }
+}
+
+/// backward_input by Winograd's algorithm.
+fn input_pass<'a>(
+    op: &'static str,
+    g: &Geometry,
+    (io, dx): (&'a GpuBackward<'_>, &'a GpuTensor),
+    side: usize,
+) -> winograd::Output<'a> {
+    let geometry = winograd::Output::reversed(g);
+    let extra = io.slope().map(|_| &io.x[0]);
+    winograd::Output { op, geometry, side, reversed: true, x: io.dy, w: &io.params[0], extra, y: dx }
 }
 
 /// The weights transposed, then one dispatch a phase of the strides.
@@ -116,15 +155,10 @@ fn backward_input(
     variant: &Variant,
 ) -> Result<()> {
     let w = &io.params[0];
-    let end = Epilogue { slope: io.slope(), ..Epilogue::default() };
+    let end = end_of_input(io);
     let tile = match variant {
         Variant::Direct(tile) => tile,
-        Variant::Winograd { side, tile } => {
-            let geometry = winograd::Output::reversed(g);
-            let extra = end.slope.map(|_| &io.x[0]);
-            let pass = winograd::Output { op, geometry, side: *side, reversed: true, x: io.dy, w, extra, y: dx };
-            return pass.record(rec, tile, &end);
-        }
+        Variant::Winograd { side, tile } => return input_pass(op, g, (io, dx), *side).record(rec, tile, &end),
     };
     let transposed = rearrange::transpose(rec, op, w, [g.c_in, g.c_out])?;
     let batches = rec.batch_slices(&[dx, io.dy])?;
@@ -152,20 +186,18 @@ fn backward_input(
     Ok(())
 }
 
-/// Records `dw` and `db`, where they are wanted.
-pub(crate) fn record_backward_params(
+/// `dw`, and `db` if it is wanted.
+fn backward_params(
     rec: &mut Recorder<'_>,
     op: &'static str,
     g: &Geometry,
-    io: &GpuBackward<'_>,
+    (io, dw, db): (&GpuBackward<'_>, &GpuTensor, Option<&GpuTensor>),
+    variant: &Variant,
 ) -> Result<()> {
-    let Some(dw) = &io.dparams[0] else { return Ok(()) };
-    let db = io.dparams.get(1).and_then(Option::as_ref);
-    let variants = Problem::backward_params(rec.gpu, g);
-    record(rec, (op, "backward_params"), g, &variants, |rec, variant| match variant {
+    match variant {
         Variant::Direct(tile) => backward_params::record(rec, op, g, (io, dw, db), tile),
         Variant::Winograd { side, tile } => {
             winograd::Gradient { op, geometry: *g, side: *side, x: &io.x[0], dy: io.dy, dw, db }.record(rec, tile)
         }
-    })
+    }
 }

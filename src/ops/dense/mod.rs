@@ -91,9 +91,7 @@ impl Op for Dense {
     }
 
     fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
-        let g = self.geometry(&io.x[0].shape);
-        conv2d::record_backward_params(rec, "dense", &g, io)?;
-        conv2d::record_backward_input(rec, "dense", &g, io)
+        conv2d::record_backward(rec, "dense", &self.geometry(&io.x[0].shape), io)
     }
 }
 

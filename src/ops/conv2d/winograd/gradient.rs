@@ -7,9 +7,10 @@ use super::super::variant::Tile;
 use super::{INPUT, OUTPUT, Params, Scheme};
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Recorder};
+use std::ops::Range;
 
 /// Tiles in a line of the products' contraction.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 
 /// `dw`, and `db` if it is wanted.
 pub(in super::super) struct Gradient<'a> {
@@ -28,34 +29,61 @@ impl Gradient<'_> {
     pub(in super::super) fn record(&self, rec: &mut Recorder<'_>, tile: &Tile) -> Result<()> {
         let g = &self.geometry;
         let scheme = Scheme::new(rec.gpu, self.op, g, self.side);
-        let matrices = scheme.matrices();
-        let batches = scheme.slices(rec.gpu, LINE, scheme.weights())?;
-        let rows = g.c_in + usize::from(self.db.is_some());
-        let partial = checked_scratch(rec, self.op, [batches.len() * matrices, rows, g.c_out])?;
-        for (number, s) in batches.iter().enumerate() {
-            let tiles = s.len() * scheme.tiles().iter().product::<usize>();
-            let stride = tiles.next_multiple_of(LINE);
-            let v = rec.scratch(INPUT, [matrices, stride, g.c_in]);
-            let z = rec.scratch(OUTPUT, [matrices, stride, g.c_out]);
+        let slices = scheme.slices(rec.gpu, LINE, scheme.weights())?;
+        let partial = self.partial(rec, &scheme, slices.len())?;
+        for (number, s) in slices.iter().enumerate() {
+            let stride = scheme.tiles_of(s).next_multiple_of(LINE);
+            let v = rec.scratch(INPUT, [scheme.matrices(), stride, g.c_in]);
+            let z = rec.scratch(OUTPUT, [scheme.matrices(), stride, g.c_out]);
             scheme.transform(rec, "transform_input", (&self.x.samples(s), &v), (scheme.pad(), true))?;
             scheme.transform(rec, "transform_gradient", (&self.dy.samples(s), &z), ([0, 0], true))?;
-            let axis = |size| Axis { input: size, output: size, window: 1, stride: 1, pad: 0 };
-            let lines = stride / LINE;
-            let products = Geometry { n: 1, h: axis(matrices * lines), w: axis(LINE), c_in: g.c_in, c_out: g.c_out };
-            let sums = Sums::new(rec.gpu, self.op, &products, self.db.is_some(), tile)?;
-            sums.record(rec, &products, (lines, number * matrices), [&v, &z], &partial);
-            rec.flops(Geometry { w: axis(tiles), h: axis(matrices), ..products }.flops());
+            self.multiply(rec, &scheme, (s, number, tile), [&v, &z], &partial)?;
         }
-        let groups = g.c_out / scheme.lanes.count();
+        self.sum(rec, &scheme, slices.len(), &partial)
+    }
+
+    /// Room for the sums of so many slices.
+    pub(super) fn partial(&self, rec: &mut Recorder<'_>, scheme: &Scheme, slices: usize) -> Result<GpuTensor> {
+        let rows = self.geometry.c_in + usize::from(self.db.is_some());
+        checked_scratch(rec, self.op, [slices * scheme.summed(), rows, self.geometry.c_out])
+    }
+
+    /// Records the products of a slice's transformed x and dy, as sums number `number`.
+    pub(super) fn multiply(
+        &self,
+        rec: &mut Recorder<'_>,
+        scheme: &Scheme,
+        (s, number, tile): (&Range<usize>, usize, &Tile),
+        factors: [&GpuTensor; 2],
+        partial: &GpuTensor,
+    ) -> Result<()> {
+        let axis = |size| Axis { input: size, output: size, window: 1, stride: 1, pad: 0 };
+        let (matrices, lines) = (scheme.summed(), factors[0].shape.dims()[1] / LINE);
+        let products = Geometry { n: 1, h: axis(matrices * lines), w: axis(LINE), ..self.geometry };
+        let sums = Sums::new(rec.gpu, self.op, &products, self.db.is_some(), tile)?;
+        sums.record(rec, &products, (lines, number * matrices), factors, partial);
+        rec.flops(Geometry { w: axis(scheme.tiles_of(s)), h: axis(matrices), ..products }.flops());
+        Ok(())
+    }
+
+    /// Records the sum of so many slices' sums.
+    pub(super) fn sum(
+        &self,
+        rec: &mut Recorder<'_>,
+        scheme: &Scheme,
+        slices: usize,
+        partial: &GpuTensor,
+    ) -> Result<()> {
+        let (g, groups) = (&self.geometry, self.geometry.c_out / scheme.lanes.count());
         let params = Params {
             count: (g.c_in * groups) as u32,
             groups: groups as u32,
-            stride: rows as u32,
-            slices: batches.len() as u32,
+            stride: partial.shape.dims()[1] as u32,
+            slices: slices as u32,
             ..Params::default()
         };
         let kernel = scheme.kernel("sum_products", &Epilogue { bias: self.db.is_some(), ..Epilogue::default() })?;
         let writes: Vec<&GpuTensor> = std::iter::once(self.dw).chain(self.db).collect();
-        rec.dispatch_items(&kernel, &params, &[&partial], &writes, (params.count as usize, 64))
+        rec.dispatch_items(&kernel, &params, &[partial], &writes, (params.count as usize, 64))
     }
 }

@@ -11,9 +11,11 @@
 //! Root mean squares, relative to the result's, over 64 channels: `python tools/winograd.py`. Whole tiles are computed, so that a map's
 //! size decides which takes fewest multiplications.
 
+mod backward;
 mod gradient;
 mod output;
 
+pub(super) use backward::Backward;
 pub(super) use gradient::Gradient;
 pub(super) use output::Output;
 
@@ -116,6 +118,9 @@ struct Scheme {
     side: usize,
     /// Channels of a tile that an invocation of a transform handles.
     lanes: Lanes,
+    /// Where the same transformed dy serves both gradients: the first pixel, down and across, of a tile's input that is no other tile's.
+    /// These pixels' sums are one more matrix, for the bias.
+    turned: Option<[usize; 2]>,
 }
 
 impl Scheme {
@@ -124,7 +129,7 @@ impl Scheme {
         // instruction cache (measured on 25.0; on 22.3, whose loads are loops, a tenth less).
         let few = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Wide, .. });
         let lanes = if few { Lanes::Two } else { Lanes::Four };
-        Self { op, geometry: *geometry, side, lanes }
+        Self { op, geometry: *geometry, side, lanes, turned: None }
     }
 
     /// Side of a tile's input: the points at which polynomials are multiplied.
@@ -137,9 +142,20 @@ impl Scheme {
         self.points() * self.points()
     }
 
-    /// Bytes of the transformed weights, or of a weight gradient's sums with the bias's.
+    /// Matrices of a weight gradient's sums.
+    fn summed(&self) -> usize {
+        self.matrices() + usize::from(self.turned.is_some())
+    }
+
+    /// Bytes of the transformed weights, or of a weight gradient's sums with the bias's, whichever channels those are.
     fn weights(&self) -> u64 {
-        (self.matrices() * (self.geometry.c_in + 1) * self.geometry.c_out * 4) as u64
+        let Geometry { c_in, c_out, .. } = self.geometry;
+        (self.summed() * (c_in * c_out + c_in.max(c_out)) * 4) as u64
+    }
+
+    /// Tiles of a slice of the batch.
+    fn tiles_of(&self, s: &Range<usize>) -> usize {
+        s.len() * self.tiles().iter().product::<usize>()
     }
 
     /// Padding before the first input.
@@ -153,9 +169,11 @@ impl Scheme {
     }
 
     fn kernel(&self, entry: &'static str, end: &Epilogue<'_>) -> Result<Kernel> {
+        // The others' texts stay as they are, to be compiled once.
+        let turned = self.turned.filter(|_| ["transform_input", "sum_products"].contains(&entry));
         let (window, side, bias, slope) = (self.geometry.h.window, self.side, end.bias, end.slope.is_some());
         let source = Environment::new()
-            .render_str(TEMPLATE, context! { window, side, bias, slope })
+            .render_str(TEMPLATE, context! { window, side, bias, slope, turned })
             .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))?;
         let kernel = Kernel::new(self.op, entry, source).with_prelude(text_of(end.activation.or(end.slope)));
         Ok(kernel.with_lanes(self.lanes))
@@ -167,17 +185,19 @@ impl Scheme {
     fn slices(&self, gpu: &Gpu, round: usize, sums: u64) -> Result<Vec<Range<usize>>> {
         let g = &self.geometry;
         let tiles = self.tiles().iter().product::<usize>();
-        let transformed = |tiles: usize, c: usize| (self.matrices() * tiles * c * 4) as u64;
-        let transforms = [g.c_in, g.c_out].map(|c| transformed(tiles, c));
+        let transformed = |tiles: usize, c: usize| (self.summed() * tiles * c * 4) as u64;
         let maps = [g.h.input * g.w.input * g.c_in, g.h.output * g.w.output * g.c_out].map(|size| (size * 4) as u64);
+        let transforms = transformed(tiles, g.c_in.max(g.c_out));
         let within = |most: u64| {
             // Nor more tiles than an invocation may add up.
             let trips = most / (MAX_TRIPS as u64 / 2) * tiles as u64;
-            batch_slices(g.n, &[&transforms[..], &maps, &[trips]].concat(), most, gpu.alignment())
+            // These are bounds, not cut: they are aligned everywhere.
+            let bounds = [transforms, trips].map(|bytes| bytes.next_multiple_of(gpu.alignment()));
+            batch_slices(g.n, &[bounds, maps].concat(), most, gpu.alignment())
         };
         let most = gpu.max_binding().saturating_sub(transformed(round, g.c_in.max(g.c_out)));
         // Of `m / s + s * sums` bytes, `m` transformed ones in `s` slices, the first as many as the second.
-        let whole = transforms.iter().max().unwrap_or(&0) * g.n as u64;
+        let whole = transforms * g.n as u64;
         within(most.min(SCRATCH.max((whole * sums).isqrt()))).or_else(|_| within(most))
     }
 

@@ -6,6 +6,7 @@ use super::super::variant::Tile;
 use super::{INPUT, OUTPUT, Params, Scheme, WEIGHTS};
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Recorder};
+use std::ops::Range;
 
 /// A pass as a forward convolution: `y = conv(x, w)`. For backward_input x is dy, y is dx, the windows are reversed.
 #[derive(Clone, Copy)]
@@ -31,35 +32,43 @@ impl Output<'_> {
 
     /// Records the pass, in slices of the batch.
     pub(in super::super) fn record(&self, rec: &mut Recorder<'_>, tile: &Tile, end: &Epilogue<'_>) -> Result<()> {
-        let g = &self.geometry;
-        let scheme = Scheme::new(rec.gpu, self.op, g, self.side);
+        let scheme = Scheme::new(rec.gpu, self.op, &self.geometry, self.side);
         let u = self.transform_weights(rec, &scheme)?;
         for s in scheme.slices(rec.gpu, tile.rows, 0)? {
-            let (x, y) = (self.x.samples(&s), self.y.samples(&s));
-            let tiles = s.len() * scheme.tiles().iter().product::<usize>();
             // A tile of the products lies within one matrix.
-            let stride = tiles.next_multiple_of(tile.rows);
-            let v = rec.scratch(INPUT, [scheme.matrices(), stride, g.c_in]);
-            let m = rec.scratch(OUTPUT, [scheme.matrices(), stride, g.c_out]);
-            scheme.transform(rec, "transform_input", (&x, &v), (scheme.pad(), false))?;
-
-            let channels = (g.c_in, g.c_out);
-            let products = geometry::products(scheme.matrices(), stride, channels);
-            let (kernel, products, groups) = core(rec, self.op, products, (tile, 1), &Epilogue::default())?;
-            rec.dispatch(&kernel.named("multiply"), &products, &[&v, &u], &[&m], groups);
-            rec.flops(geometry::products(scheme.matrices(), tiles, channels).flops());
-
-            // A bias is the same for all samples, a slope's tensor is cut as y is.
-            let extra = self.extra.map(|e| if end.bias { e.clone() } else { e.samples(&s) });
-            let reads: Vec<&GpuTensor> = std::iter::once(&m).chain(extra.as_ref()).collect();
-            let kernel = scheme.kernel("transform_output", end)?;
-            let params = scheme.params(s.len(), stride, [g.h.output, g.w.output], (tiles, g.c_out));
-            rec.dispatch_items(&kernel, &params, &reads, &[&y], (params.count as usize, 64))?;
+            let stride = scheme.tiles_of(&s).next_multiple_of(tile.rows);
+            let v = rec.scratch(INPUT, [scheme.matrices(), stride, self.geometry.c_in]);
+            scheme.transform(rec, "transform_input", (&self.x.samples(&s), &v), (scheme.pad(), false))?;
+            self.multiply(rec, &scheme, (&s, tile, end), [&v, &u])?;
         }
         Ok(())
     }
 
-    fn transform_weights(&self, rec: &mut Recorder<'_>, scheme: &Scheme) -> Result<GpuTensor> {
+    /// Records the products of a slice's transformed input and of the weights, and what becomes of them.
+    pub(super) fn multiply(
+        &self,
+        rec: &mut Recorder<'_>,
+        scheme: &Scheme,
+        (s, tile, end): (&Range<usize>, &Tile, &Epilogue<'_>),
+        [v, u]: [&GpuTensor; 2],
+    ) -> Result<()> {
+        let g = &self.geometry;
+        let (tiles, stride, channels) = (scheme.tiles_of(s), v.shape.dims()[1], (g.c_in, g.c_out));
+        let m = rec.scratch(OUTPUT, [scheme.matrices(), stride, g.c_out]);
+        let products = geometry::products(scheme.matrices(), stride, channels);
+        let (kernel, products, groups) = core(rec, self.op, products, (tile, 1), &Epilogue::default())?;
+        rec.dispatch(&kernel.named("multiply"), &products, &[v, u], &[&m], groups);
+        rec.flops(geometry::products(scheme.matrices(), tiles, channels).flops());
+
+        // A bias is the same for all samples, a slope's tensor is cut as y is.
+        let extra = self.extra.map(|e| if end.bias { e.clone() } else { e.samples(s) });
+        let reads: Vec<&GpuTensor> = std::iter::once(&m).chain(extra.as_ref()).collect();
+        let kernel = scheme.kernel("transform_output", end)?;
+        let params = scheme.params(s.len(), stride, [g.h.output, g.w.output], (tiles, g.c_out));
+        rec.dispatch_items(&kernel, &params, &reads, &[&self.y.samples(s)], (params.count as usize, 64))
+    }
+
+    pub(super) fn transform_weights(&self, rec: &mut Recorder<'_>, scheme: &Scheme) -> Result<GpuTensor> {
         let g = &self.geometry;
         let u = rec.scratch(WEIGHTS, [scheme.matrices(), g.c_in, g.c_out]);
         let count = g.c_in * g.c_out;
