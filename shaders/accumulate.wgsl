@@ -12,7 +12,7 @@ struct Params {
 @compute @workgroup_size(64)
 fn accumulate(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
               @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let stepped = params.how == 2u;
         let adds = params.how == 1u || (stepped && step.keep == 1u);

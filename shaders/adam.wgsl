@@ -22,7 +22,7 @@ struct Params {
 @compute @workgroup_size(64)
 fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
           @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count && metrics[4] == 0.0 {
         var g = quad(gradients[i]);
         if params.clip == 1u {

@@ -6,8 +6,9 @@
 // so a large mean costs no precision; the mean is kept as that value (shift) and a remainder (delta). The op that produces x may have
 // left such strips already (conv2d.wgsl), shorter ones and many: then `statistics` need not read x again.
 //
-// MERGERS, in front, is how many invocations merge the strips of a channel group: those of a GPU wait for memory, and wait less the more
-// they are; a software driver's take turns.
+// In front: MERGERS, how many invocations merge the strips of a channel group: those of a GPU wait for memory, and wait less the more
+// they are; a software driver's take turns. NEIGHBOURS: whether a row lane's rows follow one another, as a software driver wants them: it
+// runs row lanes one after another, and a CPU fetches ahead what is read in order. A GPU runs them side by side.
 //
 // Behind a batch norm may stand a max pool, which then normalizes what it reads (max_pool2d.wgsl): y is written nowhere. Backward,
 // common/batch_norm_pooled.wgsl reads the pool's gradient.
@@ -29,6 +30,19 @@ struct Params {
     out_size: vec2<u32>,
 }
 @group(0) @binding(0) var<uniform> params: Params;
+
+// The rows of a strip that a row lane takes: every eighth, or, with NEIGHBOURS, some that follow one another.
+struct Rows { first: u32, end: u32, step: u32 }
+fn rows_of(strip: u32, lane: u32) -> Rows {
+    let begin = strip * params.strip_rows;
+    let end = min(begin + params.strip_rows, params.rows);
+    if NEIGHBOURS {
+        let count = (params.strip_rows + 7u) / 8u;
+        let first = begin + lane * count;
+        return Rows(first, min(first + count, end), 1u);
+    }
+    return Rows(begin + lane, end, 8u);
+}
 
 // At most what WebGPU guarantees, 16 KiB, in all: the passes share them.
 var<workgroup> first_tile: array<F, MERGERS>;
@@ -54,16 +68,15 @@ fn add_row_lanes(local: u32, lane: u32) {
 @compute @workgroup_size(8, 8)
 fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>,
               @builtin(local_invocation_index) local: u32) {
-    let g = group.x * 8u + id.x;
+    let g = group.x * 8u + place_of(id.x);
     let inside = g < params.groups;
-    let begin = group.y * params.strip_rows;
-    let end = min(begin + params.strip_rows, params.rows);
+    let rows = rows_of(group.y, id.y);
     var shift = F();
     var sum = F();
     var squares = F();
     if inside {
-        shift = load(x[begin * params.groups + g]);
-        for (var row = begin + id.y; row < end; row += 8u) {
+        shift = load(x[group.y * params.strip_rows * params.groups + g]);
+        for (var row = rows.first; row < rows.end; row += rows.step) {
             let d = load(x[row * params.groups + g]) - shift;
             sum += d;
             squares += d * d;
@@ -73,7 +86,7 @@ fn statistics(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     second_tile[local] = squares;
     add_row_lanes(local, id.y);
     if inside && id.y == 0u {
-        let count = f32(end - begin);
+        let count = f32(min(params.strip_rows, params.rows - group.y * params.strip_rows));
         let delta = first_tile[local] / count;
         let slot = (params.first_strip + group.y) * 4u * params.groups + g;
         partial[slot] = stored(F() + count);
@@ -168,15 +181,14 @@ fn use_moving(@builtin(global_invocation_id) id: vec3<u32>) {
 
 @compute @workgroup_size(8, 8)
 fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let g = group.x * 8u + id.x;
+    let g = group.x * 8u + place_of(id.x);
     if g < params.groups {
         let shift = load(stats[g]);
         let delta = load(stats[params.groups + g]);
         let scale = load(stats[2u * params.groups + g]) * load(stats[3u * params.groups + g]);
         let offset = load(stats[4u * params.groups + g]);
-        let begin = group.y * params.strip_rows;
-        let end = min(begin + params.strip_rows, params.rows);
-        for (var row = begin + id.y; row < end; row += 8u) {
+        let rows = rows_of(group.y, id.y);
+        for (var row = rows.first; row < rows.end; row += rows.step) {
             let i = row * params.groups + g;
             y[i] = stored(activate(((load(x[i]) - shift) - delta) * scale + offset));
         }
@@ -191,7 +203,7 @@ fn apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) 
 @compute @workgroup_size(8, 8)
 fn backward_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>,
                  @builtin(local_invocation_index) local: u32) {
-    let g = group.x * 8u + id.x;
+    let g = group.x * 8u + place_of(id.x);
     let inside = g < params.groups;
     var sum = F();
     var products = F();
@@ -199,9 +211,8 @@ fn backward_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
         let shift = load(stats[g]);
         let delta = load(stats[params.groups + g]);
         let rstd = load(stats[2u * params.groups + g]);
-        let begin = group.y * params.strip_rows;
-        let end = min(begin + params.strip_rows, params.rows);
-        for (var row = begin + id.y; row < end; row += 8u) {
+        let rows = rows_of(group.y, id.y);
+        for (var row = rows.first; row < rows.end; row += rows.step) {
             let i = row * params.groups + g;
             let d = load(dy[i]);
             sum += d;
@@ -280,12 +291,11 @@ fn input_gradient(channel: Channel, v: F, d: F) -> F {
 
 @compute @workgroup_size(8, 8)
 fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let g = group.x * 8u + id.x;
+    let g = group.x * 8u + place_of(id.x);
     if g < params.groups {
         let channel = channel_of(g);
-        let begin = group.y * params.strip_rows;
-        let end = min(begin + params.strip_rows, params.rows);
-        for (var row = begin + id.y; row < end; row += 8u) {
+        let rows = rows_of(group.y, id.y);
+        for (var row = rows.first; row < rows.end; row += rows.step) {
             let i = row * params.groups + g;
             dx[i] = stored(input_gradient(channel, load(x[i]), load(dy[i])));
         }
@@ -296,12 +306,11 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
 
 @compute @workgroup_size(8, 8)
 fn backward_input_inference(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let g = group.x * 8u + id.x;
+    let g = group.x * 8u + place_of(id.x);
     if g < params.groups {
         let scale = load(stats[3u * params.groups + g]) * load(stats[2u * params.groups + g]);
-        let begin = group.y * params.strip_rows;
-        let end = min(begin + params.strip_rows, params.rows);
-        for (var row = begin + id.y; row < end; row += 8u) {
+        let rows = rows_of(group.y, id.y);
+        for (var row = rows.first; row < rows.end; row += rows.step) {
             let i = row * params.groups + g;
             dx_out[i] = stored(scale * load(dy[i]) * slope(load(x[i])));
         }

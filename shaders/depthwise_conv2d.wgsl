@@ -52,7 +52,7 @@ fn convolved(i: u32) -> F {
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
            @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         y[i] = stored(convolved(i) + load(b[i % (params.groups * params.multiplier)]));
     }
@@ -63,7 +63,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 @compute @workgroup_size(64)
 fn forward_without_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                         @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         y_plain[i] = stored(convolved(i));
     }
@@ -134,7 +134,7 @@ fn place(i: u32) -> Place {
 @compute @workgroup_size(64)
 fn unit_stride(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let run = convolved_run(i);
         let bias = load(b[i % params.groups]);
@@ -150,7 +150,7 @@ fn unit_stride(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
 @compute @workgroup_size(64)
 fn unit_stride_without_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                             @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let run = convolved_run(i);
         let to = place(i);
@@ -167,7 +167,7 @@ fn unit_stride_without_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(nu
 @compute @workgroup_size(64)
 fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let multiplier = params.multiplier;
             let out_size = params.out_size;
@@ -205,7 +205,7 @@ fn backward_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
 @compute @workgroup_size(64)
 fn backward_params(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let c_in = params.groups;
         let c_out = c_in * params.multiplier;

@@ -18,7 +18,7 @@ struct Params {
 @compute @workgroup_size(64)
 fn drop_elements(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                  @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let words = philox4x32(vec4(params.first + i, params.layer, step.step), step.seed);
         let kept = (words >> vec4(8u)) >= vec4(params.threshold);
@@ -30,7 +30,7 @@ fn drop_elements(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
 @compute @workgroup_size(64)
 fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         result[i] = quad_of(quad(source[i]) * slope(quad(at[i])));
     }

@@ -66,7 +66,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let slot = i / (params.pixels * params.groups) * params.groups + i % params.groups;
         let v = load(x[i]);

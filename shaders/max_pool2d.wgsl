@@ -62,7 +62,7 @@ fn kept(found: Winner) -> SU {
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
            @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let g = i % params.groups;
         let first = i / params.groups * params.run;
@@ -83,7 +83,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 @compute @workgroup_size(64)
 fn forward_normalized(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                       @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let g = i % params.groups;
         let scale = load(stats[2u * params.groups + g]) * load(stats[3u * params.groups + g]);
@@ -112,7 +112,7 @@ fn gradient_at(o: u32) -> F {
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let pixel = i / params.groups;
         let row = pixel / params.in_size.y;
@@ -141,7 +141,7 @@ const REACH = (WINDOW - 1u) / 2u;
 @compute @workgroup_size(64)
 fn backward_stride2(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                     @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let channels = params.groups;
         let in_size = params.in_size;

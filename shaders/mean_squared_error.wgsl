@@ -18,7 +18,7 @@ struct Params {
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
            @builtin(local_invocation_index) local: u32) {
-    let n = (group.y * groups.x + group.x) * 64u + local;
+    let n = item(group, groups, local);
     if n < params.n {
         let scale = weights[n] * params.scale;
         var squares = 0.0;

@@ -18,7 +18,7 @@ struct Params {
 @compute @workgroup_size(64)
 fn equal(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
          @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         y[i] = stored(load(a[i]) * load(b[i]));
     }
@@ -27,7 +27,7 @@ fn equal(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) group
 @compute @workgroup_size(64)
 fn gated(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
          @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let sample = i / (params.pixels * params.groups);
         y[i] = stored(load(a[i]) * load(b[sample * params.groups + i % params.groups]));

@@ -18,7 +18,7 @@ const FLOOR = F(1e-7);
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
            @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let g = i % params.groups;
         y[i] = stored((load(x[i]) - load(mean[g])) / max(sqrt(load(variance[g])), FLOOR));
@@ -32,7 +32,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         dx[i] = stored(load(dy[i]) / max(sqrt(load(variance_in[i % params.groups])), FLOOR));
     }

@@ -15,7 +15,7 @@ struct Params {
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
            @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let k = i % params.period;
         y[i] = stored(load(x[i]) * params.scale[k] + params.offset[k]);
@@ -28,7 +28,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) gro
 @compute @workgroup_size(64)
 fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         dx[i] = stored(load(dy[i]) * params.scale[i % params.period]);
     }

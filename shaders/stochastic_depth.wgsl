@@ -27,7 +27,7 @@ fn keeps(n: u32) -> bool {
 @compute @workgroup_size(64)
 fn drop_samples(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         var kept = F();
         if keeps(params.first + i / params.groups) {

@@ -8,16 +8,15 @@
 
 @compute @workgroup_size(8, 8)
 fn backward_input_pooled(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let g = group.x * 8u + id.x;
+    let g = group.x * 8u + place_of(id.x);
     if g < params.groups {
         let channel = channel_of(g);
         let in_size = params.in_size;
         let out_size = params.out_size;
         let lines = (in_size + WINDOW - 1u) / WINDOW;
-        let begin = group.y * params.strip_rows;
-        let end = min(begin + params.strip_rows, params.rows);
+        let rows = rows_of(group.y, id.y);
         let line_step = in_size.y * params.groups;
-        for (var row = begin + id.y; row < end; row += 8u) {
+        for (var row = rows.first; row < rows.end; row += rows.step) {
             let sample = row / lines.x;
             let line = row % lines.x;
             let line_out = (sample * out_size.x + line) * out_size.y * params.groups + g;

@@ -7,7 +7,7 @@
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     begin(params.lines);
     {% for q in range(quads) %}
-    let columns{{ q }} = columns_at(((group.y * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
+    let columns{{ q }} = columns_at(((group.y * {{ quads }}u + {{ q }}u) * {{ lanes }}u + place_of(lane)) * 4u);
     var bias{{ q }} = vec4<f32>();
     {% for i, j, c in indices %}
     var acc{{ i }}_{{ j }}_{{ c }}_{{ q }} = vec4<f32>();

@@ -32,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     begin(params.lines);
     let first_row = group.x * {{ tile_rows }}u;
     {% for q in range(quads) %}
-    let columns{{ q }} = columns_at(((group.y * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
+    let columns{{ q }} = columns_at(((group.y * {{ quads }}u + {{ q }}u) * {{ lanes }}u + place_of(lane)) * 4u);
     {% endfor %}
     let view = view_of_maps();
     let first_line = group.z * params.slice_lines;

@@ -19,7 +19,7 @@ struct Params {
 @compute @workgroup_size(64)
 fn transpose_scalars(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                      @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let matrix = params.c_in * params.c_out;
         let c = i % params.c_in;
@@ -35,7 +35,7 @@ fn transpose_scalars(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workg
 @compute @workgroup_size(64)
 fn transpose_quads(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count / 16u {
         let rows = params.c_in / 4u;
         let columns = params.c_out / 4u;
@@ -76,14 +76,14 @@ fn hand_out(i: u32, total: f32) {
 @compute @workgroup_size(64)
 fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
           @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count + params.bias { hand_out(i, sum(i, 0u, 1u)); }
 }
 
 @compute @workgroup_size(64)
 fn reduce_without_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                        @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count { dw[i] = sum(i, 0u, 1u); }
 }
 

@@ -4,7 +4,7 @@
 {% macro begin_tile() %}
     let first_row = tile_of_rows(group, groups) * {{ tile_rows }}u;
     {% for q in range(quads) %}
-    let columns{{ q }} = columns_at(((group.x * {{ quads }}u + {{ q }}u) * {{ lanes }}u + lane) * 4u);
+    let columns{{ q }} = columns_at(((group.x * {{ quads }}u + {{ q }}u) * {{ lanes }}u + place_of(lane)) * 4u);
     {% endfor %}
 {% endmacro %}
 {% macro begin_rows() %}

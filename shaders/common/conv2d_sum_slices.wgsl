@@ -21,7 +21,7 @@ fn sum(i: u32) -> F {
 @compute @workgroup_size(64)
 fn sum_slices(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
               @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count { y[i] = stored(activate(sum(i))); }
 }
 
@@ -31,7 +31,7 @@ fn sum_slices(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) 
 @compute @workgroup_size(64)
 fn sum_slices_and_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                        @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count { y_behind[i] = stored(activate(sum(i) + load(b[i % params.groups]))); }
 }
 
@@ -40,6 +40,6 @@ fn sum_slices_and_bias(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
 @compute @workgroup_size(64)
 fn sum_slices_by_slope(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                        @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count { y_behind[i] = stored(sum(i) * slope(load(at[i]))); }
 }

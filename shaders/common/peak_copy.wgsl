@@ -8,6 +8,6 @@ struct Params { count: u32, padding0: u32, padding1: u32, padding2: u32 }
 @compute @workgroup_size(64)
 fn peak_copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
              @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count { y[i] = quad_of(quad(x[i])); }
 }

@@ -117,7 +117,7 @@ fn pixel(t: Tile, g: u32, r: u32, c: u32) -> F {
 @compute @workgroup_size(64)
 fn transform_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let g = i % params.groups;
         let t = tile_at(i / params.groups);
@@ -149,7 +149,7 @@ fn transform_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
 @compute @workgroup_size(64)
 fn transform_weights(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                      @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let c_x = params.groups;
         let c_y = params.stride;
@@ -194,7 +194,7 @@ fn finish(t: Tile, g: u32, r: u32, c: u32, value: F) {
 @compute @workgroup_size(64)
 fn transform_output(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                     @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let g = i % params.groups;
         let t = tile_at(i / params.groups);
@@ -221,7 +221,7 @@ fn transform_output(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
 @compute @workgroup_size(64)
 fn transform_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                       @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         let g = i % params.groups;
         let t = tile_at(i / params.groups);
@@ -258,7 +258,7 @@ fn sum(i: u32, k: u32) -> F {
 @compute @workgroup_size(64)
 fn sum_products(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) local: u32) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+    let i = item(group, groups, local);
     if i < params.count {
         {% for r in range(points) %}
         let row{{ r }} = g_transposed_times(Points({% for c in range(points) %}sum(i, {{ r * points + c }}u), {% endfor %}));

@@ -1,7 +1,7 @@
 //! A kernel is WGSL text and an entry point; a pipeline is a pure function of it and of how its
 //! bindings are accessed.
 
-use super::device::Tiling;
+use super::device::{Loads, Tiling};
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,9 +13,13 @@ const LANES4: &str = include_str!("../../shaders/common/lanes4.wgsl");
 const NAN: &str = include_str!("../../shaders/common/nan.wgsl");
 const LOADS_PLAIN: &str = include_str!("../../shaders/common/loads_plain.wgsl");
 const LOADS_WIDE: &str = include_str!("../../shaders/common/loads_wide.wgsl");
+const PLACES_IN_ORDER: &str = include_str!("../../shaders/common/places_in_order.wgsl");
+const PLACES_BY_HALVES: &str = include_str!("../../shaders/common/places_by_halves.wgsl");
+const ITEM: &str = include_str!("../../shaders/common/item.wgsl");
 
 /// What stands in front of kernels' texts.
-pub(crate) const PRELUDES: [&str; 6] = [LANES1, LANES2, LANES4, NAN, LOADS_PLAIN, LOADS_WIDE];
+pub(crate) const PRELUDES: [&str; 9] =
+    [LANES1, LANES2, LANES4, NAN, LOADS_PLAIN, LOADS_WIDE, PLACES_IN_ORDER, PLACES_BY_HALVES, ITEM];
 
 /// How many elements an invocation of an element-wise kernel handles: `shaders/common/lanes*.wgsl` defines the types `F`, `U` and `B`
 /// and the constant `LANES` to match, and the shader's text serves all of them.
@@ -107,7 +111,12 @@ impl Kernel {
     /// Puts the adapter's way of loading and storing vectors in front: every kernel may use it.
     #[must_use]
     pub(crate) fn with_loads(self, tiling: Tiling) -> Self {
-        self.with_prelude(if tiling.loads_wide() { LOADS_WIDE } else { LOADS_PLAIN })
+        let places = match tiling {
+            Tiling::Subgroup { loads: Loads::Wide, .. } => PLACES_BY_HALVES,
+            _ => PLACES_IN_ORDER,
+        };
+        let loads = if tiling.loads_wide() { LOADS_WIDE } else { LOADS_PLAIN };
+        self.with_prelude(ITEM).with_prelude(places).with_prelude(loads)
     }
 
     /// Declares what is bound at `binding` read-write instead of read-only.
