@@ -39,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end_line = min(first_line + params.slice_lines, params.lines);
     let y_w = params.y_w;
     {% for j in range(per_lane) %}
-    let row{{ j }} = span_row_at(first_row + ({{ j * lanes }}u + lane) * {{ width }}u);
+    let row{{ j }} = span_row_at(first_row + ({{ j * lanes }}u + place_of(lane)) * {{ width }}u);
     let first_w{{ j }} = row{{ j }}.w - params.pad_w;
     {% endfor %}
     {% for q in range(quads) %}
@@ -78,8 +78,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             {% endfor %}
             {% for r in range(tile_rows) %}
             {% set part = "." ~ "xyzw"[r % 4] if x4 else "" %}
+            {% set place = r // width % lanes %}
+            {% set holder = place // 8 * 8 + place % 4 * 2 + place // 4 % 2 if by_halves else place %}
             {% for t in range(span - 1 + turn) %}
-            let r{{ r }}_{{ t }} = subgroupBroadcast(a{{ r // width // lanes }}_{{ t }}{{ part }}, {{ r // width % lanes }}u);
+            let r{{ r }}_{{ t }} = subgroupBroadcast(a{{ r // width // lanes }}_{{ t }}{{ part }}, {{ holder }}u);
             {% endfor %}
             {% for t in range(span) %}
             {% for q in range(quads) %}

@@ -36,6 +36,11 @@ impl Tiling {
     pub(crate) fn loads_wide(self) -> bool {
         matches!(self, Self::Subgroup { loads: Loads::Wide | Loads::Slow, .. })
     }
+
+    /// Whether lanes take their places by halves (shaders/common/places_by_halves.wgsl).
+    pub(crate) fn by_halves(self) -> bool {
+        matches!(self, Self::Subgroup { loads: Loads::Wide, .. })
+    }
 }
 
 /// What loads from storage cost on a CPU driver.

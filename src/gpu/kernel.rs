@@ -1,7 +1,7 @@
 //! A kernel is WGSL text and an entry point; a pipeline is a pure function of it and of how its
 //! bindings are accessed.
 
-use super::device::{Loads, Tiling};
+use super::device::Tiling;
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -111,10 +111,7 @@ impl Kernel {
     /// Puts the adapter's way of loading and storing vectors in front: every kernel may use it.
     #[must_use]
     pub(crate) fn with_loads(self, tiling: Tiling) -> Self {
-        let places = match tiling {
-            Tiling::Subgroup { loads: Loads::Wide, .. } => PLACES_BY_HALVES,
-            _ => PLACES_IN_ORDER,
-        };
+        let places = if tiling.by_halves() { PLACES_BY_HALVES } else { PLACES_IN_ORDER };
         let loads = if tiling.loads_wide() { LOADS_WIDE } else { LOADS_PLAIN };
         self.with_prelude(ITEM).with_prelude(places).with_prelude(loads)
     }

@@ -4,7 +4,7 @@ use super::super::GpuBackward;
 use super::core::{BACKWARD_PARAMS, Flags, render};
 use super::geometry::Geometry;
 use super::gpu::{batch, slice_of};
-use super::rearrange::reduce;
+use super::reduce::reduce;
 use super::variant::{Tile, short, span};
 use crate::error::{Error, Result};
 use crate::gpu::grid::MAX_TRIPS;

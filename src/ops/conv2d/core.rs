@@ -65,11 +65,12 @@ pub(super) fn render(gpu: &Gpu, template: &Template, (tile, span): (&Tile, usize
     let [taps_h, taps_w, channels] = short.unwrap_or_default();
     let indices: Vec<[usize; 3]> =
         (0..taps_h * taps_w * channels).map(|i| [i / channels / taps_w, i / channels % taps_w, i % channels]).collect();
+    let by_halves = gpu.tiling.by_halves();
     let stores = template.stores[..if statistics { 2 } else { 1 }].to_vec();
     Environment::new()
         .render_str(
             &format!("{}{common}{main}{COLUMNS}", template.head),
-            context! { lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, split, short, indices, stores },
+            context! { lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, split, short, indices, by_halves, stores },
         )
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))
 }

@@ -6,7 +6,7 @@ use super::core::{Epilogue, core};
 use super::geometry::{self, Geometry};
 use super::variant::{Problem, Variant};
 use super::winograd;
-use super::{rearrange, slices};
+use super::{slices, transpose};
 use crate::error::Result;
 use crate::gpu::{GpuTensor, Recorder};
 
@@ -160,7 +160,7 @@ fn backward_input(
         Variant::Direct(tile) => tile,
         Variant::Winograd { side, tile } => return input_pass(op, g, (io, dx), *side).record(rec, tile, &end),
     };
-    let transposed = rearrange::transpose(rec, op, w, [g.c_in, g.c_out])?;
+    let transposed = transpose::transpose(rec, op, w, [g.c_in, g.c_out])?;
     let batches = rec.batch_slices(&[dx, io.dy])?;
     if let Some(sum) = slices::Sum::new(rec, tile, g.c_out, (batches.len(), dx)) {
         for params in geometry::backward_input(g) {

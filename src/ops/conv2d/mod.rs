@@ -10,15 +10,16 @@ mod backward_params;
 mod core;
 mod geometry;
 mod gpu;
-mod rearrange;
+mod reduce;
 mod reference;
 mod slices;
+mod transpose;
 pub mod variant;
 mod winograd;
 
 pub(crate) use geometry::Geometry;
 pub(crate) use gpu::{record_backward, record_forward};
-pub(crate) use rearrange::reduce;
+pub(crate) use reduce::reduce;
 pub(crate) use reference::{backward as reference_backward, forward as reference_forward};
 
 use super::window::{Axis, Padding};
