@@ -98,9 +98,9 @@ fn pixel(base: i32, w: u32, c: u32) -> f32 {
 @compute @workgroup_size({{ size }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     begin(params.lines);
-    let inside = group.x * {{ size }}u + lane < params.groups;
+    let inside = group.x * {{ size }}u + place_of(lane) < params.groups;
     // Lanes past the last channel follow the others, for their pixels are broadcast, and store nothing.
-    let g = min(group.x * {{ size }}u + lane, params.groups - 1u);
+    let g = min(group.x * {{ size }}u + place_of(lane), params.groups - 1u);
     {% for i, j, c in indices %}
     let w{{ i }}_{{ j }}_{{ c }} = load(weights[{{ loop.index0 }}u * params.groups + g]);
     {% endfor %}
