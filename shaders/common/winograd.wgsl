@@ -216,7 +216,7 @@ fn transform_output(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
     }
 }
 
-// ---- output's gradient: as the input, Z for V, dy for x and no padding
+// ---- output's gradient, or, where dy is transformed as an input, the input: as the input, Z for V, dy for x and no padding
 
 @compute @workgroup_size(64)
 fn transform_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,

@@ -58,6 +58,7 @@ impl Backward<'_> {
             let v = rec.scratch(INPUT, [scheme.summed(), stride, input.geometry.c_in]);
             scheme.transform(rec, "transform_input", (&input.x.samples(s), &v), (scheme.pad(), true))?;
             input.multiply(rec, &scheme, (s, tile, end), [&v, &u])?;
+            // Its last matrix is what was there before: nobody reads its products but the bias's, which are V's sums.
             let z = rec.scratch(OUTPUT, [scheme.summed(), stride, input.geometry.c_out]);
             scheme.transform(rec, "transform_gradient", (&gradient.x.samples(s), &z), ([0, 0], true))?;
             gradient.multiply(rec, &scheme, (s, number, of_sums), [&z, &v], &partial)?;

@@ -48,7 +48,7 @@ impl Gradient<'_> {
         checked_scratch(rec, self.op, [slices * scheme.summed(), rows, self.geometry.c_out])
     }
 
-    /// Records the products of a slice's transformed x and dy, as sums number `number`.
+    /// Records the products of a slice's transformed x and dy (`factors`, in this order), as sums number `number`.
     pub(super) fn multiply(
         &self,
         rec: &mut Recorder<'_>,
