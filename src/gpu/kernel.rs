@@ -108,7 +108,8 @@ impl Kernel {
         self.with_prelude(include_str!("../../shaders/common/step.wgsl"))
     }
 
-    /// Puts the adapter's way of loading and storing vectors in front: every kernel may use it.
+    /// Puts in front how the adapter loads and stores vectors, which places lanes take, and the number of an invocation of a folded grid:
+    /// every kernel may use them.
     #[must_use]
     pub(crate) fn with_loads(self, tiling: Tiling) -> Self {
         let places = if tiling.by_halves() { PLACES_BY_HALVES } else { PLACES_IN_ORDER };

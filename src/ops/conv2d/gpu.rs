@@ -118,7 +118,7 @@ pub(crate) fn record_backward(
         (&of_params, &of_input)
         && side == same
     {
-        let gradient = winograd::Gradient { op, geometry: *g, side: *side, x: &io.x[0], dy: io.dy, dw, db };
+        let gradient = gradient_pass(op, g, (io, dw, db), *side);
         let both = winograd::Backward { input: input_pass(op, g, (io, dx), *side), gradient };
         if both.wins(rec.gpu, tile) {
             return both.record(rec, [tile, of_sums], &end_of_input(io));
@@ -144,6 +144,16 @@ fn input_pass<'a>(
     let geometry = winograd::Output::reversed(g);
     let extra = io.slope().map(|_| &io.x[0]);
     winograd::Output { op, geometry, side, reversed: true, x: io.dy, w: &io.params[0], extra, y: dx }
+}
+
+/// backward_params by Winograd's algorithm.
+fn gradient_pass<'a>(
+    op: &'static str,
+    g: &Geometry,
+    (io, dw, db): (&'a GpuBackward<'_>, &'a GpuTensor, Option<&'a GpuTensor>),
+    side: usize,
+) -> winograd::Gradient<'a> {
+    winograd::Gradient { op, geometry: *g, side, x: &io.x[0], dy: io.dy, dw, db }
 }
 
 /// The weights transposed, then one dispatch a phase of the strides.
@@ -196,8 +206,6 @@ fn backward_params(
 ) -> Result<()> {
     match variant {
         Variant::Direct(tile) => backward_params::record(rec, op, g, (io, dw, db), tile),
-        Variant::Winograd { side, tile } => {
-            winograd::Gradient { op, geometry: *g, side: *side, x: &io.x[0], dy: io.dy, dw, db }.record(rec, tile)
-        }
+        Variant::Winograd { side, tile } => gradient_pass(op, g, (io, dw, db), *side).record(rec, tile),
     }
 }

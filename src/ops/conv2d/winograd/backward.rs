@@ -32,8 +32,7 @@ impl Backward<'_> {
         let apart = Scheme { geometry: self.gradient.geometry, ..scheme };
         let [tiles, of_dy] = [scheme, apart].map(|scheme| scheme.tiles().iter().product::<usize>());
         let few = tiles.saturating_sub(of_dy) * self.gradient.geometry.c_out <= CHANNELS * tiles;
-        let fit = |slices: Vec<_>| scheme.weights() * slices.len() as u64 <= gpu.max_binding();
-        few && self.slices(gpu, &scheme, tile).is_ok_and(fit)
+        few && self.slices(gpu, &scheme, tile).is_ok_and(|slices| scheme.sums_fit(gpu, slices.len()))
     }
 
     fn slices(&self, gpu: &Gpu, scheme: &Scheme, tile: &Tile) -> Result<Vec<Range<usize>>> {

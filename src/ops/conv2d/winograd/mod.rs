@@ -97,9 +97,8 @@ pub(super) fn fits(gpu: &Gpu, g: &Geometry, weight_gradient: bool) -> Vec<Fit> {
     for side in sides(window).iter().copied() {
         let scheme = Scheme::new(gpu, "conv2d", g, side);
         // Weights, or a weight gradient's partial sums, are bound whole.
-        let weights = scheme.weights();
-        let fit = |slices: Vec<_>| weights * if weight_gradient { slices.len() as u64 } else { 1 } <= gpu.max_binding();
-        if scheme.slices(gpu, MOST_ROWS, if weight_gradient { weights } else { 0 }).is_ok_and(fit) {
+        let fit = |slices: Vec<_>| scheme.sums_fit(gpu, if weight_gradient { slices.len() } else { 1 });
+        if scheme.slices(gpu, MOST_ROWS, if weight_gradient { scheme.weights() } else { 0 }).is_ok_and(fit) {
             let few = 2 * products(side, window, outputs) <= products(1, window, outputs);
             fits.push(Fit { side, wins: few && g.c_in.min(g.c_out) >= CHANNELS });
         }
@@ -145,6 +144,11 @@ impl Scheme {
     /// Matrices of a weight gradient's sums.
     fn summed(&self) -> usize {
         self.matrices() + usize::from(self.turned.is_some())
+    }
+
+    /// Whether a binding holds the sums of so many slices, or the transformed weights.
+    fn sums_fit(&self, gpu: &Gpu, slices: usize) -> bool {
+        self.weights() * slices as u64 <= gpu.max_binding()
     }
 
     /// Bytes of the transformed weights, or of a weight gradient's sums with the bias's, whichever channels those are.
