@@ -31,10 +31,10 @@ struct Taps {
 }
 
 // `i` of an axis that goes on as its own mirror image, edges doubled: c b a | a b c | c b a.
-fn reflected(i: i32, size: i32) -> u32 {
-    let period = 2 * size;
-    let m = ((i % period) + period) % period;
-    return u32(select(m, period - 1 - m, m >= size));
+fn reflected(i: i32, size: u32) -> u32 {
+    // -1 is 0's image, -2 is 1's. A remainder only of what is not negative: OpenGL leaves the others' undefined.
+    let m = u32(select(i, -1 - i, i < 0)) % (2u * size);
+    return min(m, 2u * size - 1u - m);
 }
 
 fn taps(place: f32, size: u32) -> Taps {
@@ -44,7 +44,7 @@ fn taps(place: f32, size: u32) -> Taps {
     if params.fill == 2u {
         let low = floor(at);
         let i = i32(low);
-        return Taps(reflected(i, i32(size)), reflected(i + 1, i32(size)), at - low, true);
+        return Taps(reflected(i, size), reflected(i + 1, size), at - low, true);
     }
     if params.fill == 3u && !inside {
         // The last pixel is the first again, as in SciPy's `wrap`. max: an axis of one pixel has no period, and is clamped below.

@@ -1,8 +1,8 @@
 // relu: y = 0 where x < 0, else x (so that a NaN stays one); dx = dy where y > 0, else 0.
-// Prelude: common/elementwise.wgsl.
+// Preludes: common/elementwise.wgsl, common/nan.wgsl.
 
 fn activate(x: F) -> F {
-    return select(x, F(), x < F());
+    return select(max(x, F()), x, is_nan(x));
 }
 
 // At the output.

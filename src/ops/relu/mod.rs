@@ -66,6 +66,14 @@ pub(super) fn cases() -> Vec<Case> {
         case("below_group", &[3, 5, 7, 2]),
         case("group", &[1, 8, 8, 4]),
         case("above_group", &[2, 9, 11, 5]),
+        // -inf + inf * fill: NaN where the formula is positive, else minus infinity.
+        Case::new(
+            "not_finite",
+            Relu,
+            vec![Input::new([5, 9], 1).around(f32::NEG_INFINITY, f32::INFINITY)],
+            Tolerance::EXACT,
+        )
+        .kinked(),
         case("fer7_conv1", &[100, 46, 46, 32]).benched(),
     ]
 }
