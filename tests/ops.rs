@@ -1,15 +1,12 @@
 //! Every op case: finite differences against the reference, the reference against every variant of the kernels.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
-use fer_gpu::gpu::adapter::DeviceChoice;
+mod common;
+
+use common::{gpu, own_tilings};
 use fer_gpu::gpu::{Gpu, Pick, Tiling};
 use fer_gpu::ops::conv2d::variant::most_candidates;
 use fer_gpu::{ops, verify};
-
-fn gpu() -> Gpu {
-    Gpu::open(&DeviceChoice::Auto, wgpu::Backends::all())
-        .expect("the tests need an adapter: tools/test.sh installs one")
-}
 
 #[test]
 fn finite_differences_agree_with_backward() {
@@ -70,7 +67,7 @@ macro_rules! every_variant {
     ($($name:ident: $number:literal),+) => {
         mod every_variant {
             mod own_tiling {
-                $(#[test] fn $name() { crate::variant_agrees(crate::gpu().tiling, $number); })+
+                $(#[test] fn $name() { crate::own_tilings().into_iter().for_each(|tiling| crate::variant_agrees(tiling, $number)); })+
             }
             mod workgroup_tiling {
                 $(#[test] fn $name() { crate::variant_agrees(crate::Tiling::Workgroup, $number); })+

@@ -6,13 +6,14 @@
 // Template (minijinja). Settings: window, 3 or 2; side of a tile's outputs, 4, or 6 with windows of 3; bias; slope: whether the result is
 // multiplied by the slope of an activation at `extra`; turned: in passes that share one transformed dy (src/ops/conv2d/winograd/backward.rs),
 // the first pixel, down and across, of a tile's input that is no other tile's: these pixels' sums are one more matrix, and windows come out
-// reversed. activate and slope stand in front, as do F and S.
+// reversed; reversed: whether the weights' pass takes windows for backward_input, turned round and transposed; vector: LANES. activate and
+// slope stand in front, as do F and S; behind it stand the passes, winograd_tiles.wgsl or winograd_columns.wgsl.
 
 struct Params {
-    count: u32,             // invocations
-    groups: u32,            // c / LANES; the weights' pass: c_x; the weight gradient's: c_y / LANES
-    stride: u32,            // tiles from one matrix to the next; the weights' pass: c_y; the weight gradient's: rows of a matrix
-    reversed: u32,          // the weights' pass: 1 for backward_input, whose windows are reversed and transposed
+    count: u32,             // tiles; rows of c_y weights, in the passes over weights: c_x
+    groups: u32,            // c / LANES; in the passes over weights c_y / LANES
+    stride: u32,            // tiles from one matrix to the next; the weight gradient's: rows of a matrix
+    padding: u32,
     tiles: vec2<u32>,       // tiles of a map, height and width from here on
     size: vec2<u32>,        // the map that a pass reads or writes
     pad: vec2<u32>,         // before the first input
@@ -46,8 +47,8 @@ struct Params {
 {% set matrices = points * points + (1 if turned else 0) %}
 
 // A line of a tile's input or of its products; of its outputs; of a window.
-{% for name, size, type in [("Points", points, "F"), ("Outputs", side, "F"), ("Factors", points, "f32"), ("Window", window, "f32"), ("Gradients", window, "F")] %}
-struct {{ name }} { {% for i in range(size) %}v{{ i }}: {{ type }}, {% endfor %} }
+{% for name, size in [("Points", points), ("Outputs", side), ("Window", window)] %}
+struct {{ name }} { {% for i in range(size) %}v{{ i }}: F, {% endfor %} }
 {% endfor %}
 {% macro term(factor, value) %}{% if factor == 1 %}{{ value }}{% elif factor == -1 %}-{{ value }}{% else %}{{ factor | float }} * {{ value }}{% endif %}{% endmacro %}
 {# The sum of x.v0 .., each times its number in `row`, for those whose number in `other` is `sign` times the same. #}
@@ -84,10 +85,10 @@ fn {{ name }}(x: {{ from }}) -> {{ to }} {
 }
 {% endmacro %}
 {{ product("b_times", b, "Points", "Points") }}
-{{ product("g_times", g, "Window", "Factors") }}
+{{ product("g_times", g, "Window", "Points") }}
 {{ transposed_product("a_transposed_times", a, "Points", "Outputs") }}
 {{ product("a_times", a, "Outputs", "Points") }}
-{{ transposed_product("g_transposed_times", g, "Points", "Gradients") }}
+{{ transposed_product("g_transposed_times", g, "Points", "Window") }}
 
 // A tile's sample, and its place in the map.
 struct Tile { n: u32, h: u32, w: u32 }
@@ -103,150 +104,57 @@ fn place(t: Tile, g: u32, h: u32, w: u32) -> Place {
     return Place(select(0u, ((t.n * params.size.x + h) * params.size.y + w) * params.groups + g, there), there);
 }
 
-// ---- input: V [matrices, stride, c] of x; one invocation LANES channels of a tile
-
+// Of the passes: input, the output's gradient, or, where dy is transformed as an input, the input itself (Z for V, dy for x and no padding).
 @group(0) @binding(1) var<storage, read> x: array<S>;               // [n, h, w, c]
 @group(0) @binding(2) var<storage, read_write> v: array<S>;         // [matrices, stride, c]
 
-// 0 in the padding.
-fn pixel(t: Tile, g: u32, r: u32, c: u32) -> F {
-    let p = place(t, g, t.h * {{ side }}u + r - params.pad.x, t.w * {{ side }}u + c - params.pad.y);
-    return select(F(), load(x[p.at]), p.there);
-}
+// Weights.
+@group(0) @binding(1) var<storage, read> w: array<{{ "f32" if reversed else "S" }}>;  // [taps, c_x, c_y], reversed [taps, c_y, c_x]
+@group(0) @binding(2) var<storage, read_write> u: array<S>;         // [matrices, c_x, c_y]
 
-@compute @workgroup_size(64)
-fn transform_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-                   @builtin(local_invocation_index) local: u32) {
-    let i = item(group, groups, local);
-    if i < params.count {
-        let g = i % params.groups;
-        let t = tile_at(i / params.groups);
-        {% for r in range(points) %}
-        let x{{ r }} = Points({% for c in range(points) %}pixel(t, g, {{ r }}u, {{ c }}u), {% endfor %});
-        let row{{ r }} = b_times(x{{ r }});
-        {% endfor %}
-        let step = params.stride * params.groups;
-        {% if turned %}
-        v[i + {{ points * points }}u * step] = stored(
-            {%- for r in range(side) %}{% for c in range(side) %}
-            {{- " + " if r + c > 0 }}x{{ turned[0] + r }}.v{{ turned[1] + c }}
-            {%- endfor %}{% endfor %});
-        {% endif %}
-        {% for c in range(points) %}
-        let column{{ c }} = b_times(Points({% for r in range(points) %}row{{ r }}.v{{ c }}, {% endfor %}));
-        {% for r in range(points) %}
-        v[i + {{ r * points + c }}u * step] = stored(column{{ c }}.v{{ r }});
-        {% endfor %}
-        {% endfor %}
-    }
-}
-
-// ---- weights: U [matrices, c_x, c_y] of w; one invocation a window
-
-@group(0) @binding(1) var<storage, read> w: array<f32>;             // [taps, c_x, c_y], or [taps, c_y, c_x] if reversed
-@group(0) @binding(2) var<storage, read_write> u: array<f32>;       // [matrices, c_x, c_y]
-
-@compute @workgroup_size(64)
-fn transform_weights(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-                     @builtin(local_invocation_index) local: u32) {
-    let i = item(group, groups, local);
-    if i < params.count {
-        let c_x = params.groups;
-        let c_y = params.stride;
-        let x_channel = i / c_y;
-        let y_channel = i % c_y;
-        let flipped = params.reversed == 1u;
-        let first = select(i, y_channel * c_x + x_channel, flipped);
-        {% for t in range(window * window) %}
-        let w{{ t }} = w[first + select({{ t }}u, {{ window * window - 1 - t }}u, flipped) * params.count];
-        {% endfor %}
-        {% for r in range(window) %}
-        let row{{ r }} = g_times(Window({% for c in range(window) %}w{{ r * window + c }}, {% endfor %}));
-        {% endfor %}
-        {% for c in range(points) %}
-        let column{{ c }} = g_times(Window({% for r in range(window) %}row{{ r }}.v{{ c }}, {% endfor %}));
-        {% for r in range(points) %}
-        u[i + {{ r * points + c }}u * params.count] = column{{ c }}.v{{ r }};
-        {% endfor %}
-        {% endfor %}
-    }
-}
-
-// ---- output: y of M [matrices, stride, c]; one invocation LANES channels of a tile
-
+// Output.
 @group(0) @binding(1) var<storage, read> m: array<S>;               // [matrices, stride, c]
 {% if bias or slope %}
 @group(0) @binding(2) var<storage, read> extra: array<S>;           // the bias [c], or what the slope is taken at: y's shape
 {% endif %}
 @group(0) @binding({{ 3 if bias or slope else 2 }}) var<storage, read_write> y: array<S>;   // [n, h, w, c]
 
-fn finish(t: Tile, g: u32, r: u32, c: u32, value: F) {
-    let p = place(t, g, t.h * {{ side }}u + r, t.w * {{ side }}u + c);
-    if p.there {
-        {% if slope %}
-        y[p.at] = stored(value * slope(load(extra[p.at])));
-        {% else %}
-        y[p.at] = stored(activate(value));
-        {% endif %}
-    }
-}
-
-@compute @workgroup_size(64)
-fn transform_output(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-                    @builtin(local_invocation_index) local: u32) {
-    let i = item(group, groups, local);
-    if i < params.count {
-        let g = i % params.groups;
-        let t = tile_at(i / params.groups);
-        let step = params.stride * params.groups;
-        {% for r in range(points) %}
-        let row{{ r }} = a_transposed_times(Points({% for c in range(points) %}load(m[i + {{ r * points + c }}u * step]), {% endfor %}));
-        {% endfor %}
-        {% if bias %}
-        let bias = load(extra[g]);
-        {% else %}
-        let bias = F();
-        {% endif %}
-        {% for c in range(side) %}
-        let column{{ c }} = a_transposed_times(Points({% for r in range(points) %}row{{ r }}.v{{ c }}, {% endfor %}));
-        {% for r in range(side) %}
-        finish(t, g, {{ r }}u, {{ c }}u, column{{ c }}.v{{ r }} + bias);
-        {% endfor %}
-        {% endfor %}
-    }
-}
-
-// ---- output's gradient, or, where dy is transformed as an input, the input: as the input, Z for V, dy for x and no padding
-
-@compute @workgroup_size(64)
-fn transform_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-                      @builtin(local_invocation_index) local: u32) {
-    let i = item(group, groups, local);
-    if i < params.count {
-        let g = i % params.groups;
-        let t = tile_at(i / params.groups);
-        {% for r in range(side) %}
-        let row{{ r }} = a_times(Outputs({% for c in range(side) %}pixel(t, g, {{ r }}u, {{ c }}u), {% endfor %}));
-        {% endfor %}
-        let step = params.stride * params.groups;
-        {% for c in range(points) %}
-        let column{{ c }} = a_times(Outputs({% for r in range(side) %}row{{ r }}.v{{ c }}, {% endfor %}));
-        {% for r in range(points) %}
-        v[i + {{ r * points + c }}u * step] = stored(column{{ c }}.v{{ r }});
-        {% endfor %}
-        {% endfor %}
-    }
-}
-
-// ---- weight gradient: dw, and db, of the products' partial sums; one invocation LANES columns of a row
-
+// Weight gradient.
 @group(0) @binding(1) var<storage, read> partial: array<S>;         // [slices, matrices, rows, c_y], the row behind the weights' is the bias's
 @group(0) @binding(2) var<storage, read_write> dw: array<S>;        // [taps, c_x, c_y]
 {% if bias %}
 @group(0) @binding(3) var<storage, read_write> db: array<S>;        // [c_y]
 {% endif %}
 
-fn sum(i: u32, k: u32) -> F {
+// LANES weights of a tap, as the product has it: reversed ones are turned round and transposed.
+fn window_at(tap: u32, x_channel: u32, g: u32) -> F {
+    {% if reversed %}
+    let first = ({{ window * window - 1 }}u - tap) * params.groups * LANES + g * LANES;
+    return F({% for j in range(vector) %}{{ ", " if j }}w[(first + {{ j }}u) * params.count + x_channel]{% endfor %});
+    {% else %}
+    return load(w[(tap * params.count + x_channel) * params.groups + g]);
+    {% endif %}
+}
+
+// What becomes of an output.
+fn finished(at: u32, value: F) -> F {
+    {% if slope %}
+    return value * slope(load(extra[at]));
+    {% else %}
+    return activate(value);
+    {% endif %}
+}
+
+fn bias_of(g: u32) -> F {
+    {% if bias %}
+    return load(extra[g]);
+    {% else %}
+    return F();
+    {% endif %}
+}
+
+// The slices' sums of matrix k, in order: LANES columns, the i-th of the matrix.
+fn sum(k: u32, i: u32) -> F {
     let matrix = params.stride * params.groups;
     var total = F();
     for (var s = 0u; s < params.slices; s++) {
@@ -254,24 +162,9 @@ fn sum(i: u32, k: u32) -> F {
     }
     return total;
 }
-
-@compute @workgroup_size(64)
-fn sum_products(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-                @builtin(local_invocation_index) local: u32) {
-    let i = item(group, groups, local);
-    if i < params.count {
-        {% for r in range(points) %}
-        let row{{ r }} = g_transposed_times(Points({% for c in range(points) %}sum(i, {{ r * points + c }}u), {% endfor %}));
-        {% endfor %}
-        {% for c in range(window) %}
-        let column{{ c }} = g_transposed_times(Points({% for r in range(points) %}row{{ r }}.v{{ c }}, {% endfor %}));
-        {% for r in range(window) %}
-        dw[i + {{ window * window - 1 - r * window - c if turned else r * window + c }}u * params.count] = stored(column{{ c }}.v{{ r }});
-        {% endfor %}
-        {% endfor %}
-        {% if bias %}
-        // The point 1 adds up a tile's gradients, so that its matrix has their sum in the bias's row; or a matrix of its own has.
-        if i < params.groups { db[i] = stored(sum(params.count + i, {{ points * points if turned else points + 1 }}u)); }
-        {% endif %}
-    }
+{% if bias %}
+// The point 1 adds up a tile's gradients, so that its matrix has their sum in the bias's row; or a matrix of its own has.
+fn sum_of_bias(g: u32) -> F {
+    return sum({{ points * points if turned else points + 1 }}u, params.count * params.groups + g);
 }
+{% endif %}

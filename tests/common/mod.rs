@@ -9,7 +9,7 @@ pub(crate) mod stems;
 pub(crate) mod step;
 
 use fer_gpu::gpu::adapter::DeviceChoice;
-use fer_gpu::gpu::{Gpu, Tiling};
+use fer_gpu::gpu::{Gpu, Loads, Tiling};
 use fer_gpu::graph::{NamedTensor, Samples};
 use fer_gpu::tensor::{HostTensor, fill};
 use serde::de::DeserializeOwned;
@@ -25,6 +25,16 @@ pub(crate) fn gpu_in(tiling: Option<Tiling>) -> Gpu {
     let mut gpu = gpu();
     gpu.tiling = tiling.unwrap_or(gpu.tiling);
     gpu
+}
+
+/// The tiling of the adapter that a user would get, and on llvmpipe those of its other versions, which run on any.
+pub(crate) fn own_tilings() -> Vec<Tiling> {
+    match gpu().tiling {
+        Tiling::Subgroup { lanes, loads: Loads::Wide | Loads::Slow } => {
+            [Loads::Wide, Loads::Slow].map(|loads| Tiling::Subgroup { lanes, loads }).to_vec()
+        }
+        own => vec![own],
+    }
 }
 
 /// A file of `tests/golden`.

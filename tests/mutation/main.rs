@@ -5,10 +5,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod table;
+mod winograd;
 
 use common::gpu_in;
 use fer_gpu::error::Result;
-use fer_gpu::gpu::{Gpu, Pick, Recorder, Tiling};
+use fer_gpu::gpu::{Gpu, Recorder, Tiling};
 use fer_gpu::ops::flatten::Flatten;
 use fer_gpu::ops::reshape::Reshape;
 use fer_gpu::ops::{
@@ -18,12 +19,10 @@ use fer_gpu::ops::{
 use fer_gpu::tensor::Shape;
 use fer_gpu::verify::{self, Slope};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use table::{
     FUSED, FUSED_IN_SUBGROUP_TILING, FUSED_IN_WORKGROUP_TILING, IN_SUBGROUP_TILING, IN_WORKGROUP_TILING, MUTATIONS,
-    Mutation, OF_SHARED_WINDOWS, OF_STEM, OF_WINOGRAD, OF_WINOGRAD_APART, OF_WINOGRAD_BY_FOUR, OF_WINOGRAD_BY_SIX,
-    OF_WINOGRAD_SHARED, STORE, STORE_PARTIAL,
+    Mutation, OF_SHARED_WINDOWS, OF_STEM, STORE, STORE_PARTIAL,
 };
 
 /// Whether the suite's check of an op passes on an adapter.
@@ -90,59 +89,6 @@ fn every_flipped_sign_is_seen_in_the_workgroup_tiling() {
     let tiled: Vec<Mutation> = MUTATIONS.iter().copied().filter(|m| m.2 == STORE || m.2 == STORE_PARTIAL).collect();
     assert_eq!(tiled.len(), 6);
     let bad = survivors(gpu_in(Some(Tiling::Workgroup)), &[&tiled, IN_WORKGROUP_TILING].concat(), passes);
-    assert!(bad.is_empty(), "{bad:#?}");
-}
-
-/// Winograd's algorithm, which no tuner chooses at the cases' sizes, on whole and cut tiles of 4 x 4 with a bias.
-#[test]
-fn every_flipped_sign_is_seen_in_winograds_algorithm_by_four() {
-    of_winograd("conv2d/3x3_same_8to8", &[OF_WINOGRAD_BY_FOUR, OF_WINOGRAD_SHARED].concat());
-}
-
-/// The same by tiles of 6 x 6.
-#[test]
-fn every_flipped_sign_is_seen_in_winograds_algorithm_by_six() {
-    of_winograd("conv2d/3x3_same_8to12", &[OF_WINOGRAD_BY_SIX, OF_WINOGRAD_SHARED].concat());
-}
-
-/// Gradients that transform dy each for itself.
-#[test]
-fn every_flipped_sign_is_seen_in_winograds_gradients_apart() {
-    of_winograd("conv2d/3x3_valid_8to68", OF_WINOGRAD_APART);
-}
-
-/// `mutations` of the variant whose input transform has the first one's text.
-fn of_winograd(case: &str, mutations: &[Mutation]) {
-    let cases = cases_of("conv2d");
-    let case = cases.iter().find(|other| other.name == case).expect("a case that it suits");
-    // Its error is larger than the direct sum's: tests/ops.rs allows as much.
-    let passes = |gpu: &Arc<Gpu>, _: &str| {
-        let outcome = verify::run(gpu, case).expect(&case.name);
-        outcome.faults.is_empty() && outcome.worst_ratio <= 4.0
-    };
-    let mut gpu = gpu_in(None);
-    if gpu.tiling == Tiling::Workgroup {
-        // GPUs have no such variant.
-        return;
-    }
-    gpu.tuner.thorough = true;
-    let met = Arc::new(AtomicBool::new(false));
-    let noted = Arc::clone(&met);
-    let of_tiles = mutations[0].2;
-    gpu.rewrite_shaders(move |kernel| {
-        noted.fetch_or(kernel.pass == "transform_input" && kernel.source.contains(of_tiles), Ordering::Relaxed);
-        None
-    });
-    let number = (0..16).find(|number| {
-        gpu.tuner.pick = Pick::Nth(*number);
-        verify::prepare(&gpu, case).expect("prepares");
-        met.load(Ordering::Relaxed)
-    });
-    assert!(number.is_some(), "no variant is Winograd's");
-    let gpu = Arc::new(gpu);
-    assert!(passes(&gpu, ""), "fails without a mutation");
-    let gpu = Arc::into_inner(gpu).expect("no executor outlives its check");
-    let bad = survivors(gpu, &[OF_WINOGRAD, mutations].concat(), passes);
     assert!(bad.is_empty(), "{bad:#?}");
 }
 

@@ -14,7 +14,16 @@ pub const SHADERS: u64 = {
     let [a, b] = [core::CORE, core::BACKWARD_PARAMS];
     let tiled = [a.head, a.of_subgroups, a.subgroup, a.short, a.workgroup];
     let weight_gradients = [b.head, b.of_subgroups, b.subgroup, b.short, b.workgroup];
-    let others = [core::TILES, core::COLUMNS, winograd::TEMPLATE, slices::SHADER, transpose::SHADER, reduce::SHADER];
+    let others = [
+        core::TILES,
+        core::COLUMNS,
+        winograd::TEMPLATE,
+        winograd::TILES,
+        winograd::COLUMNS,
+        slices::SHADER,
+        transpose::SHADER,
+        reduce::SHADER,
+    ];
     hashed(&PRELUDES, hashed(&others, hashed(&weight_gradients, hashed(&tiled, 0xcbf2_9ce4_8422_2325))))
 };
 

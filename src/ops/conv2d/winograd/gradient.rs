@@ -76,14 +76,15 @@ impl Gradient<'_> {
     ) -> Result<()> {
         let (g, groups) = (&self.geometry, self.geometry.c_out / scheme.lanes.count());
         let params = Params {
-            count: (g.c_in * groups) as u32,
+            count: g.c_in as u32,
             groups: groups as u32,
             stride: partial.shape.dims()[1] as u32,
             slices: slices as u32,
             ..Params::default()
         };
-        let kernel = scheme.kernel("sum_products", &Epilogue { bias: self.db.is_some(), ..Epilogue::default() })?;
+        let kernel =
+            scheme.kernel("sum_products", &Epilogue { bias: self.db.is_some(), ..Epilogue::default() }, false)?;
         let writes: Vec<&GpuTensor> = std::iter::once(self.dw).chain(self.db).collect();
-        rec.dispatch_items(&kernel, &params, &[partial], &writes, (params.count as usize, 64))
+        rec.dispatch_items(&kernel, &params, &[partial], &writes, scheme.items(&params))
     }
 }

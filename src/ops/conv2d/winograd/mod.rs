@@ -28,7 +28,10 @@ use crate::ops::elementwise::text_of;
 use minijinja::{Environment, context};
 use std::ops::Range;
 
+/// What the passes have in common, and the passes: an invocation a tile, or a lane a tile's column.
 pub(super) const TEMPLATE: &str = include_str!("../../../../shaders/common/winograd.wgsl");
+pub(super) const TILES: &str = include_str!("../../../../shaders/common/winograd_tiles.wgsl");
+pub(super) const COLUMNS: &str = include_str!("../../../../shaders/common/winograd_columns.wgsl");
 
 /// Outputs of a tile's side, for a window's size: those that the shader has matrices for.
 fn sides(window: usize) -> &'static [usize] {
@@ -51,6 +54,9 @@ pub(super) const CHANNELS: usize = 32;
 /// Bytes of a transformed map at most, where a few samples need no more: they should not outgrow the activations, nor caches by much.
 const SCRATCH: u64 = 8 << 20;
 
+/// Invocations of a subgroup that takes a tile: at least as many as a tile's input has columns.
+const COLUMN_LANES: u32 = 8;
+
 /// Rows of the largest tile.
 const MOST_ROWS: usize = 128;
 
@@ -66,7 +72,7 @@ struct Params {
     count: u32,
     groups: u32,
     stride: u32,
-    reversed: u32,
+    padding: u32,
     tiles: [u32; 2],
     size: [u32; 2],
     pad: [u32; 2],
@@ -115,7 +121,9 @@ struct Scheme {
     geometry: Geometry,
     /// Outputs of a tile's side.
     side: usize,
-    /// Channels of a tile that an invocation of a transform handles.
+    /// Whether a subgroup takes a tile, a lane one of its columns; else an invocation takes one.
+    by_columns: bool,
+    /// Channels of a tile that an invocation of a transform handles at a time.
     lanes: Lanes,
     /// Where the same transformed dy serves both gradients: the first pixel, down and across, of a tile's input that is no other tile's.
     /// These pixels' sums are one more matrix, for the bias.
@@ -124,11 +132,14 @@ struct Scheme {
 
 impl Scheme {
     fn new(gpu: &Gpu, op: &'static str, geometry: &Geometry, side: usize) -> Self {
+        // Measured on Mesa 25.0, whose loads and stores are unrolled over the lanes: 0.6 to 0.8 times as long by columns. On 22.3, where
+        // they are loops, 1.3 times as long.
+        let by_columns = matches!(gpu.tiling, Tiling::Subgroup { lanes: COLUMN_LANES, loads: Loads::Wide });
         // A tile is 25 to 64 vectors: of four words each, they cost llvmpipe 1.2 times as much as of two, its code outgrowing the
-        // instruction cache (measured on 25.0; on 22.3, whose loads are loops, a tenth less).
-        let few = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Wide, .. });
+        // instruction cache (measured on 25.0; on 22.3, a tenth less).
+        let few = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Wide, .. }) && !by_columns;
         let lanes = if few { Lanes::Two } else { Lanes::Four };
-        Self { op, geometry: *geometry, side, lanes, turned: None }
+        Self { op, geometry: *geometry, side, by_columns, lanes, turned: None }
     }
 
     /// Side of a tile's input: the points at which polynomials are multiplied.
@@ -172,15 +183,24 @@ impl Scheme {
         [self.geometry.h.output, self.geometry.w.output].map(|size| size.div_ceil(self.side))
     }
 
-    fn kernel(&self, entry: &'static str, end: &Epilogue<'_>) -> Result<Kernel> {
+    /// The kernel of a pass; `reversed` is of the weights' alone.
+    fn kernel(&self, entry: &'static str, end: &Epilogue<'_>, reversed: bool) -> Result<Kernel> {
         // The others' texts stay as they are, to be compiled once.
         let turned = self.turned.filter(|_| ["transform_input", "sum_products"].contains(&entry));
         let (window, side, bias, slope) = (self.geometry.h.window, self.side, end.bias, end.slope.is_some());
+        let (lanes, vector) = (COLUMN_LANES, self.lanes.count());
+        let text = format!("{TEMPLATE}{}", if self.by_columns { COLUMNS } else { TILES });
         let source = Environment::new()
-            .render_str(TEMPLATE, context! { window, side, bias, slope, turned })
+            .render_str(&text, context! { window, side, bias, slope, turned, reversed, lanes, vector })
             .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))?;
         let kernel = Kernel::new(self.op, entry, source).with_prelude(text_of(end.activation.or(end.slope)));
         Ok(kernel.with_lanes(self.lanes))
+    }
+
+    /// Items of a pass over `count` tiles, or rows of weights, of `groups` vectors each, and how many of them a workgroup has.
+    fn items(&self, params: &Params) -> (usize, usize) {
+        let count = params.count as usize;
+        if self.by_columns { (count, 1) } else { (count * params.groups as usize, 64) }
     }
 
     /// Ranges of samples whose transforms stay within [`SCRATCH`], or, if that holds not even a few, within a binding; `round` tiles more
@@ -218,15 +238,15 @@ impl Scheme {
         let stride = matrices.shape.dims()[1];
         let tiles = if padded { stride } else { n * self.tiles().iter().product::<usize>() };
         let params = Params { pad: pad.map(|p| p as u32), ..self.params(n, stride, [h, w], (tiles, c)) };
-        let kernel = self.kernel(entry, &Epilogue::default())?;
-        rec.dispatch_items(&kernel, &params, &[map], &[matrices], (params.count as usize, 64))
+        let kernel = self.kernel(entry, &Epilogue::default(), false)?;
+        rec.dispatch_items(&kernel, &params, &[map], &[matrices], self.items(&params))
     }
 
     /// Parameters of a pass over `tiles` tiles of `n` maps of `size` and `c` channels, in matrices of `stride` tiles.
     fn params(&self, n: usize, stride: usize, size: [usize; 2], (tiles, c): (usize, usize)) -> Params {
         let groups = c / self.lanes.count();
         Params {
-            count: (tiles * groups) as u32,
+            count: tiles as u32,
             groups: groups as u32,
             stride: stride as u32,
             tiles: self.tiles().map(|t| t as u32),

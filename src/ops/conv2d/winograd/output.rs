@@ -63,24 +63,18 @@ impl Output<'_> {
         // A bias is the same for all samples, a slope's tensor is cut as y is.
         let extra = self.extra.map(|e| if end.bias { e.clone() } else { e.samples(s) });
         let reads: Vec<&GpuTensor> = std::iter::once(&m).chain(extra.as_ref()).collect();
-        let kernel = scheme.kernel("transform_output", end)?;
+        let kernel = scheme.kernel("transform_output", end, false)?;
         let params = scheme.params(s.len(), stride, [g.h.output, g.w.output], (tiles, g.c_out));
-        rec.dispatch_items(&kernel, &params, &reads, &[&self.y.samples(s)], (params.count as usize, 64))
+        rec.dispatch_items(&kernel, &params, &reads, &[&self.y.samples(s)], scheme.items(&params))
     }
 
     pub(super) fn transform_weights(&self, rec: &mut Recorder<'_>, scheme: &Scheme) -> Result<GpuTensor> {
         let g = &self.geometry;
         let u = rec.scratch(WEIGHTS, [scheme.matrices(), g.c_in, g.c_out]);
-        let count = g.c_in * g.c_out;
-        let params = Params {
-            count: count as u32,
-            groups: g.c_in as u32,
-            stride: g.c_out as u32,
-            reversed: u32::from(self.reversed),
-            ..Params::default()
-        };
-        let kernel = scheme.kernel("transform_weights", &Epilogue::default())?;
-        rec.dispatch_items(&kernel, &params, &[self.w], &[&u], (count, 64))?;
+        let groups = g.c_out / scheme.lanes.count();
+        let params = Params { count: g.c_in as u32, groups: groups as u32, ..Params::default() };
+        let kernel = scheme.kernel("transform_weights", &Epilogue::default(), self.reversed)?;
+        rec.dispatch_items(&kernel, &params, &[self.w], &[&u], scheme.items(&params))?;
         Ok(u)
     }
 }
