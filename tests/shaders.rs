@@ -4,7 +4,7 @@
 
 use fer_gpu::gpu::adapter::DeviceChoice;
 use fer_gpu::gpu::{Gpu, Kernel, Loads, Pick, Tiling};
-use fer_gpu::ops::conv2d::variant::most_candidates;
+use fer_gpu::ops::conv2d::variant::MOST_CANDIDATES;
 use fer_gpu::verify;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{Block, Expression, Function, Handle, LocalVariable, Statement};
@@ -152,7 +152,7 @@ fn every_kernel_is_valid_and_translates() {
         gpu.tiling = tiling;
         // What the networks add is how ops are fused: the same texts around each tiling's core.
         let networks = matches!(tiling, Tiling::Workgroup | Tiling::Subgroup { lanes: 8, loads: Loads::Slow });
-        let picks: Vec<Pick> = (0..most_candidates(tiling)).map(Pick::Nth).collect();
+        let picks: Vec<Pick> = (0..MOST_CANDIDATES).map(Pick::Nth).collect();
         let mut kernels = verify::kernels(gpu, &picks, networks).expect("renders");
         count += kernels.len();
         kernels.retain(|k| seen.insert((k.source.clone(), optional.bits())));

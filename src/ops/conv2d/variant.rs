@@ -41,13 +41,7 @@ const fn hashed(texts: &[&str], mut hash: u64) -> u64 {
 }
 
 /// The most candidates that a pass has.
-pub fn most_candidates(tiling: Tiling) -> usize {
-    match tiling {
-        Tiling::Subgroup { loads: Loads::Slow, .. } => 4,
-        Tiling::Subgroup { .. } => 5,
-        Tiling::Workgroup => 5,
-    }
-}
+pub const MOST_CANDIDATES: usize = 5;
 
 /// Outputs that one workgroup owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,7 +233,15 @@ impl Problem {
         let tiles: &[(usize, usize, bool)] = match (gpu.tiling, self.backward_params) {
             // The larger the tile, the fewer loads an output, even when its accumulators no longer fit the registers; but where a
             // turn's code outgrows the instruction cache's 32 KiB it waits for instructions (128 rows of 64 columns: 1.4 times as long).
-            (Tiling::Subgroup { loads: Loads::Slow, .. }, false) => &[(32, 2, false), (64, 1, false), (16, 2, true)],
+            // Of few columns, or weights, a larger tile still fits.
+            (Tiling::Subgroup { loads: Loads::Slow, lanes }, false)
+                if self.short || self.columns <= lanes as usize * 4 =>
+            {
+                &[(32, 2, false), (64, 1, false), (128, 1, false), (16, 2, true)]
+            }
+            (Tiling::Subgroup { loads: Loads::Slow, .. }, false) => {
+                &[(32, 2, false), (64, 2, false), (64, 1, false), (16, 2, true)]
+            }
             (Tiling::Subgroup { loads: Loads::Slow, .. }, true) if self.shares => {
                 &[(32, 2, true), (16, 2, true), (64, 2, false)]
             }
@@ -263,7 +265,7 @@ impl Problem {
                 list.push(variant);
             }
         }
-        debug_assert!(list.len() <= most_candidates(gpu.tiling));
+        debug_assert!(list.len() <= MOST_CANDIDATES);
         list
     }
 

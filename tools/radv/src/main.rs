@@ -22,7 +22,7 @@ mod vulkan;
 
 use fer_gpu::gpu::adapter::{DeviceChoice, backends};
 use fer_gpu::gpu::{Gpu, Kernel, Pick, Tiling};
-use fer_gpu::ops::conv2d::variant::most_candidates;
+use fer_gpu::ops::conv2d::variant::MOST_CANDIDATES;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
@@ -87,7 +87,7 @@ fn all(families: &[String]) -> Result<bool> {
         Ok(fer_gpu::verify::kernels(gpu, picks, true)?)
     };
     let table = rendered(&[Pick::default()])?;
-    let every = rendered(&(0..most_candidates(Tiling::Workgroup)).map(Pick::Nth).collect::<Vec<_>>())?;
+    let every = rendered(&(0..MOST_CANDIDATES).map(Pick::Nth).collect::<Vec<_>>())?;
     let text = |k: &Kernel| {
         let label = if table.contains(k) { k.label() } else { format!("{} (candidate)", k.label()) };
         Text { label, entry: k.entry.to_owned(), source: k.source.to_string() }
