@@ -34,6 +34,17 @@
 {% macro across(value, count) %}
 {% for c in range(count) %}{{ " + " if c }}f{{ c }} * subgroupBroadcast({{ value }}, {{ c }}u){% endfor %}
 {% endmacro %}
+{# Stores a tile's points in an array's matrices, of `count` columns that lanes have multiplied. #}
+{% macro leave(array, at, count) %}
+    {% for r in range(points) %}
+    let point{{ r }} = {{ across("column.v" ~ r, count) }};
+    {% endfor %}
+    if lane < {{ points }}u {
+        {% for r in range(points) %}
+        {{ array }}[first + {{ r * points }}u * step + {{ at }}] = stored(point{{ r }});
+        {% endfor %}
+    }
+{% endmacro %}
 {# The places of a tile's pixels in a lane's column, of its first channels. #}
 {% macro pixels(rows, padded) %}
     {% for r in range(rows) %}
@@ -64,14 +75,7 @@ fn transform_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
             let x{{ r }} = select(F(), load(x[p{{ r }}.at + g]), p{{ r }}.there);
             {% endfor %}
             let column = b_times(Points({% for r in range(points) %}x{{ r }}, {% endfor %}));
-            {% for r in range(points) %}
-            let v{{ r }} = {{ across("column.v" ~ r, points) }};
-            {% endfor %}
-            if lane < {{ points }}u {
-                {% for r in range(points) %}
-                v[first + {{ r * points }}u * step + g] = stored(v{{ r }});
-                {% endfor %}
-            }
+            {{ leave("v", "g", points) }}
             {% if turned %}
             let own = {% for r in range(side) %}{{ " + " if r }}x{{ turned[0] + r }}{% endfor %};
             let all = {% for c in range(side) %}{{ " + " if c }}subgroupBroadcast(own, {{ turned[1] + c }}u){% endfor %};
@@ -93,14 +97,7 @@ fn transform_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
         let step = params.stride * params.groups;
         for (var g = 0u; g < params.groups; g++) {
             let column = a_times(Outputs({% for r in range(side) %}select(F(), load(x[p{{ r }}.at + g]), p{{ r }}.there), {% endfor %}));
-            {% for r in range(points) %}
-            let v{{ r }} = {{ across("column.v" ~ r, side) }};
-            {% endfor %}
-            if lane < {{ points }}u {
-                {% for r in range(points) %}
-                v[first + {{ r * points }}u * step + g] = stored(v{{ r }});
-                {% endfor %}
-            }
+            {{ leave("v", "g", side) }}
         }
     }
 }
@@ -116,14 +113,7 @@ fn transform_weights(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workg
         let first = min(lane, {{ points - 1 }}u) * step + x_channel * params.groups;
         for (var i = 0u; i < params.groups; i++) {
             let column = g_times(Window({% for r in range(window) %}window_at(tap + {{ r * window }}u, x_channel, i), {% endfor %}));
-            {% for r in range(points) %}
-            let u{{ r }} = {{ across("column.v" ~ r, window) }};
-            {% endfor %}
-            if lane < {{ points }}u {
-                {% for r in range(points) %}
-                u[first + {{ r * points }}u * step + i] = stored(u{{ r }});
-                {% endfor %}
-            }
+            {{ leave("u", "i", window) }}
         }
     }
 }
