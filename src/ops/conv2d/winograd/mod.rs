@@ -132,7 +132,7 @@ struct Scheme {
 
 impl Scheme {
     fn new(gpu: &Gpu, op: &'static str, geometry: &Geometry, side: usize) -> Self {
-        // Measured on Mesa 25.0, whose loads and stores are unrolled over the lanes: 0.6 to 0.8 times as long by columns. On 22.3, where
+        // Measured on Mesa 25.0, whose loads and stores are unrolled over the lanes: 0.7 to 0.9 times as long by columns. On 22.3, where
         // they are loops, 1.3 times as long.
         let by_columns = matches!(gpu.tiling, Tiling::Subgroup { lanes: COLUMN_LANES, loads: Loads::Wide });
         // A tile is 25 to 64 vectors: of four words each, they cost llvmpipe 1.2 times as much as of two, its code outgrowing the
