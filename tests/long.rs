@@ -147,3 +147,22 @@ fn candidates_reach_a_sweep() {
     }
     assert!(failed.is_empty(), "{failed:?}");
 }
+
+/// What a step at batch 64 costs beside its kernels, on devices with timestamps, and a dispatch's encoding. Of three profiles the best: what
+/// interrupts the machine is not the step's.
+#[test]
+#[ignore = "times steps, which needs an idle machine; FER_GPU_LONG=1 tools/test.sh"]
+fn overhead_outside_kernels() {
+    let model = models::find("fer7-cnn3-bn").expect("listed");
+    let graph = Arc::new(model.graph(model.classes).expect("builds"));
+    let samples = common::noise(0, 64, graph.input().elements(), model.classes);
+    let mut executor = GpuExecutor::new(Arc::new(common::gpu()), graph, 64, 1, true).expect("fits");
+    let (mut outside, mut encoding) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..3 {
+        let profile = executor.profile(&samples.batch()).expect("profiles");
+        outside = outside.min(profile.outside_kernels.unwrap_or(0.0));
+        encoding = encoding.min(profile.encode_seconds);
+    }
+    println!("{:.1} % outside kernels, {:.2} us to encode a dispatch", outside * 100.0, encoding * 1e6);
+    assert!(outside <= 0.05 && encoding <= 3e-6, "{outside} {encoding}");
+}

@@ -68,12 +68,14 @@ pub struct Kernel {
     pub entry: &'static str,
     /// The whole module.
     pub source: Cow<'static, str>,
+    /// Whether it reads the step uniform: a bind group that others need not meet.
+    reads_step: bool,
 }
 
 impl Kernel {
     /// A kernel of a shader that stands by itself.
     pub fn new(op: &'static str, entry: &'static str, source: impl Into<Cow<'static, str>>) -> Self {
-        Self { op, pass: entry, entry, source: source.into() }
+        Self { op, pass: entry, entry, source: source.into(), reads_step: false }
     }
 
     /// Renames the pass of a kernel whose entry point serves several.
@@ -104,7 +106,8 @@ impl Kernel {
 
     /// Puts the declaration of the step uniform in front.
     #[must_use]
-    pub fn with_step(self) -> Self {
+    pub fn with_step(mut self) -> Self {
+        self.reads_step = true;
         self.with_prelude(include_str!("../../shaders/common/step.wgsl"))
     }
 
@@ -224,10 +227,11 @@ fn compile(device: &wgpu::Device, kernel: &Kernel, access: &[Access]) -> Result<
     let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
     let module = module(device, &label, &kernel.source);
     let layout = layout(device, access);
-    let step = step_layout(device);
+    let step = kernel.reads_step.then(|| step_layout(device));
+    let groups = [Some(&layout), step.as_ref()];
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some(&label),
-        bind_group_layouts: &[Some(&layout), Some(&step)],
+        bind_group_layouts: &groups[..if kernel.reads_step { 2 } else { 1 }],
         immediate_size: 0,
     });
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {

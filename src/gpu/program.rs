@@ -300,7 +300,13 @@ impl Program {
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_bind_group(1, &self.step, &[]);
+        let mut set = None;
         for d in &self.dispatches {
+            // Neighbours often run the same kernel: the optimizer's, slices of a batch.
+            if set != Some(&d.pipeline) {
+                pass.set_pipeline(&d.pipeline);
+                set = Some(&d.pipeline);
+            }
             d.encode(&mut pass);
         }
     }
@@ -314,6 +320,7 @@ impl Program {
     ) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
         pass.set_bind_group(1, &self.step, &[]);
+        pass.set_pipeline(&dispatch.pipeline);
         dispatch.encode(&mut pass);
     }
 
@@ -329,8 +336,8 @@ impl Program {
 }
 
 impl Dispatch {
+    /// Encodes it, its pipeline being set.
     fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
-        pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, &self.bind_group, &[]);
         let [x, y, z] = self.groups;
         pass.dispatch_workgroups(x, y, z);

@@ -24,7 +24,8 @@ pub struct Profile {
     /// The share of a step in which no kernel runs. Below 0 where kernels in passes of their own, as they are timed, take longer
     /// than in the one pass of a step; none where the clock is the wall's.
     pub outside_kernels: Option<f64>,
-    /// Seconds of the host for encoding one dispatch, in the quickest round: what interrupts the host is none of it.
+    /// Seconds of the host for encoding one dispatch: the median of encodings one after another, in the quickest round. What interrupts
+    /// the host is none of it, nor are caches that a software driver's kernels have filled: the first encoding after those takes longer.
     pub encode_seconds: f64,
     /// Every dispatch in order, each the median of its rounds.
     pub dispatches: Vec<Timing>,

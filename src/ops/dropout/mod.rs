@@ -30,7 +30,6 @@ pub struct Dropout {
 
 const SHADER: &str = include_str!("../../../shaders/dropout.wgsl");
 const PHILOX: &str = include_str!("../../../shaders/common/philox.wgsl");
-const STEP: &str = include_str!("../../../shaders/common/step.wgsl");
 
 /// `Params` of shaders/dropout.wgsl.
 #[repr(C)]
@@ -76,7 +75,7 @@ impl Dropout {
         slope: Option<&Elementwise>,
     ) -> Result<()> {
         let entry = if pass.training && self.rate > 0.0 { "drop_elements" } else { "copy" };
-        let kernel = Kernel::new("dropout", entry, SHADER).named(name).with_prelude(PHILOX).with_prelude(STEP);
+        let kernel = Kernel::new("dropout", entry, SHADER).named(name).with_prelude(PHILOX).with_step();
         let kernel = kernel.with_prelude(text_of(slope)).with_lanes(Lanes::Four);
         let sample = result.elements() / result.shape.dims()[0].max(1);
         for s in rec.batch_slices(&[result])? {
