@@ -46,9 +46,9 @@ struct Params {
     padding1: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-{% set YT = "Quad" if y4 else "f32" %}
+{% set YT = "Eight" if y8 else "Quad" if y4 else "f32" %}
 @group(0) @binding(1) var<storage, read> x: array<{{ "Quad" if x4 else "f32" }}>;   // [n, x_h, x_w, c_x]
-@group(0) @binding(2) var<storage, read> w: array<{{ "Quad" if y4 else "f32" }}>;   // [taps, c_x, c_y]
+@group(0) @binding(2) var<storage, read> w: array<{{ YT }}>;   // [taps, c_x, c_y]
 {% if bias %}
 @group(0) @binding(3) var<storage, read> b: array<{{ "Quad" if y4 else "f32" }}>;   // [c_y]
 {% endif %}
@@ -57,7 +57,7 @@ struct Params {
 {% endif %}
 @group(0) @binding({{ 4 if bias or slope else 3 }}) var<storage, read_write> y: array<{{ YT }}>;     // [n, y_h, y_w, c_y], with split [slices, ..]
 {% if statistics %}
-@group(0) @binding({{ 5 if bias else 4 }}) var<storage, read_write> strips: array<{{ YT }}>;   // [strips, 4, c_y]
+@group(0) @binding({{ 5 if bias else 4 }}) var<storage, read_write> strips: array<{{ "Quad" if y4 else "f32" }}>;   // [strips, 4, c_y]
 
 // Rows, shift, mean - shift and the sum of squared differences from that mean, of four columns: what batch_norm.wgsl merges. Sums are of
 // differences from the shift, a value of the column.
@@ -71,10 +71,12 @@ fn leave(strip: u32, columns: Columns, rows: f32, shift: vec4<f32>, sum: vec4<f3
 }
 {% endif %}
 
-// Four weights of one contraction index.
-fn weights(index: u32, columns: Columns) -> vec4<f32> {
+// Four weights of one contraction index; with y8 those of both quads.
+fn weights(index: u32, columns: Columns) -> {{ "Eight" if y8 else "vec4<f32>" }} {
     let row = index * columns.count;
-    {% if y4 %}
+    {% if y8 %}
+    return w[(row + columns.at.x) / 2u];
+    {% elif y4 %}
     return quad(w[row + columns.at.x]);
     {% else %}
     return vec4(w[row + columns.at.x], w[row + columns.at.y], w[row + columns.at.z], w[row + columns.at.w]);

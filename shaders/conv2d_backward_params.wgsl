@@ -27,15 +27,17 @@ struct Params {
     pad_w: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-{% set YT = "Quad" if y4 else "f32" %}
+{% set YT = "Eight" if y8 else "Quad" if y4 else "f32" %}
 @group(0) @binding(1) var<storage, read> x: array<{{ "Quad" if x4 else "f32" }}>;      // [n, x_h, x_w, c_x]
-@group(0) @binding(2) var<storage, read> dy: array<{{ "Quad" if y4 else "f32" }}>;      // [n, y_h, y_w, c_y]
+@group(0) @binding(2) var<storage, read> dy: array<{{ YT }}>;      // [n, y_h, y_w, c_y]
 @group(0) @binding(3) var<storage, read_write> partial: array<{{ YT }}>;    // [slices, rows, c_y]
 
-// Four columns of dy at an output pixel.
-fn gradients(pixel: u32, columns: Columns) -> vec4<f32> {
+// Four columns of dy at an output pixel; with y8 those of both quads.
+fn gradients(pixel: u32, columns: Columns) -> {{ "Eight" if y8 else "vec4<f32>" }} {
     let row = pixel * columns.count;
-    {% if y4 %}
+    {% if y8 %}
+    return dy[(row + columns.at.x) / 2u];
+    {% elif y4 %}
     return quad(dy[row + columns.at.x]);
     {% else %}
     return vec4(dy[row + columns.at.x], dy[row + columns.at.y], dy[row + columns.at.z], dy[row + columns.at.w]);
@@ -43,8 +45,8 @@ fn gradients(pixel: u32, columns: Columns) -> vec4<f32> {
 }
 
 // A weight row's partial sums; rows past the end are not stored.
-fn store_partial(slice: u32, row: u32, columns: Columns, value: vec4<f32>) {
-    if row < params.rows { store((params.first_slice + slice) * params.rows + row, columns, value); }
+fn store_partial(slice: u32, row: u32, columns: Columns, {{ "first: vec4<f32>, second: vec4<f32>" if y8 else "value: vec4<f32>" }}) {
+    if row < params.rows { store((params.first_slice + slice) * params.rows + row, columns, {{ "first, second" if y8 else "value" }}); }
 }
 
 // What a row multiplies dy with: input channel `c` under tap (`h`, `w`).

@@ -16,6 +16,11 @@ fn columns_at(first: u32) -> Columns {
 }
 
 {% for name, target in stores %}
+{% if y8 and loop.first %}
+fn {{ name }}(row: u32, columns: Columns, first: vec4<f32>, second: vec4<f32>) {
+    if columns.first < columns.count * 4u { {{ target }}[(row * columns.count + columns.first / 4u) / 2u] = eight_of(first, second); }
+}
+{% else %}
 fn {{ name }}(row: u32, columns: Columns, value: vec4<f32>) {
     let start = row * columns.count;
     {% if y4 %}
@@ -28,4 +33,5 @@ fn {{ name }}(row: u32, columns: Columns, value: vec4<f32>) {
     if columns.first + 3u < columns.count { {{ target }}[i + 3u] = value.w; }
     {% endif %}
 }
+{% endif %}
 {% endfor %}

@@ -6,8 +6,8 @@
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     begin(params.lines);
+    {{ columns_of_lane("group.y") }}
     {% for q in range(quads) %}
-    let columns{{ q }} = columns_at(((group.y * {{ quads }}u + {{ q }}u) * {{ lanes }}u + place_of(lane)) * 4u);
     var bias{{ q }} = vec4<f32>();
     {% for i, j, c in indices %}
     var acc{{ i }}_{{ j }}_{{ c }}_{{ q }} = vec4<f32>();
@@ -32,10 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             {% endfor %}
             {% for r in range(lanes) %}
             {
-                {% for q in range(quads) %}
-                let g{{ q }} = gradients_or_none(line, w + {{ r }}u, y_w, columns{{ q }});
-                bias{{ q }} += g{{ q }};
-                {% endfor %}
+                {{ take_gradients("g", r) }}
                 {% for i, j, c in indices %}
                 let r{{ i }}_{{ j }}_{{ c }} = subgroupBroadcast(a{{ i }}_{{ j }}_{{ c }}, {{ r }}u);
                 {% for q in range(quads) %}
@@ -46,10 +43,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             {% endfor %}
         }
     }
-    {% for q in range(quads) %}
-    store_partial(group.z, params.weight_rows, columns{{ q }}, bias{{ q }});
+    {{ store_quads("store_partial", "group.z, params.weight_rows", "bias") }}
     {% for i, j, c in indices %}
-    store_partial(group.z, {{ (i * short[1] + j) * short[2] + c }}u, columns{{ q }}, acc{{ i }}_{{ j }}_{{ c }}_{{ q }});
-    {% endfor %}
+    {{ store_quads("store_partial", "group.z, " ~ ((i * short[1] + j) * short[2] + c) ~ "u", "acc" ~ i ~ "_" ~ j ~ "_" ~ c ~ "_") }}
     {% endfor %}
 }

@@ -31,9 +31,7 @@ fn weight_row(row: u32) -> u32 {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     begin(params.lines);
     let first_row = group.x * {{ tile_rows }}u;
-    {% for q in range(quads) %}
-    let columns{{ q }} = columns_at(((group.y * {{ quads }}u + {{ q }}u) * {{ lanes }}u + place_of(lane)) * 4u);
-    {% endfor %}
+    {{ columns_of_lane("group.y") }}
     let view = view_of_maps();
     let first_line = group.z * params.slice_lines;
     let end_line = min(first_line + params.slice_lines, params.lines);
@@ -62,14 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         {% endfor %}
         for (var w = 0u; w < y_w; w += {{ turn }}u) {
             {% for u in range(turn) %}
-            {% for q in range(quads) %}
-            {% if u == 0 %}
-            let g0_{{ q }} = gradients(line * y_w + w, columns{{ q }});
-            {% else %}
-            let g{{ u }}_{{ q }} = gradients_or_none(line, w + {{ u }}u, y_w, columns{{ q }});
-            {% endif %}
-            bias{{ q }} += g{{ u }}_{{ q }};
-            {% endfor %}
+            {{ take_gradients("g" ~ u ~ "_", u) }}
             {% endfor %}
             {% for j in range(per_lane) %}
             {% for u in range(turn) %}
@@ -99,17 +90,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     if group.x == 0u {
-        {% for q in range(quads) %}
-        store_partial(group.z, params.weight_rows, columns{{ q }}, bias{{ q }});
-        {% endfor %}
+        {{ store_quads("store_partial", "group.z, params.weight_rows", "bias") }}
     }
     {% for r in range(tile_rows) %}
     {
         let at = weight_row(first_row + {{ r }}u);
         {% for t in range(span) %}
-        {% for q in range(quads) %}
-        store_partial(group.z, at + {{ t }}u * params.c_x, columns{{ q }}, acc{{ r }}_{{ t }}_{{ q }});
-        {% endfor %}
+        {{ store_quads("store_partial", "group.z, at + " ~ t ~ "u * params.c_x", "acc" ~ r ~ "_" ~ t ~ "_") }}
         {% endfor %}
     }
     {% endfor %}

@@ -3,9 +3,7 @@
    finished and stored, and, with statistics, counted in. #}
 {% macro begin_tile() %}
     let first_row = tile_of_rows(group, groups) * {{ tile_rows }}u;
-    {% for q in range(quads) %}
-    let columns{{ q }} = columns_at(((group.x * {{ quads }}u + {{ q }}u) * {{ lanes }}u + place_of(lane)) * 4u);
-    {% endfor %}
+    {{ columns_of_lane("group.x") }}
 {% endmacro %}
 {% macro begin_rows() %}
     {% for q in range(quads) %}
@@ -25,15 +23,15 @@
     if {{ pixel }} != 0xffffffffu {
         {% for q in range(quads) %}
         let y{{ q }} = finish({{ pixel }}, columns{{ q }}, {{ product }}{{ q }} + bias{{ q }});
-        store({{ pixel }}, columns{{ q }}, y{{ q }});
+        {% endfor %}
+        {{ store_quads("store", pixel, "y") }}
         {% if statistics %}
+        {% for q in range(quads) %}
         shift{{ q }} = select(shift{{ q }}, y{{ q }}, rows == 0.0);
         let d{{ q }} = y{{ q }} - shift{{ q }};
         sum{{ q }} += d{{ q }};
         squares{{ q }} += d{{ q }} * d{{ q }};
-        {% endif %}
         {% endfor %}
-        {% if statistics %}
         rows += 1.0;
         {% endif %}
     }

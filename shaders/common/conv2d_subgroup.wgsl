@@ -47,9 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
                 {% for t in range(span) %}
                 {
                     {% for k in range(4 if x4 else 1) %}
-                    {% for q in range(quads) %}
-                    let w{{ k }}_{{ q }} = weights(weight{{ t }} + c + {{ k }}u, columns{{ q }});
-                    {% endfor %}
+                    {{ load_quads("w" ~ k ~ "_", "weights", "weight" ~ t ~ " + c + " ~ k ~ "u") }}
                     {% endfor %}
                     {% for r in range(tile_rows) %}
                     let r{{ r }} = subgroupBroadcast(a{{ (r + t) // lanes }}, {{ (r + t) % lanes }}u);

@@ -12,9 +12,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     {% for j in range(short[1]) %}
     let weight{{ i }}_{{ j }} = (params.w_first + {{ i }}u * params.w_step_h + {{ j }}u * params.w_step_w) * {{ short[2] }}u;
     {% for c in range(short[2]) %}
-    {% for q in range(quads) %}
-    let w{{ i }}_{{ j }}_{{ c }}_{{ q }} = weights(weight{{ i }}_{{ j }} + {{ c }}u, columns{{ q }});
-    {% endfor %}
+    {{ load_quads("w" ~ i ~ "_" ~ j ~ "_" ~ c ~ "_", "weights", "weight" ~ i ~ "_" ~ j ~ " + " ~ c ~ "u") }}
     {% endfor %}
     {% endfor %}
     {% endfor %}

@@ -54,8 +54,8 @@ impl Sums {
             Tiling::Subgroup { lanes, .. } => tile.rows.is_multiple_of(4 * lanes as usize),
             Tiling::Workgroup => true,
         };
-        let (x4, y4) = (fours && g.c_in.is_multiple_of(4), g.c_out.is_multiple_of(4));
-        let source = render(gpu, &BACKWARD_PARAMS, (tile, span), &Flags { x4, y4, short, ..Flags::default() })?;
+        let flags = Flags { x4: fours && g.c_in.is_multiple_of(4), columns: g.c_out, short, ..Flags::default() };
+        let source = render(gpu, &BACKWARD_PARAMS, (tile, span), &flags)?;
         let rows = g.weight_rows() / span + bias_row;
         Ok(Self {
             kernel: Kernel::new(op, "main", source).named("backward_params"),

@@ -37,6 +37,8 @@ pub(super) const BACKWARD_PARAMS: Template = Template {
     workgroup: include_str!("../../../shaders/common/conv2d_backward_params_workgroup.wgsl"),
     stores: &[("store", "partial")],
 };
+/// A lane's columns, in front of what the kernels of a subgroup have in common.
+pub(super) const QUADS: &str = include_str!("../../../shaders/common/conv2d_quads.wgsl");
 pub(super) const TILES: &str = include_str!("../../../shaders/common/conv2d_tiles.wgsl");
 pub(super) const COLUMNS: &str = include_str!("../../../shaders/common/columns.wgsl");
 
@@ -44,7 +46,8 @@ pub(super) const COLUMNS: &str = include_str!("../../../shaders/common/columns.w
 #[derive(Default)]
 pub(super) struct Flags {
     pub(super) x4: bool,
-    pub(super) y4: bool,
+    /// Columns, loaded in fours where these divide them.
+    pub(super) columns: usize,
     pub(super) bias: bool,
     pub(super) slope: bool,
     pub(super) statistics: bool,
@@ -55,13 +58,16 @@ pub(super) struct Flags {
 
 /// A template's text for this adapter's tiling.
 pub(super) fn render(gpu: &Gpu, template: &Template, (tile, span): (&Tile, usize), flags: &Flags) -> Result<String> {
-    let [common, main] = match gpu.tiling {
-        Tiling::Subgroup { .. } if flags.short.is_some() => [template.of_subgroups, template.short],
-        Tiling::Subgroup { .. } => [template.of_subgroups, template.subgroup],
-        Tiling::Workgroup => [TILES, template.workgroup],
+    let [of_lane, common, main] = match gpu.tiling {
+        Tiling::Subgroup { .. } if flags.short.is_some() => [QUADS, template.of_subgroups, template.short],
+        Tiling::Subgroup { .. } => [QUADS, template.of_subgroups, template.subgroup],
+        Tiling::Workgroup => ["", TILES, template.workgroup],
     };
     let (lanes, tile_rows, quads) = (gpu.tiling.lanes(), tile.rows, tile.quads);
-    let Flags { x4, y4, bias, slope, statistics, split, short } = *flags;
+    let Flags { x4, columns, bias, slope, statistics, split, short } = *flags;
+    // A lane's two quads are loaded and stored at once: a load of twice the words costs llvmpipe 0.75 of two.
+    let y4 = columns.is_multiple_of(4);
+    let y8 = gpu.tiling != Tiling::Workgroup && quads == 2 && columns.is_multiple_of(8);
     let [taps_h, taps_w, channels] = short.unwrap_or_default();
     let indices: Vec<[usize; 3]> =
         (0..taps_h * taps_w * channels).map(|i| [i / channels / taps_w, i / channels % taps_w, i % channels]).collect();
@@ -69,8 +75,8 @@ pub(super) fn render(gpu: &Gpu, template: &Template, (tile, span): (&Tile, usize
     let stores = template.stores[..if statistics { 2 } else { 1 }].to_vec();
     Environment::new()
         .render_str(
-            &format!("{}{common}{main}{COLUMNS}", template.head),
-            context! { lanes, tile_rows, quads, span, x4, y4, bias, slope, statistics, split, short, indices, by_halves, stores },
+            &format!("{}{of_lane}{common}{main}{COLUMNS}", template.head),
+            context! { lanes, tile_rows, quads, span, x4, y4, y8, bias, slope, statistics, split, short, indices, by_halves, stores },
         )
         .map_err(|e| Error::gpu(format!("shader template: {e:#}"), ""))
 }
@@ -105,7 +111,7 @@ pub(super) fn core(
     params.slice_pixels = params.pixels();
     let flags = Flags {
         x4: four(params.c_x),
-        y4: four(params.c_y),
+        columns: params.c_y as usize,
         bias: end.bias,
         slope: end.slope.is_some(),
         statistics: end.statistics,

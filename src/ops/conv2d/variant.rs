@@ -15,6 +15,7 @@ pub const SHADERS: u64 = {
     let tiled = [a.head, a.of_subgroups, a.subgroup, a.short, a.workgroup];
     let weight_gradients = [b.head, b.of_subgroups, b.subgroup, b.short, b.workgroup];
     let others = [
+        core::QUADS,
         core::TILES,
         core::COLUMNS,
         winograd::TEMPLATE,
@@ -98,8 +99,8 @@ impl fmt::Display for Variant {
 pub(super) struct Problem {
     pub(super) rows: usize,
     pub(super) columns: usize,
-    /// Channels of the contraction, and taps.
-    pub(super) contraction: [usize; 2],
+    /// Input channels, and taps: what forward and backward_input sum over.
+    pub(super) inputs: [usize; 2],
     /// Whether a window's line has several taps that could share loads.
     pub(super) shares: bool,
     /// Whether the contraction is unrolled whole ([`short`]).
@@ -139,7 +140,7 @@ impl Problem {
         Self {
             rows,
             columns: g.c_out,
-            contraction: [g.c_in, g.h.window * g.w.window],
+            inputs: [g.c_in, g.h.window * g.w.window],
             shares,
             short,
             winograd: winograd::fits(gpu, g, false),
@@ -155,7 +156,7 @@ impl Problem {
         Self {
             rows,
             columns: g.c_in,
-            contraction: [g.c_out, g.h.window.div_ceil(g.h.stride) * g.w.window.div_ceil(g.w.stride)],
+            inputs: [g.c_out, g.h.window.div_ceil(g.h.stride) * g.w.window.div_ceil(g.w.stride)],
             shares,
             short: false,
             winograd: winograd::fits(gpu, &winograd::Output::reversed(g), false),
@@ -172,7 +173,7 @@ impl Problem {
         Self {
             rows: if short { 1 } else { g.weight_rows() },
             columns: g.c_out,
-            contraction: [0, 0],
+            inputs: [g.c_in, g.h.window * g.w.window],
             shares,
             short,
             winograd: winograd::fits(gpu, g, true),
@@ -202,7 +203,7 @@ impl Problem {
 
     /// The tile with enough slices to keep a GPU busy, each of 16 steps at least.
     fn cut(&self, gpu: &Gpu, tile: Tile) -> Tile {
-        let [channels, taps] = self.contraction;
+        let [channels, taps] = self.inputs;
         let tiles = self.rows.div_ceil(tile.rows) * self.columns.div_ceil(tile.columns);
         let most = (channels * taps / (16 * STEP)).min(channels / STEP);
         Tile { slices: (gpu.target_groups() / tiles.max(1)).min(most).max(1), ..tile }
@@ -220,8 +221,11 @@ impl Problem {
             Variant::Direct(if gpu.tiling == Tiling::Workgroup { self.cut(gpu, tile) } else { tile })
         };
         let products = match gpu.tiling {
-            Tiling::Subgroup { loads: Loads::Slow, .. } => Some((if self.backward_params { 64 } else { 32 }, 2)),
-            Tiling::Subgroup { .. } => Some((32, if self.backward_params { 2 } else { 1 })),
+            // SwiftShader's.
+            Tiling::Subgroup { lanes: ..8, .. } => Some((32, if self.backward_params { 2 } else { 1 })),
+            // Rows of a weight gradient's products are input channels.
+            Tiling::Subgroup { .. } if self.backward_params && self.inputs[0] > 32 => Some((64, 2)),
+            Tiling::Subgroup { .. } => Some((32, 2)),
             // Its transforms spill registers on RDNA 3, and its 36 products are small dispatches.
             Tiling::Workgroup => None,
         };
@@ -247,13 +251,17 @@ impl Problem {
             }
             (Tiling::Subgroup { loads: Loads::Slow, .. }, true) => &[(64, 2, false), (32, 2, false)],
             (Tiling::Subgroup { .. }, false) if self.short => &[(32, 2, false), (32, 1, false)],
-            (Tiling::Subgroup { .. }, false) => &[(32, 1, false), (32, 2, false), (16, 2, false), (64, 1, false)],
-            (Tiling::Subgroup { .. }, true) => &[(16, 1, true), (32, 1, false), (32, 2, false), (16, 2, true)],
+            // SwiftShader's compiler takes minutes, and more than 20 GiB, for more.
+            (Tiling::Subgroup { lanes: ..8, .. }, false) => &[(32, 1, false), (32, 2, false), (16, 2, false)],
+            (Tiling::Subgroup { lanes: ..8, .. }, true) => &[(16, 1, true), (32, 1, false), (32, 2, false)],
+            (Tiling::Subgroup { .. }, false) => &[(32, 2, false), (32, 1, false), (16, 2, false), (64, 1, false)],
+            (Tiling::Subgroup { .. }, true) if self.shares => {
+                &[(16, 1, true), (32, 1, false), (32, 2, false), (16, 2, true)]
+            }
+            (Tiling::Subgroup { .. }, true) => &[(64, 2, false), (32, 2, false), (32, 1, false)],
             (Tiling::Workgroup, false) => &[(32, 1, false), (64, 2, false), (64, 1, false)],
             (Tiling::Workgroup, true) => &[(32, 1, false), (64, 1, false), (64, 2, false)],
         };
-        // The fourth takes SwiftShader's compiler (subgroups of 4) minutes and more than 20 GiB.
-        let tiles = if gpu.tiling.lanes() < 8 { &tiles[..tiles.len().min(3)] } else { tiles };
         // Measured on Mesa 22.3 and 25.0: Winograd's algorithm wins wherever it suits well.
         let (first, last) = if gpu.tiling.loads_wide() { (winograd, None) } else { (None, winograd) };
         let tiles = tiles.iter().map(|(rows, quads, shared)| direct(*rows, *quads, *shared));
