@@ -1,6 +1,6 @@
 // softmax_cross_entropy: p = softmax(logits); s = t (1 - smoothing) + smoothing / classes; loss = -w sum_c s_c ln p_c;
 // dlogits = w (p sum_c s_c - s) / n; correct = argmax p == argmax t (first of equals); mse = mean over classes of (t - p)^2.
-// `forward`: one invocation a sample. `accumulate`: one workgroup, a fixed tree.
+// `forward`: one invocation a sample, LANES classes at a time. `accumulate`: one workgroup, a fixed tree.
 
 struct Params {
     n: u32,
@@ -10,64 +10,80 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(1) var<storage, read> logits: array<f32>;                // [n, classes]
-@group(0) @binding(2) var<storage, read> targets: array<f32>;               // [n, classes]
+@group(0) @binding(1) var<storage, read> logits: array<S>;                  // [n, classes]
+@group(0) @binding(2) var<storage, read> targets: array<S>;                 // [n, classes]
 @group(0) @binding(3) var<storage, read> weights: array<f32>;               // [n]
-@group(0) @binding(4) var<storage, read_write> probabilities: array<f32>;   // [n, classes]
-@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;         // [n, classes]
+@group(0) @binding(4) var<storage, read_write> probabilities: array<S>;     // [n, classes]
+@group(0) @binding(5) var<storage, read_write> dlogits: array<S>;           // [n, classes]
 @group(0) @binding(6) var<storage, read_write> samples_out: array<f32>;     // [n, 3]: loss, correct, mse
+
+fn sum_of(v: F) -> f32 {
+    var total = element(v, 0u);
+    for (var k = 1u; k < LANES; k++) { total += element(v, k); }
+    return total;
+}
+
+// The largest value of a row and its class, the first of equals, from those of every LANES-th and the groups they are in.
+struct Largest { value: f32, index: u32 }
+fn largest_of(values: F, groups: U) -> Largest {
+    var found = Largest(element(values, 0u), element_u(groups, 0u) * LANES);
+    for (var k = 1u; k < LANES; k++) {
+        let other = Largest(element(values, k), element_u(groups, k) * LANES + k);
+        if other.value > found.value || (other.value == found.value && other.index < found.index) { found = other; }
+    }
+    return found;
+}
 
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let n = group.x * 64u + local;
     if n < params.n {
-        let row = n * params.classes;
+        let groups = params.classes / LANES;
+        let row = n * groups;
         let keep = 1.0 - params.smoothing;
         let share = params.smoothing / f32(params.classes);
-        var largest = logits[row];
-        var best = 0u;
-        var target_largest = targets[row];
-        var target_best = 0u;
-        for (var c = 1u; c < params.classes; c++) {
-            let v = logits[row + c];
-            if v > largest {
-                largest = v;
-                best = c;
-            }
-            let t = targets[row + c];
-            if t > target_largest {
-                target_largest = t;
-                target_best = c;
-            }
+        var values = load(logits[row]);
+        var value_groups = U();
+        for (var g = 1u; g < groups; g++) {
+            let v = load(logits[row + g]);
+            value_groups = select(value_groups, U(g), v > values);
+            values = select(values, v, v > values);
         }
-        var sum = 0.0;      // of the exponentials
-        var total = 0.0;    // of the targets that the loss sees
-        var inner = 0.0;    // of these times the logits above the largest
-        for (var c = 0u; c < params.classes; c++) {
-            let above = logits[row + c] - largest;
+        let best = largest_of(values, value_groups);
+        var target_values = load(targets[row]);
+        var target_groups = U();
+        var sums = F();     // of the exponentials
+        var totals = F();   // of the targets that the loss sees
+        var inners = F();   // of these times the logits above the largest
+        for (var g = 0u; g < groups; g++) {
+            let above = load(logits[row + g]) - best.value;
             let e = exp(above);
-            probabilities[row + c] = e;
-            sum += e;
-            let s = targets[row + c] * keep + share;
-            total += s;
+            probabilities[row + g] = stored(e);
+            sums += e;
+            let t = load(targets[row + g]);
+            target_groups = select(target_groups, U(g), t > target_values);
+            target_values = select(target_values, t, t > target_values);
+            let s = t * keep + share;
+            totals += s;
             // 0 times a logit that is minus infinity is 0 here: a class that nobody named costs nothing.
-            if s != 0.0 {
-                inner += s * above;
-            }
+            inners += select(F(), s * above, s != F());
         }
-        var squares = 0.0;
+        let sum = sum_of(sums);
+        let total = sum_of(totals);
+        let inner = sum_of(inners);
+        var squares = F();
         let scale = weights[n] / f32(params.n);
-        for (var c = 0u; c < params.classes; c++) {
-            let p = probabilities[row + c] / sum;
-            let t = targets[row + c];
+        for (var g = 0u; g < groups; g++) {
+            let p = load(probabilities[row + g]) / sum;
+            let t = load(targets[row + g]);
             let difference = p * total - (t * keep + share);
-            probabilities[row + c] = p;
-            dlogits[row + c] = difference * scale;
+            probabilities[row + g] = stored(p);
+            dlogits[row + g] = stored(difference * scale);
             squares += (p - t) * (p - t);
         }
         samples_out[n * 3u] = weights[n] * (total * log(sum) - inner);
-        samples_out[n * 3u + 1u] = select(0.0, 1.0, best == target_best);
-        samples_out[n * 3u + 2u] = squares / f32(params.classes);
+        samples_out[n * 3u + 1u] = select(0.0, 1.0, best.index == largest_of(target_values, target_groups).index);
+        samples_out[n * 3u + 2u] = sum_of(squares) / f32(params.classes);
     }
 }
 

@@ -131,7 +131,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ("softmax_cross_entropy", "forward", "exp(above)", "exp(-above)"),
     ("softmax_cross_entropy", "forward", "* log(sum) - inner", "* log(sum) + inner"),
     ("softmax_cross_entropy", "forward", "squares += (p", "squares -= (p"),
-    ("softmax_cross_entropy", "forward", "dlogits[row + c] = difference", "dlogits[row + c] = -difference"),
+    ("softmax_cross_entropy", "forward", "stored(difference", "stored(-difference"),
     ("stochastic_depth", "forward", "load(source[i]) * params.scale", "load(source[i]) * -params.scale"),
     ("stochastic_depth", "backward", "load(source[i]) * params.scale", "load(source[i]) * -params.scale"),
     ("tanh", "forward", "select(-y, y,", "select(y, -y,"),

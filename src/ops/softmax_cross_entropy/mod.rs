@@ -15,7 +15,7 @@ pub use reference::{HostLoss, reference};
 
 use super::{Case, Input, Subject, Tolerance};
 use crate::error::{Error, Result};
-use crate::gpu::{GpuTensor, Kernel, Recorder};
+use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
 
 /// Elements of the metrics tensor: sums of loss, correct, mse; count of samples; a flag for a loss that is not finite.
 pub const METRICS: usize = 8;
@@ -74,7 +74,7 @@ pub fn record(rec: &mut Recorder<'_>, io: &GpuLoss<'_>) -> Result<()> {
     }
     let params = Params { n: n as u32, classes: classes as u32, smoothing: io.smoothing, padding: 0 };
     let samples = rec.scratch(0, [n, 3]);
-    let kernel = Kernel::new("softmax_cross_entropy", "forward", SHADER);
+    let kernel = Kernel::new("softmax_cross_entropy", "forward", SHADER).with_lanes(Lanes::of(classes));
     let (reads, writes) = ([io.logits, io.targets, io.weights], [io.probabilities, io.dlogits, &samples]);
     rec.dispatch_items(&kernel, &params, &reads, &writes, (n, 64))?;
     record_metrics(rec, "softmax_cross_entropy", &samples, io.metrics);
@@ -84,10 +84,11 @@ pub fn record(rec: &mut Recorder<'_>, io: &GpuLoss<'_>) -> Result<()> {
 /// Records the end of the loss `op`: adds its samples' loss, correct and mse, `[n, 3]`, to the metrics.
 pub(super) fn record_metrics(rec: &mut Recorder<'_>, op: &'static str, samples: &GpuTensor, metrics: &GpuTensor) {
     let params = Params { n: samples.shape.dims()[0] as u32, classes: 0, smoothing: 0.0, padding: 0 };
-    rec.dispatch(&Kernel::new(op, "accumulate", SHADER), &params, &[samples], &[metrics], [1, 1, 1]);
+    let kernel = Kernel::new(op, "accumulate", SHADER).with_lanes(Lanes::One);
+    rec.dispatch(&kernel, &params, &[samples], &[metrics], [1, 1, 1]);
 }
 
-/// One class and many; batches below, at and above a workgroup; logits so large that a naive exponential overflows; targets of one
+/// One class and many, in fours and not; batches below, at and above a workgroup; logits so large that a naive exponential overflows; targets of one
 /// class, shares that add up to 1 and not, a tie among them, a row of zeros; weights, one of them 0; smoothing.
 pub(super) fn cases() -> Vec<Case> {
     let labelled = |n: usize, classes: usize, scale| {
@@ -119,6 +120,7 @@ pub(super) fn cases() -> Vec<Case> {
         case("n64", labelled(64, 4, 3.0)),
         case("large_logits", labelled(5, 3, 300.0)),
         case("soft", soft(11, 7, 0.0)),
+        case("soft_twelve", soft(70, 12, 0.1)),
         case("smoothed", soft(65, 5, 0.1)),
         case("smoothed_one_class", soft(5, 1, 0.3)),
         case("fer7", labelled(100, 7, 3.0)).benched(),
