@@ -65,8 +65,7 @@ pub(super) fn render(gpu: &Gpu, template: &Template, (tile, span): (&Tile, usize
     };
     let (lanes, tile_rows, quads) = (gpu.tiling.lanes(), tile.rows, tile.quads);
     let Flags { x4, columns, bias, slope, statistics, split, short } = *flags;
-    // A lane's two quads are loaded and stored at once: a load of twice the words costs llvmpipe 0.75 of two. Others gain nothing, and
-    // SwiftShader's compiler ran out of memory.
+    // A lane's two quads are loaded and stored at once: a load of twice the words costs llvmpipe 0.75 of two. Others gain nothing.
     let y4 = columns.is_multiple_of(4);
     let y8 = gpu.tiling.loads_wide() && quads == 2 && columns.is_multiple_of(8);
     let [taps_h, taps_w, channels] = short.unwrap_or_default();
