@@ -7,8 +7,9 @@
 // left such strips already (conv2d.wgsl), shorter ones and many: then `statistics` need not read x again.
 //
 // In front: MERGERS, how many invocations merge the strips of a channel group: those of a GPU wait for memory, and wait less the more
-// they are; a software driver's take turns. NEIGHBOURS: whether a row lane's rows follow one another, as a software driver wants them: it
-// runs row lanes one after another, and a CPU fetches ahead what is read in order. A GPU runs them side by side.
+// they are; a software driver's take turns, and it copies its code for each halving of them. NEIGHBOURS: whether a row lane's rows follow
+// one another, as a software driver wants them: it runs row lanes one after another, and a CPU fetches ahead what is read in order. A GPU
+// runs them side by side.
 //
 // Behind a batch norm may stand a max pool, which then normalizes what it reads (max_pool2d.wgsl): y is written nowhere. Backward,
 // common/batch_norm_pooled.wgsl reads the pool's gradient.
@@ -44,9 +45,10 @@ fn rows_of(strip: u32, lane: u32) -> Rows {
     return Rows(begin + lane, end, 8u);
 }
 
-// At most what WebGPU guarantees, 16 KiB, in all: the passes share them.
-var<workgroup> first_tile: array<F, MERGERS>;
-var<workgroup> second_tile: array<F, MERGERS>;
+// Of mergers or of the 8 x 8 invocations that sum; at most what WebGPU guarantees, 16 KiB, in all: the passes share them.
+const SHARERS = max(MERGERS, 64u);
+var<workgroup> first_tile: array<F, SHARERS>;
+var<workgroup> second_tile: array<F, SHARERS>;
 
 // Sums the 8 row lanes of each channel group into row lane 0. All invocations must come here.
 fn add_row_lanes(local: u32, lane: u32) {

@@ -120,7 +120,7 @@ impl Cut {
             whole.strips += rows.div_ceil(strip_rows) as u32;
         }
         let mergers = match rec.gpu.tiling {
-            Tiling::Subgroup { .. } => "const MERGERS = 64u; const NEIGHBOURS = true;",
+            Tiling::Subgroup { .. } => "const MERGERS = 8u; const NEIGHBOURS = true;",
             Tiling::Workgroup => "const MERGERS = 256u; const NEIGHBOURS = false;",
         };
         Ok(Self { lanes, mergers, slices, whole, c })

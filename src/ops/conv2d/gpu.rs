@@ -8,10 +8,15 @@ use super::variant::{Problem, Variant};
 use super::winograd;
 use super::{slices, transpose};
 use crate::error::Result;
+use crate::gpu::grid::MAX_TRIPS;
 use crate::gpu::{GpuTensor, Recorder};
 
 /// Bytes of the statistics of an output at most: a batch norm gathers those of larger ones by itself.
 const STATISTICS: u64 = 32 << 20;
+
+/// Tiles of rows that leave statistics at most: 8 invocations may have to merge them (shaders/batch_norm.wgsl), and where taps share loads
+/// there are up to three times as many as outputs fill.
+const MOST_STRIPS: u64 = MAX_TRIPS as u64 * 4;
 
 /// `n` samples of a batch of `batch` as a geometry of their own. A dense layer's batch is its line of pixels.
 pub(super) fn slice_of(g: &Geometry, n: usize, batch: usize) -> Geometry {
@@ -75,7 +80,7 @@ fn forward(
         return sum.record(rec, op, io.params.get(1), &end);
     }
     // Four numbers a channel for every tile of rows.
-    let most = STATISTICS.min(rec.gpu.max_binding());
+    let most = STATISTICS.min(rec.gpu.max_binding()).min(MOST_STRIPS * g.c_out as u64 * 16);
     end.statistics = io.statistics && io.y.bytes() / tile.rows as u64 * 4 <= most;
     let (mut passes, mut strips) = (Vec::new(), 0);
     for s in batches {

@@ -112,7 +112,7 @@ pub(super) struct Problem {
     pub(super) work: u64,
 }
 
-/// Multiply-adds below which a pass is not worth a large tile on drivers that take seconds to compile one: it takes milliseconds.
+/// Multiply-adds below which a pass is not worth a large tile on drivers that take seconds to compile one: it takes a millisecond at most.
 const LIGHT: u64 = 4 << 20;
 
 /// Taps of a window's line that share loaded pixels: all of them where the horizontal step is 1 and the line short enough to unroll,
@@ -214,9 +214,14 @@ impl Problem {
     /// Candidates, the table's first, no two the same; with `small` also what can win at no such size, for tests.
     pub(super) fn candidates(&self, gpu: &Gpu, small: bool) -> Vec<Variant> {
         let mut list: Vec<Variant> = Vec::new();
-        let slow = matches!(gpu.tiling, Tiling::Subgroup { loads: Loads::Slow, .. });
-        let light = slow && self.work < LIGHT && !small && !gpu.tuner.as_if_large;
-        let within = |rows: usize, quads| if light { (rows.min(32), 1) } else { (rows, quads) };
+        // Rows of a tile that is compiled quickly: Mesa 25, which unrolls the loops over lanes, takes a second for 16.
+        let quick = match gpu.tiling {
+            Tiling::Subgroup { loads: Loads::Slow, .. } => Some(32),
+            Tiling::Subgroup { loads: Loads::Wide, .. } => Some(16),
+            _ => None,
+        };
+        let light = quick.filter(|_| self.work < LIGHT && !small && !gpu.tuner.as_if_large);
+        let within = |rows: usize, quads| light.map_or((rows, quads), |most| (rows.min(most), 1));
         let tile = |(rows, quads), shared| self.tile(gpu, rows, quads, shared);
         let direct = |rows, quads, shared| {
             let tile = tile(within(rows, quads), shared);
