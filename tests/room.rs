@@ -17,10 +17,9 @@ fn graph(name: &str) -> Arc<Graph> {
     Arc::new(model.graph(model.classes).expect("builds"))
 }
 
-/// As executors plan for the tests' adapter: not every driver's compiler is good at what plans unroll.
+/// What the tests' adapter is predicted to need.
 fn budget(graph: &Graph, batch: usize, train: bool) -> Budget {
-    let options = Options::default();
-    let options = Options { unrolled: options.unrolled.min(common::gpu().unrolls()), ..options };
+    let options = GpuExecutor::options_on(&common::gpu(), Options::default());
     Budget::new(graph, batch, train, options).expect("plans")
 }
 

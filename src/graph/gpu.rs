@@ -112,6 +112,11 @@ impl GpuExecutor {
         room::make(gpu, graph, batch, how).map(|_| ())
     }
 
+    /// What plans for the adapter are made with, where `options` are asked for: as much of them as it can do.
+    pub fn options_on(gpu: &Gpu, options: Options) -> Options {
+        room::possible(gpu, options)
+    }
+
     /// What it was predicted to need; [`Executor::bytes`] adds the kernels' uniforms, and scratch that has no room in the arenas.
     pub fn budget(&self) -> Budget {
         let batch = self.plans[&Mode::Evaluate].batch;

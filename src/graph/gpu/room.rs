@@ -11,13 +11,18 @@ use std::collections::HashMap;
 /// Plans and their buffers.
 type Made = (HashMap<Mode, Plan>, Memory);
 
+/// As much of `options` as the adapter can do.
+pub(super) fn possible(gpu: &Gpu, options: Options) -> Options {
+    let (largest_arena, unrolled) = (options.largest_arena.min(gpu.max_buffer()), options.unrolled.min(gpu.unrolls()));
+    Options { largest_arena, unrolled, ..options }
+}
+
 /// Plans a graph and makes the buffers.
 ///
 /// # Errors
 /// An adapter without the room, naming the largest batch that it has room for.
 pub(super) fn make(gpu: &Gpu, graph: &Graph, batch: usize, (train, options): (bool, Options)) -> Result<Made> {
-    let (largest_arena, unrolled) = (options.largest_arena.min(gpu.max_buffer()), options.unrolled.min(gpu.unrolls()));
-    let options = Options { largest_arena, unrolled, ..options };
+    let options = possible(gpu, options);
     let parameters = Parameters::new(graph);
     let make = |batch| make_once(gpu, graph, &parameters, batch, (train, options));
     let error = match make(batch) {
