@@ -14,6 +14,7 @@ use csv::ByteRecord;
 use flate2::read::MultiGzDecoder;
 
 use super::select::{check_classes, choose_classes, with_validation};
+use super::split_names::SplitName;
 use super::store::{Names, PIXELS, SIDE, Stored};
 use super::survey::{Faults, Survey};
 use super::{Dataset, InputSpec, Options, Split, Task, synth::EMOTIONS};
@@ -21,8 +22,6 @@ use crate::error::{Error, Result};
 
 /// The splits as `Usage` calls them: train, validation, test.
 const USAGES: [&str; 3] = ["Training", "PublicTest", "PrivateTest"];
-/// What we call them.
-const SPLITS: [&str; 3] = ["train", "validation", "test"];
 /// The longest line that is read: a row has 10 kB at most, and a damaged file must not fill the memory.
 const LONGEST_LINE: usize = 1 << 20;
 
@@ -52,9 +51,11 @@ pub(super) fn open(source: &str, path: &Path, input: InputSpec, options: &Option
     if left_out > 0 {
         notes.push(format!("{left_out} rows of other classes than {} are left out", classes.join(", ")));
     }
-    for ((rows, split), usage) in splits.iter().zip(SPLITS).zip(USAGES).filter(|((rows, _), _)| !rows.labels.is_empty())
-    {
-        check_classes(path, &format!("{split} split (Usage `{usage}`)"), &rows.labels, &classes)?;
+    for (split, usage) in SplitName::ALL.into_iter().zip(USAGES) {
+        let rows = &splits[split.index()];
+        if !rows.labels.is_empty() {
+            check_classes(path, &format!("{} split (Usage `{usage}`)", split.name()), &rows.labels, &classes)?;
+        }
     }
     let [train, validation, test] = store(path, splits, classes.len(), input);
     let train = train.ok_or_else(|| {
@@ -228,11 +229,11 @@ impl Columns {
             }
         };
         let field = record[self.usage].trim_ascii();
-        let split = USAGES.iter().position(|usage| usage.as_bytes() == field).ok_or_else(|| {
+        let split = std::str::from_utf8(field).ok().and_then(SplitName::parse).ok_or_else(|| {
             let what = format!("Usage `{}`{}", shown(field), utf8_note(field));
-            (what, "Training, PublicTest or PrivateTest")
+            (what, "Training, PublicTest or PrivateTest, or train, validation or test")
         })?;
-        Ok((emotion, split))
+        Ok((emotion, split.index()))
     }
 }
 

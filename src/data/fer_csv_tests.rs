@@ -142,9 +142,9 @@ fn rows_that_are_damaged() {
         (format!("7,{},Training\n", pixels(PIXELS, "7")), "emotion `7`"),
         (format!("-1,{},Training\n", pixels(PIXELS, "7")), "emotion `-1`"),
         (format!(",{},Training\n", pixels(PIXELS, "7")), "emotion ``"),
-        (format!("0,{},Testing\n", pixels(PIXELS, "7")), "Usage `Testing`"),
+        (format!("0,{},Tset\n", pixels(PIXELS, "7")), "Usage `Tset`"),
         (format!("0,{}", pixels(900, "7")), "2 columns"),
-        (format!("0,{},Train", pixels(PIXELS, "7")), "Usage `Train`"),
+        (format!("0,{},Tra", pixels(PIXELS, "7")), "Usage `Tra`"),
         (format!("0,\"{},Training\n{}", pixels(PIXELS, "7"), row(0, "Training", 0)), "2 columns"),
     ];
     for (line, what) in cases {

@@ -32,6 +32,7 @@ mod select;
 mod shards;
 mod sheet;
 mod source;
+mod split_names;
 mod store;
 mod survey;
 pub mod synth;

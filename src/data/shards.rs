@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::split_names::SplitName;
 use crate::error::{Error, Result};
 
-/// What a file's name begins with, by split.
-const SPLITS: [&[&str]; 3] = [&["train"], &["validation", "valid", "val"], &["test"]];
 const EXPECTED: &str =
     "train-*.parquet, and validation-* and test-* where there are such splits, in the folder or in its `data`";
 
@@ -39,8 +38,8 @@ pub(super) fn find(path: &Path) -> Result<Option<Shards>> {
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let word = name.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-        match SPLITS.iter().position(|names| names.contains(&word)) {
-            Some(split) => shards.splits[split].push(file),
+        match SplitName::parse(word) {
+            Some(split) => shards.splits[split.index()].push(file),
             None => others.push(name),
         }
     }

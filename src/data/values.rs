@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::decode::{check_header, decode, read_image};
 use super::fer_csv::unpack;
 use super::select::hold_back;
+use super::split_names::SplitName;
 use super::store::Part;
 use super::survey::{Faults, Survey};
 use super::{DEFAULT_VALIDATION_SPLIT, Dataset, InputSpec, OnBadFile, Options, Origin, Split, Task};
@@ -233,17 +234,15 @@ impl Columns {
         if record[self.path].trim().is_empty() {
             return Err(("no path".into(), "the path of an image, relative to the csv"));
         }
-        let split = match self.split.map(|i| record[i].trim().to_lowercase()).as_deref() {
-            None | Some("train" | "training") => 0,
-            Some("val" | "validation") => 1,
-            Some("test") => 2,
-            Some(other) => return Err((format!("split `{other}`"), SPLITS)),
+        let split = match self.split.map(|i| record[i].trim()) {
+            None => SplitName::Train,
+            Some(name) => SplitName::parse(name).ok_or_else(|| (format!("split `{name}`"), SPLITS))?,
         };
         let number = |(i, name): (&usize, &String)| {
             let value = record[*i].trim().parse::<f32>().ok().filter(|v| v.is_finite());
             value.ok_or_else(|| (format!("{name} is `{}`", record[*i].trim()), "a number"))
         };
-        Ok((split, self.values.iter().zip(&self.names).map(number).collect::<Result<_, _>>()?))
+        Ok((split.index(), self.values.iter().zip(&self.names).map(number).collect::<Result<_, _>>()?))
     }
 }
 
