@@ -66,6 +66,16 @@ impl Device {
         }
     }
 
+    /// The adapter that the system prefers, for library use.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] where there is none, or a driver that refuses.
+    pub fn gpu() -> Result<Self> {
+        let mut gpu = Gpu::open(&DeviceChoice::Auto, backends(None)?)?;
+        Tuning::default().apply(&mut gpu)?;
+        Ok(Self::Gpu(Arc::new(gpu)))
+    }
+
     /// The variants of kernels that it has chosen.
     pub(super) fn choices(&self) -> Choices {
         match self {

@@ -4,6 +4,7 @@ use super::config::Config;
 use super::device::Device;
 use super::evaluate::{LOADER_THREADS, graph_of};
 use super::history::EpochRow;
+use super::order::order;
 use super::outcome::{Observer, Outcome, Stopped};
 use super::partial::{Recent, metrics_of, partial_of};
 use super::phase::Phase;
@@ -19,7 +20,6 @@ use crate::formats::checkpoint::{Checkpoint, Progress};
 use crate::formats::tensorboard::EventFile;
 use crate::graph::{At, Augmentation, Executor, Graph, Metrics, Profile, Snapshot};
 use crate::optim::Length;
-use crate::philox::Philox;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -28,9 +28,6 @@ mod diagnose;
 mod epoch_end;
 #[cfg(test)]
 mod tests;
-
-/// Stream of random numbers of an epoch's order: streams below it belong to parameters.
-const ORDER_STREAM: u64 = 1 << 32;
 
 /// A run in progress.
 pub struct Trainer<'a> {
@@ -300,19 +297,12 @@ impl<'a> Trainer<'a> {
         self.config.schedule.rate(base, step, Length { epoch, phase })
     }
 
-    /// The order of the training images in an epoch, from 0.
-    fn order(&self, epoch: usize) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.dataset.train.len() as u32).collect();
-        Philox::new(self.config.seed, ORDER_STREAM + epoch as u64).shuffle(&mut order);
-        order
-    }
-
     /// One epoch of training and validation, or nothing if it was interrupted; then its part is saved.
     fn epoch(&mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Option<EpochRow>> {
         let (epoch, batch) = (self.progress.epoch, self.images_a_step());
         let partial = self.progress.partial.take().unwrap_or_default();
         let mut sums = metrics_of(&partial);
-        let order = self.order(epoch);
+        let order = order(self.config.seed, epoch, self.dataset.train.len());
         let steps = order.len().div_ceil(batch);
         let rest: Vec<u32> = order.iter().skip(partial.steps * batch).copied().collect();
         let start = Instant::now();
