@@ -2,15 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::text::{clean, clean_lines, shown};
+
 /// The library's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure that a user can act on. Its text names the file, row, layer or op that it is about.
+/// A failure that a user can act on. Its text names the file, row, layer or op that it is about; control characters in
+/// what it was given, line breaks among them, are shown as [`clean`] shows them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A flag, a setting or an argument that cannot be used.
-    #[error("{what}{}", hint_line(.hint))]
+    #[error("{}{}", clean(.what), hint_line(.hint))]
     Usage {
         /// What was given and why it cannot be.
         what: String,
@@ -18,7 +21,7 @@ pub enum Error {
         hint: String,
     },
     /// Shapes or settings that an op or a layer cannot take; found before any GPU exists.
-    #[error("layer `{layer}` ({op}): {what}")]
+    #[error("layer `{}` ({op}): {}", clean(.layer), clean(.what))]
     Shape {
         /// The layer's name in its graph.
         layer: String,
@@ -28,7 +31,7 @@ pub enum Error {
         what: String,
     },
     /// A data file that does not hold what its format promises.
-    #[error("{}{}: {what}; expected {expected}", .path.display(), row_text(.row))]
+    #[error("{}{}: {}; expected {}", shown(.path), row_text(.row), clean(.what), clean(.expected))]
     Data {
         /// The file or folder.
         path: PathBuf,
@@ -40,7 +43,7 @@ pub enum Error {
         expected: String,
     },
     /// The operating system refused a file.
-    #[error("cannot {doing} {}: {source}", .path.display())]
+    #[error("cannot {doing} {}: {}", shown(.path), clean(&.source.to_string()))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -50,7 +53,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A checkpoint that is damaged or belongs to something else.
-    #[error("checkpoint {}: {what}{}", .path.display(), hint_line(.hint))]
+    #[error("checkpoint {}: {}{}", shown(.path), clean(.what), hint_line(.hint))]
     Checkpoint {
         /// The file.
         path: PathBuf,
@@ -60,7 +63,7 @@ pub enum Error {
         hint: String,
     },
     /// No adapter to compute on.
-    #[error("no usable GPU adapter: {what}{}", hint_line(.hint))]
+    #[error("no usable GPU adapter: {}{}", clean_lines(.what), hint_lines(.hint))]
     NoAdapter {
         /// What was looked for and what there is.
         what: String,
@@ -68,7 +71,7 @@ pub enum Error {
         hint: String,
     },
     /// The graphics driver refused or lost something.
-    #[error("GPU: {what}{}", hint_line(.hint))]
+    #[error("GPU: {}{}", clean_lines(.what), hint_lines(.hint))]
     Gpu {
         /// What was being done and the driver's word.
         what: String,
@@ -76,7 +79,7 @@ pub enum Error {
         hint: String,
     },
     /// The device went away in the middle of its work.
-    #[error("GPU: the device was lost: {what}{}", hint_line(.hint))]
+    #[error("GPU: the device was lost: {}{}", clean_lines(.what), hint_lines(.hint))]
     DeviceLost {
         /// The driver's word.
         what: String,
@@ -84,7 +87,7 @@ pub enum Error {
         hint: String,
     },
     /// The loss or a layer became infinite or not a number.
-    #[error("training stopped at epoch {epoch}, step {step}: {what}{}", hint_line(.hint))]
+    #[error("training stopped at epoch {epoch}, step {step}: {}{}", clean(.what), hint_line(.hint))]
     NotFinite {
         /// Epoch, counted from 1.
         epoch: usize,
@@ -166,7 +169,12 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 fn hint_line(hint: &str) -> String {
-    if hint.is_empty() { String::new() } else { format!("\n  hint: {hint}") }
+    if hint.is_empty() { String::new() } else { format!("\n  hint: {}", clean(hint)) }
+}
+
+/// What drivers say has line breaks of its own.
+fn hint_lines(hint: &str) -> String {
+    if hint.is_empty() { String::new() } else { format!("\n  hint: {}", clean_lines(hint)) }
 }
 
 fn row_text(row: &Option<u64>) -> String {

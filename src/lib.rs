@@ -22,7 +22,8 @@
 //! | [`graph`] | graphs, plans, the two executors |
 //! | [`ops`], [`optim`] | contract, f64 reference, GPU encoding and cases of each op; Adam |
 //! | [`gpu`] | adapters, buffers, kernels, recorded programs |
-//! | [`tensor`], [`philox`], [`error`] | shapes and host tensors; random numbers from a counter; every failure |
+//! | [`tensor`], [`philox`], [`input`] | shapes and host tensors; random numbers from a counter; files opened with limits |
+//! | [`error`], [`text`] | every failure; names made safe to print |
 //!
 //! Kernels are WGSL in `shaders/`, under the names of their ops. An op is added in three places: a folder in `src/ops`, a file
 //! in `shaders`, a row in [`ops::TABLE`]; tests, benches and `fer-gpu verify` walk the table.
@@ -41,12 +42,14 @@ pub mod faces;
 pub mod formats;
 pub mod gpu;
 pub mod graph;
+pub mod input;
 pub mod models;
 pub mod ops;
 pub mod optim;
 pub mod philox;
 pub mod search;
 pub mod tensor;
+pub mod text;
 pub mod train;
 pub mod verify;
 pub use error::{Error, Result};

@@ -1,6 +1,6 @@
 //! `fer-gpu compare`.
 
-use super::out::{print, print_json, say, table};
+use super::out::{print, print_data, print_json, say, table};
 use crate::error::{Error, Result};
 use crate::eval::plot::compare_svg;
 use crate::formats::atomic::{write_json, write_text};
@@ -45,7 +45,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<ExitCode> {
     }
     match (args.json, args.csv) {
         (true, _) => print_json(&rows)?,
-        (false, true) => print(&csv(&rows)?)?,
+        (false, true) => print_data(&csv(&rows)?)?,
         (false, false) => print(&text(&rows))?,
     };
     Ok(ExitCode::SUCCESS)

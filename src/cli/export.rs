@@ -1,6 +1,6 @@
 //! `fer-gpu export`.
 
-use super::out::{print, say};
+use super::out::{print_path, say};
 use crate::error::{Error, Result};
 use crate::formats::atomic::write_atomically;
 use crate::formats::{keras, onnx};
@@ -77,7 +77,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode> {
         Format::Safetensors if args.half => saved.into_checkpoint().save_half(&out)?,
         Format::Safetensors => saved.into_checkpoint().save(&out)?,
     }
-    print(&format!("{}\n", out.display()))?;
+    print_path(&out)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,6 @@
 //! `fer-gpu import`.
 
-use super::out::{print, say};
+use super::out::{print_path, say};
 use crate::data::Preprocess;
 use crate::error::{Error, Result};
 use crate::train::{Import, import};
@@ -57,6 +57,6 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
         meta.preprocessing,
         meta.classes.join(", ")
     );
-    print(&format!("{}\n", out.display()))?;
+    print_path(&out)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,10 +1,12 @@
 //! What `fer-gpu predict` prints: a table, csv or JSON.
 
-use super::out::{print, print_json};
+use super::out::{print, print_data, print_json};
 use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::faces::FaceBox;
+use crate::text::{clean, left, right};
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Classes shown in the table.
@@ -138,8 +140,9 @@ impl<'a> Printer<'a> {
     ) -> Self {
         let longest =
             |lengths: &mut dyn Iterator<Item = usize>, title: &str| lengths.max().unwrap_or(0).max(title.len());
-        let file_width = longest(&mut files.iter().map(|f| f.display().to_string().chars().count()), "file");
-        let label_width = longest(&mut classes.iter().map(|c| c.chars().count()), NO_FACE);
+        let width = |text: &str| clean(text).chars().count();
+        let file_width = longest(&mut files.iter().map(|f| width(&f.to_string_lossy())), "file");
+        let label_width = longest(&mut classes.iter().map(|c| width(c)), NO_FACE);
         let times = files.iter().any(|file| is_video(file));
         Self { form, task, classes, file_width, label_width, times, started: false, kept: Vec::new() }
     }
@@ -149,7 +152,7 @@ impl<'a> Printer<'a> {
         let first = !std::mem::replace(&mut self.started, true);
         match self.form {
             Form::Table => print(&self.rows(&predictions, first)),
-            Form::Csv => print(&self.csv(&predictions, first)?),
+            Form::Csv => print_data(&self.csv(&predictions, first)?),
             Form::Json => {
                 self.kept.extend(predictions);
                 Ok(true)
@@ -168,26 +171,29 @@ impl<'a> Printer<'a> {
     fn rows(&self, predictions: &[Prediction], head: bool) -> String {
         let (f, l) = (self.file_width, self.label_width);
         let time = |text: &str| if self.times { format!("{text:>9}  ") } else { String::new() };
-        let columns = || self.classes.iter().map(|name| (name, name.chars().count().max(8)));
+        let names: Vec<Cow<'_, str>> = self.classes.iter().map(|name| clean(name)).collect();
+        let columns = || names.iter().map(|name| (name, name.chars().count().max(8)));
         let mut text = match self.task {
             _ if !head => String::new(),
-            Task::Classes => format!("{:<f$}  {}{:<l$}  probability  top {TOP}\n", "file", time("time"), "label"),
+            Task::Classes => {
+                format!("{}  {}{}  probability  top {TOP}\n", left("file", f), time("time"), left("label", l))
+            }
             Task::Values => {
-                let names: String = columns().map(|(name, width)| format!("{name:>width$}  ")).collect();
-                format!("{:<f$}  {}{}\n", "file", time("time"), names.trim_end())
+                let names: String = columns().map(|(name, width)| right(name, width) + "  ").collect();
+                format!("{}  {}{}\n", left("file", f), time("time"), names.trim_end())
             }
         };
         for p in predictions {
             let at = p.time.map_or_else(String::new, |t| format!("{t:.2} s"));
-            text += &format!("{:<f$}  {}", p.file, time(&at));
+            text += &format!("{}  {}", left(&clean(&p.file), f), time(&at));
             match &p.said {
                 Said::Class { label: Some(label), probability: Some(probability), probabilities: Some(all) } => {
                     let top: Vec<String> =
-                        ranked(all).iter().take(TOP).map(|(class, p)| format!("{class} {p:.4}")).collect();
-                    text += &format!("{label:<l$}  {probability:>11.4}  {}", top.join(", "));
+                        ranked(all).iter().take(TOP).map(|(class, p)| format!("{} {p:.4}", clean(class))).collect();
+                    text += &format!("{}  {probability:>11.4}  {}", left(&clean(label), l), top.join(", "));
                 }
                 Said::Values { values: Some(values) } => {
-                    let each = columns().zip(values).map(|((_, width), (_, v))| format!("{v:>width$.4}"));
+                    let each = columns().zip(values).map(|((_, width), (_, v))| right(&format!("{v:.4}"), width));
                     text += &each.collect::<Vec<_>>().join("  ");
                 }
                 Said::Class { .. } | Said::Values { .. } => text += NO_FACE,

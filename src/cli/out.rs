@@ -1,15 +1,27 @@
 //! The two streams. A reader that has gone (`fer-gpu models | head -1`) is no fault of the command, and never a panic.
 
 use crate::error::{Error, Result};
+use crate::text::{clean, clean_lines, padding};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt::Arguments;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 
-/// Writes to stdout at once. False means that nobody reads it any more: more output is pointless.
+/// Writes text for people to stdout at once, without what a terminal would obey ([`clean_lines`]). False means that nobody
+/// reads it any more: more output is pointless.
 ///
 /// # Errors
 /// [`Error::Io`] when it cannot be written for another reason, such as a full disk behind a redirection.
 pub(super) fn print(text: &str) -> Result<bool> {
+    print_data(&clean_lines(text))
+}
+
+/// [`print`] for what programs read (csv, JSON, TOML): every byte as it is.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_data(text: &str) -> Result<bool> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
@@ -18,19 +30,28 @@ pub(super) fn print(text: &str) -> Result<bool> {
     }
 }
 
+/// Writes the path of what was written: on a terminal without what it would obey, for a script as it is.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_path(path: &Path) -> Result<bool> {
+    let line = format!("{}\n", path.display());
+    if std::io::stdout().is_terminal() { print(&line) } else { print_data(&line) }
+}
+
 /// Writes a value to stdout as JSON. A number that JSON has no word for (NaN, infinity) becomes `null`.
 ///
 /// # Errors
 /// As [`print`].
 pub(super) fn print_json(value: &impl Serialize) -> Result<bool> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::io("write", "standard output")(e.into()))?;
-    print(&(text + "\n"))
+    print_data(&(text + "\n"))
 }
 
-/// Writes a line to stderr; the macro `say!` formats it.
+/// Writes a line to stderr, without what a terminal would obey; the macro `say!` formats it.
 pub(super) fn say_line(line: Arguments<'_>) {
     // There is nowhere left to report a failure of stderr to.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", clean_lines(&line.to_string()));
 }
 
 /// `eprintln!` that does not panic when stderr is closed.
@@ -39,8 +60,9 @@ macro_rules! say {
 }
 pub(super) use say;
 
-/// Rows as an aligned table with a line under the head; columns of `right` are aligned to the right.
+/// Rows as an aligned table with a line under the head; columns of `right` are aligned to the right. Cells stay on their line.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
+    let rows: Vec<Vec<Cow<'_, str>>> = rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
     let width = |c: usize| {
         let cells = rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count());
         cells.chain([head[c].chars().count()]).max().unwrap_or_default()
@@ -49,7 +71,7 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>], right: &[usize]) -> Str
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut text = String::new();
         for (c, cell) in cells.enumerate() {
-            let pad = " ".repeat(widths[c] - cell.chars().count());
+            let pad = padding(cell, widths[c]);
             let (before, after) = if right.contains(&c) { (pad.as_str(), "") } else { ("", pad.as_str()) };
             text += &format!("{before}{cell}{after}  ");
         }
@@ -59,8 +81,8 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>], right: &[usize]) -> Str
     let mut text = line(&mut head.iter().copied());
     text += &"-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
     text.push('\n');
-    for row in rows {
-        text += &line(&mut row.iter().map(String::as_str));
+    for row in &rows {
+        text += &line(&mut row.iter().map(AsRef::as_ref));
     }
     text
 }

@@ -1,7 +1,7 @@
 //! `fer-gpu completions` and `fer-gpu man`: what a packager or a shell wants of the command.
 
 use super::Cli;
-use super::out::{print, say};
+use super::out::{print_data, say};
 use crate::error::{Error, Result};
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -33,7 +33,7 @@ pub(super) struct ManArgs {
 pub(super) fn completions(args: &CompletionsArgs) -> Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "fer-gpu", &mut script);
-    print(&String::from_utf8_lossy(&script))?;
+    print_data(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,6 +2,7 @@
 
 use super::out::say;
 use crate::graph::Metrics;
+use crate::text::clean;
 use crate::train::Observer;
 use crate::train::history::EpochRow;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -44,7 +45,7 @@ impl Observer for Progress {
     }
 
     fn phase(&mut self, number: usize, of: usize, about: &str) {
-        let line = format!("phase {number} of {of}: {about}");
+        let line = clean(&format!("phase {number} of {of}: {about}")).into_owned();
         if self.bar.is_hidden() {
             say!("{line}");
         } else {

@@ -6,6 +6,7 @@ use super::progress::Progress;
 use super::train::stop_on_signal;
 use crate::data::Task;
 use crate::error::{Error, Result};
+use crate::input::read_text;
 use crate::search::{Ended, Folder, Row, Status, Watch, order, work};
 use crate::train::{Config, Monitor, Observer};
 use clap::Args;
@@ -91,7 +92,7 @@ fn finish(args: &SearchArgs, folder: &Folder, settings: &Config, ended: &Ended) 
     match &ended.retrained {
         Some(run) => {
             say!("trained anew from the beginning, with another seed: {}", run.display());
-            print(&std::fs::read_to_string(run.join("report.txt")).unwrap_or_default())?;
+            print(&read_text(&run.join("report.txt"), "a report").unwrap_or_default())?;
         }
         None if ended.busy > 0 => {
             say!("nothing left to take; others work on {} trials, and the last trains the best anew", ended.busy);

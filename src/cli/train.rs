@@ -2,7 +2,7 @@
 
 use super::args::{BadFile, DeviceArgs, TuneArgs, VariantArgs, open_device};
 use super::callbacks::{CallbackArgs, parse_batch};
-use super::out::{print, say};
+use super::out::{print, print_data, say};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
 use crate::data::augment::Preset;
@@ -205,7 +205,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         config.model.clone_from(&start.name);
     }
     if args.print_config {
-        print(&config.to_toml()?)?;
+        print_data(&config.to_toml()?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let dataset = open_data(&config, &start)?;

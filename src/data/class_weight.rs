@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::within::Within;
 use super::{Dataset, Split, names};
 use crate::error::{Error, Result};
+use crate::input::read_text;
 
 const EXPECTED: &str = "a csv of `class,weight` rows, or a TOML file of `class = weight` lines";
 
@@ -94,14 +95,17 @@ impl ClassWeight {
 }
 
 fn read_toml(path: &Path) -> Result<BTreeMap<String, f64>> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    toml::from_str(&text).map_err(|e| Error::data(path, e.to_string().trim_end().to_owned(), EXPECTED))
+    let text = read_text(path, EXPECTED)?;
+    toml::from_str(&text).map_err(|e: toml::de::Error| {
+        let line = text[..e.span().map_or(0, |s| s.start)].matches('\n').count() as u64 + 1;
+        Error::row(path, line, e.message(), EXPECTED)
+    })
 }
 
 fn read_csv(path: &Path) -> Result<BTreeMap<String, f64>> {
     let refuse = |row: u64, what: String| Err(Error::row(path, row, what, EXPECTED));
-    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
-    let mut csv = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(file);
+    let text = read_text(path, EXPECTED)?;
+    let mut csv = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(text.as_bytes());
     let mut weights = BTreeMap::new();
     for (row, record) in (1..).zip(csv.records()) {
         let record = match record {

@@ -3,7 +3,6 @@
 //! Colours become grey by the luma weights of the `image` crate (Rec. 709); transparency is ignored; sizes change
 //! with the triangle filter, without keeping the aspect ratio (as Keras's image loader does by default).
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -15,11 +14,14 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use super::InputSpec;
 use super::store::check_length;
 use crate::error::{Error, Result};
+use crate::input;
 
 /// Most rows or columns of an image file: more is a mistake or an attack, not a face.
 pub const MAX_SIDE: u32 = 8192;
 /// Most memory that decoding one file may take.
 const MAX_BYTES: u64 = 256 << 20;
+/// Largest image file: more than an uncompressed image of the largest size takes is no image.
+const MAX_FILE_BYTES: u64 = 512 << 20;
 /// What an image file must be.
 const EXPECTED: &str = "a PNG, JPEG or BMP image";
 
@@ -40,7 +42,7 @@ pub fn read_image(path: &Path, input: InputSpec, out: &mut [f32]) -> Result<()> 
 /// As [`read_image`].
 pub fn decode(path: &Path) -> Result<DynamicImage> {
     check_header(path)?;
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = input::read_bytes(path, MAX_FILE_BYTES, EXPECTED)?;
     decode_bytes(&bytes, Place::file(path))
 }
 
@@ -83,12 +85,8 @@ pub(super) fn decode_bytes(bytes: &[u8], place: Place<'_>) -> Result<DynamicImag
 
 /// Reads only as much of a file as tells its format and size, and refuses what cannot be an image of a face.
 pub(super) fn check_header(path: &Path) -> Result<()> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    let found = file.metadata().map_err(Error::io("read", path))?;
-    if !found.is_file() {
-        return Err(Error::data(path, "not a file", EXPECTED));
-    }
-    if found.len() == 0 {
+    let file = input::open(path, EXPECTED)?;
+    if file.metadata().map_err(Error::io("read", path))?.len() == 0 {
         return Err(Error::data(path, "an empty file", EXPECTED));
     }
     check_start(BufReader::new(file), Place::file(path))

@@ -5,7 +5,6 @@
 //! Source: Goodfellow et al., "Challenges in representation learning: a report on three machine learning contests",
 //! 2013.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
@@ -131,7 +130,7 @@ fn read(path: &Path, labels: &[Option<u32>; 7], faults: &mut Faults) -> Result<(
 
 /// The text of the file, and whether it was packed: its first bytes say so, not its name.
 pub(super) fn unpack(path: &Path) -> Result<(Box<dyn Read>, bool)> {
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let mut file = crate::input::open(path, "a table in csv, plain or gzip")?;
     let mut magic = Vec::new();
     file.by_ref().take(2).read_to_end(&mut magic).map_err(Error::io("read", path))?;
     file.rewind().map_err(Error::io("read", path))?;

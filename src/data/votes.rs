@@ -21,6 +21,8 @@ const NAMES: [&str; 5] = ["image name", "image", "file", "path", "name"];
 const NO_CLASS: [&str; 2] = ["unknown", "nf"];
 /// Skipped images that are named one by one.
 const NAMED: usize = 10;
+/// The largest table: ten million rows.
+const MAX_BYTES: u64 = 1 << 30;
 const EXPECTED: &str = "a header of class names, with `Image name` for a folder of images, and a row of votes an image";
 
 /// The votes for an image.
@@ -108,7 +110,7 @@ pub(super) fn apply(path: &Path, mut dataset: Dataset, options: &Options) -> Res
 impl<'a> Votes<'a> {
     fn read(path: &'a Path) -> Result<Self> {
         let refuse = |row: u64, what: String| Error::row(path, row, what, EXPECTED);
-        let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+        let file = crate::input::open_text(path, MAX_BYTES, EXPECTED)?;
         let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(file);
         let header = csv.headers().map_err(|e| refuse(1, e.to_string()))?.clone();
         let header: Vec<String> = header.iter().map(|h| h.trim_start_matches('\u{feff}').trim().to_owned()).collect();

@@ -1,11 +1,13 @@
 //! An evaluation as text: the table that scikit-learn's `classification_report` prints, and the confusion matrix.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::Path;
 
 use super::metrics::{ClassScore, Confused, Evaluation, macro_average, weighted_average};
 use crate::error::Result;
 use crate::formats::atomic::write_atomically;
+use crate::text::{clean, right};
 
 /// `report.txt`: totals, intervals, the table of scores, the most confused pairs, the confusion matrix.
 pub fn report(evaluation: &Evaluation) -> String {
@@ -29,7 +31,7 @@ pub fn report(evaluation: &Evaluation) -> String {
         text += "most confused\n\n";
     }
     for Confused { truth, predicted, count, share } in &confused {
-        let (truth, predicted) = (one_line(truth), one_line(predicted));
+        let (truth, predicted) = (clean(truth), clean(predicted));
         push(&mut text, format_args!("  {truth} taken for {predicted}: {count} ({:.1} %)\n", share * 100.0));
     }
     let table = confusion_table(evaluation);
@@ -39,22 +41,22 @@ pub fn report(evaluation: &Evaluation) -> String {
 
 /// Precision, recall, F1 and support of each class, the accuracy, the macro and the weighted average.
 pub fn classification_report(evaluation: &Evaluation) -> String {
-    let names = evaluation.classes.iter().map(|name| name.chars().count());
+    let names = evaluation.classes.iter().map(|name| clean(name).chars().count());
     let width = names.chain(["weighted avg".len()]).max().unwrap_or_default();
-    let mut text = format!("{:>width$} ", "");
+    let mut text = " ".repeat(width + 1);
     for title in ["precision", "recall", "f1-score", "support"] {
         push(&mut text, format_args!(" {title:>9}"));
     }
     text.push_str("\n\n");
     let row = |name: &str, s: ClassScore| {
         let ClassScore { precision, recall, f1, support } = s;
-        format!("{name:>width$}  {precision:>9.4} {recall:>9.4} {f1:>9.4} {support:>9}\n")
+        format!("{}  {precision:>9.4} {recall:>9.4} {f1:>9.4} {support:>9}\n", right(&clean(name), width))
     };
     for (name, score) in evaluation.classes.iter().zip(&evaluation.per_class) {
-        text += &row(&one_line(name), *score);
+        text += &row(name, *score);
     }
     let (accuracy, n) = (evaluation.accuracy, evaluation.n);
-    push(&mut text, format_args!("\n{:>width$}  {:>9} {:>9} {accuracy:>9.4} {n:>9}\n", "accuracy", "", ""));
+    push(&mut text, format_args!("\n{}  {:>9} {:>9} {accuracy:>9.4} {n:>9}\n", right("accuracy", width), "", ""));
     text += &row("macro avg", macro_average(&evaluation.per_class));
     text += &row("weighted avg", weighted_average(&evaluation.per_class));
     text
@@ -62,7 +64,7 @@ pub fn classification_report(evaluation: &Evaluation) -> String {
 
 /// The confusion matrix as an aligned table: rows are true classes, columns predicted ones.
 pub fn confusion_table(evaluation: &Evaluation) -> String {
-    let names: Vec<String> = evaluation.classes.iter().map(|name| one_line(name)).collect();
+    let names: Vec<Cow<'_, str>> = evaluation.classes.iter().map(|name| clean(name)).collect();
     let first = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..names.len())
         .map(|class| {
@@ -72,13 +74,13 @@ pub fn confusion_table(evaluation: &Evaluation) -> String {
         .collect();
     let mut text = " ".repeat(first);
     for (name, width) in names.iter().zip(&widths) {
-        push(&mut text, format_args!("  {name:>width$}"));
+        push(&mut text, format_args!("  {}", right(name, *width)));
     }
     text.push('\n');
     for (truth, name) in names.iter().enumerate() {
-        push(&mut text, format_args!("{name:>first$}"));
+        push(&mut text, format_args!("{}", right(name, first)));
         for (count, width) in evaluation.confusion.row(truth).iter().zip(&widths) {
-            push(&mut text, format_args!("  {count:>width$}"));
+            push(&mut text, format_args!("  {}", right(&count.to_string(), *width)));
         }
         text.push('\n');
     }
@@ -114,11 +116,6 @@ pub enum Cells {
     Counts,
     /// Which share of the true class.
     Shares,
-}
-
-/// A class name is whatever a folder was called; a line break in it must not break the table.
-fn one_line(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn push(text: &mut String, part: std::fmt::Arguments<'_>) {

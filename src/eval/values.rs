@@ -8,6 +8,7 @@
 
 use crate::error::{Error, Result};
 use crate::formats::exact_float;
+use crate::text::{clean, right};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -134,10 +135,12 @@ impl ValueScorer {
 /// `report.txt`: totals, and a row an output.
 pub fn value_report(scores: &ValueScores) -> String {
     let ValueScores { n, loss, rmse, ccc, outputs, .. } = scores;
-    let width = outputs.iter().map(|o| o.name.chars().count()).max().unwrap_or(0).max("mean".len());
-    let mut text = format!("{n} images: loss (mean squared error) {loss:.4}\n\n{:>width$}      rmse       ccc\n", "");
+    let width = outputs.iter().map(|o| clean(&o.name).chars().count()).max().unwrap_or(0).max("mean".len());
+    let pad = " ".repeat(width);
+    let mut text = format!("{n} images: loss (mean squared error) {loss:.4}\n\n{pad}      rmse       ccc\n");
     let mut row = |name: &str, rmse: f64, ccc: f64| {
-        writeln!(text, "{name:>width$}  {rmse:>8.4}  {ccc:>8.4}").expect("writing to a String cannot fail");
+        writeln!(text, "{}  {rmse:>8.4}  {ccc:>8.4}", right(&clean(name), width))
+            .expect("writing to a String cannot fail");
     };
     outputs.iter().for_each(|o| row(&o.name, o.rmse, o.ccc));
     row("mean", *rmse, *ccc);

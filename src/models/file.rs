@@ -24,11 +24,14 @@
 use super::variables::{Scope, Variables};
 use crate::error::{Error, Result, nearest};
 use crate::graph::{Description, Graph, Layer, Numbered};
+use crate::input::read_text;
 use crate::ops::describe::{self, Config};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
 use toml::Spanned;
+
+const EXPECTED: &str = "a network: `input = [height, width, channels]`, then [[layer]] tables";
 
 /// The keys of a layer that are not its class's.
 const OWN: [&str; 4] = ["class", "name", "inputs", "activation"];
@@ -69,24 +72,18 @@ pub fn graph(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result
 /// # Errors
 /// An unreadable file; TOML that is none.
 pub fn variables(path: &Path) -> Result<Variables> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-        Error::data(
-            path,
-            e.to_string().trim_end(),
-            "a network: `input = [height, width, channels]`, then [[layer]] tables",
-        )
-    })?;
+    let text = read_text(path, EXPECTED)?;
+    let line = |e: &toml::de::Error| text[..e.span().map_or(0, |s| s.start)].matches('\n').count() as u64 + 1;
+    let table: toml::Table =
+        text.parse().map_err(|e: toml::de::Error| Error::row(path, line(&e), e.message(), EXPECTED))?;
     let own = table.get("variables").and_then(toml::Value::as_table).cloned().unwrap_or_default();
     Ok(own.into_iter().collect())
 }
 
 /// Reads a file, and builds the network once to see that it can be.
 fn read(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result<Description> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let refuse = |line: usize, what: String| {
-        Error::row(path, line as u64, what, "a network: `input = [height, width, channels]`, then [[layer]] tables")
-    };
+    let text = read_text(path, EXPECTED)?;
+    let refuse = |line: usize, what: String| Error::row(path, line as u64, what, EXPECTED);
     let line_of = |byte: usize| 1 + text.bytes().take(byte).filter(|b| *b == b'\n').count();
     let parsed = toml::from_str(&text);
     let File { input, variables, layer: tables } = parsed

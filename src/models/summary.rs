@@ -1,6 +1,7 @@
 //! The table that Keras's `model.summary()` prints.
 
 use crate::graph::Graph;
+use crate::text::{clean, left, right};
 use serde::Serialize;
 use std::fmt;
 
@@ -102,14 +103,15 @@ impl fmt::Display for Summary {
                     }),
                 )
                 .collect();
+        let rows: Vec<[String; 3]> = rows.into_iter().map(|row| row.map(|cell| clean(&cell).into_owned())).collect();
         let head = ["Layer (type)".to_owned(), "Output Shape".to_owned(), "Param #".to_owned()];
-        let width = |c: usize| rows.iter().chain([&head]).map(|r| r[c].len()).max().unwrap_or(0);
+        let width = |c: usize| rows.iter().chain([&head]).map(|r| r[c].chars().count()).max().unwrap_or(0);
         let (a, b, c) = (width(0), width(1), width(2));
-        writeln!(f, "Model: \"{}\"", self.name)?;
-        writeln!(f, "{:<a$}  {:<b$}  {:>c$}", head[0], head[1], head[2])?;
+        writeln!(f, "Model: \"{}\"", clean(&self.name))?;
+        writeln!(f, "{}  {}  {}", left(&head[0], a), left(&head[1], b), right(&head[2], c))?;
         writeln!(f, "{}", "-".repeat(a + b + c + 4))?;
         for [name, shape, parameters] in &rows {
-            writeln!(f, "{name:<a$}  {shape:<b$}  {parameters:>c$}")?;
+            writeln!(f, "{}  {}  {}", left(name, a), left(shape, b), right(parameters, c))?;
         }
         writeln!(f, "{}", "-".repeat(a + b + c + 4))?;
         for (what, count) in

@@ -4,6 +4,7 @@ use super::results::{self, Row};
 use super::spec::Search;
 use crate::error::{Error, Result};
 use crate::formats::atomic::write_text;
+use crate::input::read_text;
 use crate::models::file;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -69,7 +70,7 @@ impl Folder {
             return Ok(());
         }
         let kept = self.kept(&model);
-        let text = fs::read_to_string(&model).map_err(Error::io("read", &model))?;
+        let text = read_text(Path::new(&model), "a network in TOML")?;
         fs::create_dir_all(kept.parent().unwrap_or(&self.path)).map_err(Error::io("create", &kept))?;
         write_text(&kept, &text)
     }

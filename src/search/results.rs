@@ -76,7 +76,7 @@ pub(super) fn read(path: &Path, keys: &[&str]) -> Result<Vec<Row>> {
         let row = e.position().map_or(1, csv::Position::line);
         Error::row(path, row, e.to_string(), expected())
     };
-    let mut csv = csv::Reader::from_path(path).map_err(refuse)?;
+    let mut csv = csv::Reader::from_reader(crate::input::open(path, &expected())?);
     let header = csv.headers().map_err(refuse)?.clone();
     if !header.iter().eq(columns(keys)) {
         let found = header.iter().collect::<Vec<_>>().join(",");

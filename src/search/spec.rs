@@ -4,6 +4,7 @@ use super::folder::VERSION;
 use super::halving::Halving;
 use super::space::{Space, set};
 use crate::error::{Error, Result, nearest};
+use crate::input::read_text;
 use crate::models::file;
 use crate::philox::Philox;
 use crate::train::{Config, Monitor, explained};
@@ -60,14 +61,15 @@ impl Search {
     /// An unreadable file; TOML that is none, an unknown key, a value that its setting does not take, more trials than the space
     /// has points.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = read_text(path, EXPECTED)?;
         let refuse = |what: String| Error::data(path, what, EXPECTED);
-        let mut table: Table = text.parse().map_err(|e| refuse(explained(&e)))?;
+        let mut table: Table = text.parse().map_err(|e| refuse(explained(&e, &text)))?;
         if let Some(version) = table.remove("version").filter(|v| v.as_integer() != Some(VERSION)) {
             let what = format!("a search of version {version}");
             return Err(Error::data(path, what, format!("version {VERSION}; another fer-gpu made it: use that one")));
         }
-        let File { trials, seed, halving, space, .. } = toml::from_str(&text).map_err(|e| refuse(explained(&e)))?;
+        let File { trials, seed, halving, space, .. } =
+            toml::from_str(&text).map_err(|e| refuse(explained(&e, &text)))?;
         let space = Space::parse(&space).map_err(refuse)?;
         let settings = table.get("settings").and_then(Value::as_table).cloned().unwrap_or_default();
         let mut search = Self { trials, seed, halving, space, settings, points: Vec::new(), table };

@@ -4,6 +4,7 @@ use super::Saved;
 use super::history::{EpochRow, read_results};
 use super::run::RunFolder;
 use crate::error::{Error, Result};
+use crate::input::read_text;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -95,8 +96,9 @@ fn figures(run: &RunFolder) -> Result<Figures> {
     if !path.is_file() {
         return Ok(Figures::default());
     }
-    let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-    let damaged = |what: String| Error::data(&path, what, "the figures that `train` writes at its end");
+    let expected = "the figures that `train` writes at its end";
+    let text = read_text(&path, expected)?;
+    let damaged = |what: String| Error::data(&path, what, expected);
     let figures: Figures = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
     if figures.accuracy.is_none() && figures.ccc.is_none() {
         return Err(damaged("neither `accuracy` nor `ccc`".to_owned()));

@@ -7,6 +7,7 @@ use crate::data::augment::Augmenter;
 use crate::data::{ClassWeight, InputSpec, OnBadFile, Options, Preprocess, augment};
 use crate::error::{Error, Result, nearest};
 use crate::graph::Augmentation;
+use crate::input::read_text;
 use crate::models::{Variables, Variant, file};
 use crate::optim::{Adam, Clip, Decayed, Kind, Optimizer, Schedule};
 use serde::{Deserialize, Serialize};
@@ -154,8 +155,9 @@ impl Config {
     /// # Errors
     /// An unreadable file, TOML that is none, an unknown key.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let refuse = |e| Error::data(path, explained(&e), "settings as `config.toml` of a run has them");
+        let expected = "settings as `config.toml` of a run has them";
+        let text = read_text(path, expected)?;
+        let refuse = |e| Error::data(path, explained(&e, &text), expected);
         let config: Self = toml::from_str(&text).map_err(refuse)?;
         Ok(config.with_epochs_of(&text.parse().map_err(refuse)?))
     }
@@ -165,7 +167,7 @@ impl Config {
     /// # Errors
     /// The text of what is wrong: an unknown key, with the nearest known one, or a value of another kind.
     pub fn of_table(table: toml::Table) -> Result<Self, String> {
-        let config: Self = toml::Value::Table(table.clone()).try_into().map_err(|e| explained(&e))?;
+        let config: Self = toml::Value::Table(table.clone()).try_into().map_err(|e| explained(&e, ""))?;
         Ok(config.with_epochs_of(&table))
     }
 
@@ -364,10 +366,15 @@ mod auto {
     }
 }
 
-/// An error of TOML with the nearest known key.
-pub(crate) fn explained(e: &toml::de::Error) -> String {
-    let near = nearest_key(e.message()).map(|n| format!("\ndid you mean `{n}`?")).unwrap_or_default();
-    format!("{}{near}", e.to_string().trim_end())
+/// An error in the TOML of `text` on one line: where it is, the line, what is wrong and the nearest known key.
+pub(crate) fn explained(e: &toml::de::Error, text: &str) -> String {
+    let near = nearest_key(e.message()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+    let message = e.message().trim_end().replace('\n', "; ");
+    let Some(before) = e.span().and_then(|span| text.get(..span.start)) else { return message + &near };
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let (line, column) = (1 + before.matches('\n').count(), 1 + before[start..].chars().count());
+    let found: String = text[start..].lines().next().unwrap_or_default().trim().chars().take(80).collect();
+    format!("line {line}, column {column} (`{found}`): {message}{near}")
 }
 
 /// The known key that is nearest to the unknown one of an error's text, which lists them.

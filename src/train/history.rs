@@ -150,7 +150,7 @@ fn value_fields(row: &EpochRow) -> Vec<String> {
 /// [`Error::Io`] when it cannot be opened; [`Error::Data`] naming the row when the header or a field is not what
 /// [`write_results`] writes.
 pub fn read_results(path: &Path) -> Result<Vec<EpochRow>> {
-    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+    let file = crate::input::open(path, "the results of a run, one row an epoch")?;
     let mut csv = csv::Reader::from_reader(file);
     let headers = csv.headers().map_err(|e| row_error(path, &COLUMNS, &e))?.clone();
     let columns: Vec<&str> = headers.iter().collect();

@@ -243,7 +243,7 @@ fn common(tensors: Vec<NamedTensor>, path: &Path, graph: &Graph) -> Result<Vec<N
 
 /// Whether a file is one of Keras's: HDF5 or a zip archive.
 fn is_keras(path: &Path) -> Result<bool> {
-    let file = std::fs::File::open(path).map_err(Error::io("read", path))?;
+    let file = crate::input::open(path, "a checkpoint or a file of Keras's")?;
     let mut magic = Vec::new();
     std::io::Read::read_to_end(&mut std::io::Read::take(file, 4), &mut magic).map_err(Error::io("read", path))?;
     Ok(magic == b"\x89HDF" || magic == b"PK\x03\x04")

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::formats::atomic;
 use crate::gpu::{Choices, Gpu, Pick, Tune};
+use crate::input::read_text;
 use crate::ops::conv2d::variant::SHADERS;
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
@@ -77,10 +78,12 @@ impl Cache {
     /// What was timed under the same circumstances before, and why it is nothing if there is a file.
     pub fn read(&self) -> (Choices, Option<String>) {
         let path = self.path.display();
-        let text = match std::fs::read_to_string(&self.path) {
+        let text = match read_text(&self.path, "the tuner's cache") {
             Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (Choices::new(), None),
-            Err(e) => return (Choices::new(), Some(format!("cannot read the tuner's cache {path}: {e}"))),
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return (Choices::new(), None);
+            }
+            Err(e) => return (Choices::new(), Some(format!("the tuner's cache is not used: {e}"))),
         };
         match serde_json::from_str::<File>(&text) {
             Ok(file) if file.circumstances == self.circumstances => (file.choices, None),

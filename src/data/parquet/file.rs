@@ -45,7 +45,7 @@ impl ParquetFile {
     /// # Errors
     /// A file that is not there, not parquet, damaged, without the columns, of more rows than it can hold.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("read", path))?;
+        let file = crate::input::open(path, EXPECTED)?;
         let bytes = file.metadata().map_err(Error::io("read", path))?.len();
         let reader = guarded(path, || SerializedFileReader::new(file))?;
         let about = reader.metadata();

@@ -1,7 +1,6 @@
 //! Bytes to checkpoint, from a file that may have been cut, flipped or made to harm.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::{Checkpoint, FORMAT, MAX_FILE_BYTES, MAX_HEADER_BYTES, Meta, OPTIMIZER, TensorData, check_meta, elements};
 use crate::error::{Error, Result};
+use crate::input;
 
 const DAMAGED: &str = "use the run's other checkpoint (`best.safetensors` or `last.safetensors`) or an intact copy";
 /// Bytes of the header's length at the start of the file.
@@ -21,13 +21,12 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint> {
 }
 
 fn read_whole(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    let about = file.metadata().map_err(Error::io("read", path))?;
     // A device or a pipe has no size to hold the file's claims against, and may never end.
-    if !about.is_file() {
-        return Err(Error::checkpoint(path, "it is not a regular file", "name a `.safetensors` file"));
-    }
-    let size = about.len();
+    let file = input::open(path, "a regular file").map_err(|e| match e {
+        Error::Data { what, .. } => Error::checkpoint(path, what, "name a `.safetensors` file"),
+        e => e,
+    })?;
+    let size = file.metadata().map_err(Error::io("read", path))?.len();
     if size > MAX_FILE_BYTES {
         let what = format!("it has {size} bytes, more than the {MAX_FILE_BYTES} that any network here needs");
         return Err(Error::checkpoint(path, what, "name a `.safetensors` file that fer-gpu wrote"));

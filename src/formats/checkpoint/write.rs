@@ -40,7 +40,7 @@ pub(super) fn save(checkpoint: &Checkpoint, path: &Path, half: bool) -> Result<(
     })
     .map_err(|error| {
         let hint = "what stood there before is untouched; give the folder space and write permission, then `--resume`";
-        let source = io::Error::new(error.kind(), format!("{error}\n  hint: {hint}"));
+        let source = io::Error::new(error.kind(), format!("{error} ({hint})"));
         Error::Io { path: path.to_path_buf(), doing: "save the checkpoint", source }
     })
 }

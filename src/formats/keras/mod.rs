@@ -13,6 +13,7 @@ pub use write::to_bytes;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NamedTensor};
+use crate::input;
 use h5::H5;
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -61,10 +62,7 @@ pub struct Filled {
 /// [`Error::Io`]; [`Error::Data`] for a file that is cut short, damaged, hostile or not Keras's, and for a model with layers or
 /// settings that no op of ours has, or tensors that do not fit it: each is named.
 pub fn read(path: &Path) -> Result<Contents> {
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
-    if !file.metadata().map_err(Error::io("read", path))?.is_file() {
-        return Err(Error::data(path, "not a file", EXPECTED));
-    }
+    let mut file = input::open(path, EXPECTED)?;
     let mut magic = Vec::new();
     file.by_ref().take(4).read_to_end(&mut magic).map_err(Error::io("read", path))?;
     file.rewind().map_err(Error::io("read", path))?;
