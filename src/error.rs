@@ -1,5 +1,6 @@
 //! Every way a request can fail, each saying where it happened, what was found, what was expected and what to try.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::text::{clean, clean_lines, shown};
@@ -13,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A flag, a setting or an argument that cannot be used.
-    #[error("{}{}", clean(.what), hint_line(.hint))]
+    #[error("{}{}", brief(.what), hint_line(.hint))]
     Usage {
         /// What was given and why it cannot be.
         what: String,
@@ -21,7 +22,7 @@ pub enum Error {
         hint: String,
     },
     /// Shapes or settings that an op or a layer cannot take; found before any GPU exists.
-    #[error("layer `{}` ({op}): {}", clean(.layer), clean(.what))]
+    #[error("layer `{}` ({op}): {}", clean(.layer), brief(.what))]
     Shape {
         /// The layer's name in its graph.
         layer: String,
@@ -31,7 +32,7 @@ pub enum Error {
         what: String,
     },
     /// A data file that does not hold what its format promises.
-    #[error("{}{}: {}; expected {}", shown(.path), row_text(.row), clean(.what), clean(.expected))]
+    #[error("{}{}: {}; expected {}", shown(.path), row_text(.row), brief(.what), brief(.expected))]
     Data {
         /// The file or folder.
         path: PathBuf,
@@ -53,7 +54,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A checkpoint that is damaged or belongs to something else.
-    #[error("checkpoint {}: {}{}", shown(.path), clean(.what), hint_line(.hint))]
+    #[error("checkpoint {}: {}{}", shown(.path), brief(.what), hint_line(.hint))]
     Checkpoint {
         /// The file.
         path: PathBuf,
@@ -87,7 +88,7 @@ pub enum Error {
         hint: String,
     },
     /// The loss or a layer became infinite or not a number.
-    #[error("training stopped at epoch {epoch}, step {step}: {}{}", clean(.what), hint_line(.hint))]
+    #[error("training stopped at epoch {epoch}, step {step}: {}{}", brief(.what), hint_line(.hint))]
     NotFinite {
         /// Epoch, counted from 1.
         epoch: usize,
@@ -169,7 +170,21 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 fn hint_line(hint: &str) -> String {
-    if hint.is_empty() { String::new() } else { format!("\n  hint: {}", clean(hint)) }
+    if hint.is_empty() { String::new() } else { format!("\n  hint: {}", brief(hint)) }
+}
+
+/// The longest part of a message, in characters: a damaged file may have a field of a megabyte.
+const MOST_CHARACTERS: usize = 4000;
+
+/// A part of a message without control characters and of a length that can be read.
+fn brief(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MOST_CHARACTERS) {
+        None => clean(text),
+        Some((end, _)) => {
+            let more = text[end..].chars().count();
+            format!("{}... ({more} more characters)", clean(&text[..end])).into()
+        }
+    }
 }
 
 /// What drivers say has line breaks of its own.
@@ -179,4 +194,29 @@ fn hint_lines(hint: &str) -> String {
 
 fn row_text(row: &Option<u64>) -> String {
     row.map(|r| format!(", row {r}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_text_of_a_bounded_length() {
+        let evil = "a\u{1b}[2J\nb";
+        for error in [
+            Error::usage(evil, evil),
+            Error::row(evil, 3, evil, evil),
+            Error::checkpoint(evil, evil, evil),
+            Error::io("read", evil)(std::io::Error::other(evil)),
+            Error::shape("relu", evil).in_layer(evil),
+        ] {
+            let text = error.to_string();
+            assert!(
+                text.contains("a\\u{1b}[2J\\nb") && !text.replace("\n  hint: ", "").contains(['\u{1b}', '\n']),
+                "{text}"
+            );
+        }
+        let text = Error::usage("é".repeat(1 << 20), "").to_string();
+        assert!(text.ends_with("é... (1044576 more characters)"), "{}", &text[text.len() - 60..]);
+    }
 }

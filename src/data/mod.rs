@@ -55,6 +55,7 @@ pub use walk::find_images;
 
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
+use crate::text::check_name;
 use source::{Source, open_pixels};
 
 /// Share of the training images that becomes the validation split where the data has none and none is asked for.
@@ -267,6 +268,9 @@ pub fn open(source: &str, input: InputSpec, options: &Options) -> Result<Dataset
     let mut dataset = open_pixels(source, input, options)?;
     if let Some(votes) = &options.soft_labels {
         dataset = votes::apply(votes, dataset, options)?;
+    }
+    for class in &dataset.classes {
+        check_name("a class", class).map_err(|what| Error::data(source, what, "the name of a class or a column"))?;
     }
     options.class_weight.apply(&mut dataset)?;
     Ok(options.preprocess.of_dataset(dataset))

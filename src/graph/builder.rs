@@ -4,7 +4,8 @@ use super::{Graph, Loss, Node, Value};
 use crate::error::{Error, Result};
 use crate::ops::{Init, Op};
 use crate::tensor::Shape;
-use std::collections::HashMap;
+use crate::text::check_name;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A graph under construction.
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub struct Builder {
     graph: Graph,
     names: Numbered,
+    taken: HashSet<String>,
 }
 
 /// Keras's automatic names: the class in snake_case, with a number from the second on.
@@ -45,7 +47,7 @@ impl Builder {
             return Err(Error::shape("input", format!("{input} has a dimension of 0")).in_layer(name));
         }
         let graph = Graph { name: name.to_owned(), nodes: Vec::new(), shapes: vec![input], loss: Loss::default() };
-        Ok(Self { graph, names: Numbered::default() })
+        Ok(Self { graph, names: Numbered::default(), taken: HashSet::new() })
     }
 
     /// Adds a layer with Keras's automatic name and returns its output.
@@ -95,7 +97,7 @@ impl Builder {
 
     /// Whether a layer has this name.
     pub fn has(&self, name: &str) -> bool {
-        self.graph.nodes.iter().any(|n| n.name == name)
+        self.taken.contains(name)
     }
 
     /// Adds a part to the layer that was added last, as `Conv2D(activation="relu")` has one: no layer of its own where layers
@@ -147,6 +149,9 @@ impl Builder {
 
     fn push(&mut self, name: String, class: &'static str, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Value> {
         let refuse = |what: String| Error::shape(op.name(), what).in_layer(&name);
+        if let Err(what) = check_name("a layer", &name) {
+            return Err(Error::shape(op.name(), what).in_layer("..."));
+        }
         if self.has(&name) {
             return Err(refuse("another layer has this name".into()));
         }
@@ -157,6 +162,7 @@ impl Builder {
         let output = op.infer(&shapes).map_err(|e| e.in_layer(&name))?;
         let params = op.params(&shapes);
         let inputs = inputs.to_vec();
+        self.taken.insert(name.clone());
         self.graph.nodes.push(Node { name, class, op, inputs, params, part: false, body: false, frozen: false });
         self.graph.shapes.push(output);
         Ok(self.graph.nodes.len())

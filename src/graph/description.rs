@@ -16,7 +16,7 @@ use std::collections::HashMap;
 /// Keras's class of a network's input.
 const INPUT_CLASS: &str = "InputLayer";
 /// The layers that a description may have: more than any network here, few enough that each can be looked at.
-const MAX_LAYERS: usize = 10_000;
+pub(crate) const MAX_LAYERS: usize = 10_000;
 /// The elements that a sample of any layer, or a parameter, may have: 4 GiB of f32.
 const MAX_ELEMENTS: usize = 1 << 30;
 

@@ -36,6 +36,7 @@ pub use batch::{At, Batch, Samples};
 pub use budget::Budget;
 pub use builder::{Builder, Numbered};
 pub use cpu::CpuExecutor;
+pub(crate) use description::MAX_LAYERS;
 pub use description::{Description, Layer};
 pub use executor::{Attribution, Executor, Metrics, NamedTensor, Snapshot};
 pub use gpu::GpuExecutor;

@@ -23,11 +23,13 @@
 
 use super::variables::{Scope, Variables};
 use crate::error::{Error, Result, nearest};
-use crate::graph::{Description, Graph, Layer, Numbered};
+use crate::graph::{Description, Graph, Layer, MAX_LAYERS, Numbered};
 use crate::input::read_text;
 use crate::ops::describe::{self, Config};
+use crate::text;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::path::Path;
 use toml::Spanned;
 
@@ -84,10 +86,14 @@ pub fn variables(path: &Path) -> Result<Variables> {
 fn read(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result<Description> {
     let text = read_text(path, EXPECTED)?;
     let refuse = |line: usize, what: String| Error::row(path, line as u64, what, EXPECTED);
-    let line_of = |byte: usize| 1 + text.bytes().take(byte).filter(|b| *b == b'\n').count();
+    let starts: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    let line_of = |byte: usize| 1 + starts.partition_point(|at| *at < byte);
     let parsed = toml::from_str(&text);
     let File { input, variables, layer: tables } = parsed
         .map_err(|e: toml::de::Error| refuse(line_of(e.span().map_or(0, |s| s.start)), e.message().to_owned()))?;
+    if tables.len() > MAX_LAYERS {
+        return Err(refuse(line_of(tables[MAX_LAYERS].span().start), format!("more than {MAX_LAYERS} layers")));
+    }
     let [height, width, channels] = input.get_ref()[..] else {
         let what = format!("`input` has {} sizes", input.get_ref().len());
         return Err(refuse(line_of(input.span().start), what));
@@ -100,7 +106,8 @@ fn read(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result<Desc
         config: Config::from_iter([("shape".to_owned(), shape)]),
         ..Layer::default()
     };
-    let mut reader = Reader { layers: vec![input], names: Numbered::default() };
+    let ends = HashMap::from([(input.name.clone(), 0)]);
+    let mut reader = Reader { layers: vec![input], ends, names: Numbered::default() };
     let mut lines = vec![1];
     let mut scope = Scope::new(variables, given).map_err(|what| refuse(1, what))?;
     for table in tables {
@@ -127,6 +134,8 @@ fn read(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result<Desc
 /// The layers so far.
 struct Reader {
     layers: Vec<Layer>,
+    /// By name, the layer whose output is meant: of a layer with an activation, that.
+    ends: HashMap<String, usize>,
     names: Numbered,
 }
 
@@ -153,6 +162,7 @@ impl Reader {
         })?;
         let name = name.unwrap_or_else(|| self.names.name(&class));
         self.check_name(&name)?;
+        self.ends.insert(name.clone(), self.layers.len());
         let layer = (op.keras_name() != class).then(|| class.clone()).and_then(|c| describe::known_class(&c));
         self.layers.push(Layer {
             name,
@@ -174,8 +184,10 @@ impl Reader {
         let op = describe::activation(activation).map_err(|e| format!("{class}: {e}"))?;
         let Some(config) = describe::config(op.as_ref()) else { return Err(format!("{class}: no {activation}")) };
         let of = self.layers.last().map(|l| l.name.clone()).unwrap_or_default();
+        let name = format!("{of}/{}", op.name());
+        self.ends.extend([(of.clone(), self.layers.len()), (name.clone(), self.layers.len())]);
         self.layers.push(Layer {
-            name: format!("{of}/{}", op.name()),
+            name,
             class: op.keras_name().into(),
             layer: Some(class.into()),
             config,
@@ -198,8 +210,7 @@ impl Reader {
             let Some(name) = name.as_str() else {
                 return Err(format!("`inputs` has {name}; a layer's name is expected"));
             };
-            let of = |l: &&Layer| l.name == name || (l.part && l.inputs.first().is_some_and(|of| of == name));
-            self.layers.iter().rev().find(of).map(|l| l.name.clone()).ok_or_else(|| {
+            self.ends.get(name).map(|layer| self.layers[*layer].name.clone()).ok_or_else(|| {
                 let near = nearest(name, self.layers.iter().filter(|l| !l.part).map(|l| l.name.as_str()));
                 let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
                 format!("reads `{name}`, no layer before it{near}")
@@ -209,10 +220,11 @@ impl Reader {
     }
 
     fn check_name(&self, name: &str) -> Result<(), String> {
+        text::check_name("a layer", name)?;
         if name.contains('/') {
             return Err(format!("the name `{name}` has a slash, which parts of layers have"));
         }
-        if self.layers.iter().any(|l| l.name == name) {
+        if self.ends.contains_key(name) {
             return Err(format!("another layer before it is called `{name}`"));
         }
         Ok(())
@@ -236,6 +248,24 @@ mod tests {
         let path = folder.path().join("net.toml");
         std::fs::write(&path, text).unwrap();
         read(&path, None, &Variables::new())
+    }
+
+    #[test]
+    fn limits_come_first() {
+        let layers = |count: usize| "[[layer]]\nclass = 'ReLU'\n".repeat(count);
+        let started = std::time::Instant::now();
+        let error = parse(&format!("input = [8, 8, 1]\n{}", layers(100_000))).unwrap_err().to_string();
+        assert!(error.contains("row 20002: more than 10000 layers"), "{error}");
+        let text = format!("input = [8, 8, 1]\n{}", layers(9_998)) + "[[layer]]\nclass = 'Flatten'\n";
+        assert_eq!(parse(&(text + "[[layer]]\nclass = 'Dense'\nunits = 3\n")).unwrap().layers.len(), 10_001);
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+        let long = format!("input = [8, 8, 1]\n[[layer]]\nclass = 'Flatten'\nname = '{}'\n", "n".repeat(65_535));
+        let error = parse(&long).unwrap_err().to_string();
+        assert!(error.contains("row 2: the name of a layer has 65535 bytes") && error.len() < 400, "{error}");
+        let many = format!("input = [8, 8, 1]\n[variables]\na = [{}]\n", "1, ".repeat(1_000));
+        let error =
+            parse(&(many + &"[[layer]]\nclass = 'ReLU'\nb = ['${a}']\n".repeat(5_000))).unwrap_err().to_string();
+        assert!(error.contains("ReLU: it has no setting `b`"), "{error}");
     }
 
     #[test]

@@ -20,7 +20,12 @@ pub type Variables = BTreeMap<String, Value>;
 pub(super) struct Scope {
     values: Table,
     used: BTreeSet<String>,
+    /// Values that may still be put in.
+    left: usize,
 }
+
+/// Values that variables may stand for in all: a list of a million numbers in each of ten thousand layers is no network.
+const MOST: usize = 1_000_000;
 
 impl Scope {
     /// The file's own values, with others for those in `given`.
@@ -34,7 +39,7 @@ impl Scope {
                 None => return Err(unknown(name, &values)),
             }
         }
-        Ok(Self { values, used: BTreeSet::new() })
+        Ok(Self { values, used: BTreeSet::new(), left: MOST })
     }
 
     /// Puts values in the place of `"${name}"`, wherever it is a whole text in a layer's table.
@@ -51,7 +56,10 @@ impl Scope {
                 let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
                     return Err(format!("\"{text}\": a variable stands alone, as in \"${{filters}}\""));
                 };
-                let found = self.values.get(name).ok_or_else(|| unknown(name, &self.values))?.clone();
+                let found = self.values.get(name).ok_or_else(|| unknown(name, &self.values))?;
+                let left = self.left.checked_sub(count(found));
+                self.left = left.ok_or_else(|| format!("the variables stand for more than {MOST} values in all"))?;
+                let found = found.clone();
                 self.used.insert(name.to_owned());
                 *value = found;
                 Ok(())
@@ -65,6 +73,16 @@ impl Scope {
     /// A variable that no layer uses: setting it would change nothing.
     pub(super) fn unused(&self) -> Option<&str> {
         self.values.keys().map(String::as_str).find(|name| !self.used.contains(*name))
+    }
+}
+
+/// The numbers and texts in a value.
+fn count(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => 1 + values.iter().map(count).sum::<usize>(),
+        Value::Table(table) => 1 + table.iter().map(|(_, value)| count(value)).sum::<usize>(),
+        Value::String(text) => 1 + text.len() / 64,
+        _ => 1,
     }
 }
 

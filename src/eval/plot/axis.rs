@@ -1,5 +1,8 @@
 //! A linear axis with round ticks.
 
+/// The smallest step from tick to tick: what is nearer to each other is drawn as equal.
+const MIN_STEP: f64 = 1e-12;
+
 /// From data to pixels, with ticks at round numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Axis {
@@ -13,7 +16,7 @@ impl Axis {
     pub(super) fn over(values: impl Iterator<Item = f64>, ticks: f64) -> Self {
         let (mut low, mut high) = bounds(values).unwrap_or((0.0, 1.0));
         if high - low < 1e-9 * high.abs().max(1e-3) {
-            let room = if low == 0.0 { 1.0 } else { low.abs() * 0.1 };
+            let room = if low == 0.0 { 1.0 } else { (low.abs() * 0.1).max(MIN_STEP) };
             (low, high) = (low - room, high + room);
         }
         let step = nice((high - low) / ticks);
@@ -95,8 +98,8 @@ fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 
 /// The smallest of 1, 2, 5 times a power of ten that is not below `step`.
 fn nice(step: f64) -> f64 {
-    if step <= 1e-12 {
-        return 1e-12;
+    if step <= MIN_STEP {
+        return MIN_STEP;
     }
     let power = 10f64.powf(step.log10().floor());
     let factor = [1.0, 2.0, 5.0].into_iter().find(|f| f * power >= step * (1.0 - 1e-9));

@@ -39,7 +39,7 @@ pub fn bars_svg(title: &str, groups: &[String], series: &[Series]) -> String {
         svg.rect("cell", (x, 42.0), (12.0, 12.0), shade, "");
         svg.text("", (x + 18.0, 53.0), 12.0, Anchor::Start, &one.name);
         for (g, (group, value)) in groups.iter().zip(&one.values).enumerate() {
-            let height = axis.share(*value) * HEIGHT;
+            let height = axis.share(*value).clamp(0.0, 1.0) * HEIGHT;
             let x = LEFT + step * g as f64 + BAR * (s as f64 + 0.5);
             svg.rect(
                 "cell",

@@ -158,7 +158,8 @@ impl Panel<'_> {
         let x = self.x_of(row);
         let text = format!("epoch {}: {}", row.epoch, self.print(value));
         let half = text.len() as f64 * 3.4;
-        let middle = x.clamp(self.left + 92.0 + half, self.left + PANEL.0 - half);
+        // A text that is too long for both ends at the right edge. (`clamp` panics where its limits cross.)
+        let middle = x.max(self.left + 92.0 + half).min(self.left + PANEL.0 - half);
         svg.text("", (middle, TOP - 16.0), 12.0, Anchor::Middle, &text);
         if drawable(value) {
             svg.circle("ring", (x, self.y_of(value)), 6.5, &text);
@@ -166,8 +167,12 @@ impl Panel<'_> {
     }
 
     fn print(&self, value: f64) -> String {
-        if !drawable(value) {
+        if !value.is_finite() {
             return value.to_string();
+        }
+        // In full, 10^300 has 301 digits.
+        if value.abs() >= 1e6 {
+            return format!("{value:.2e}");
         }
         format!("{:.*}{}", self.decimals, value * self.scale, self.unit)
     }
@@ -177,7 +182,7 @@ impl Panel<'_> {
     }
 
     fn y_of(&self, value: f64) -> f64 {
-        TOP + (1.0 - self.y.share(value).min(1.0)) * PANEL.1
+        TOP + (1.0 - self.y.share(value).clamp(0.0, 1.0)) * PANEL.1
     }
 }
 

@@ -10,6 +10,8 @@ mod pictures;
 mod reliability;
 mod search;
 mod svg;
+#[cfg(test)]
+mod tests;
 
 pub use bars::{Series, bars_svg};
 pub use compare::compare_svg;

@@ -23,6 +23,9 @@ text{fill:#c6cad2}
 .cell{fill:#2a78d6}.stop{stop-color:#2a78d6}.frame{stroke:#646b78}.on,.deep{fill:#ffffff}}
 ";
 
+/// The farthest that anything is drawn, in pixels.
+const LIMIT: f64 = 1e6;
+
 /// Where a text's point lies in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
@@ -144,9 +147,9 @@ fn tip_element(tip: &str) -> String {
     if tip.is_empty() { String::new() } else { format!("<title>{}</title>", escape(tip)) }
 }
 
-/// Two decimals are finer than a screen; a number that is not finite would spoil the whole document.
+/// Two decimals are finer than a screen; a number that is not finite, or of hundreds of digits, would spoil the whole document.
 fn num(value: f64) -> String {
-    let text = format!("{:.2}", if value.is_finite() { value } else { 0.0 });
+    let text = format!("{:.2}", if value.is_finite() { value.clamp(-LIMIT, LIMIT) } else { 0.0 });
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 

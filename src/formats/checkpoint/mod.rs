@@ -25,6 +25,7 @@ use crate::data::{Preprocess, Task};
 use crate::error::{Error, Result};
 use crate::formats::exact_float;
 use crate::graph::{Description, Freeze};
+use crate::text::check_name;
 use crate::train::history::EpochRow;
 
 /// Value of the `format` key of `__metadata__`; the number grows when an older program could misread the file.
@@ -284,6 +285,7 @@ fn check_meta(meta: &Meta) -> Result<(), String> {
     if meta.classes.is_empty() || unique.len() != meta.classes.len() {
         return Err(format!("the class names {:?} are not one or more different names", meta.classes));
     }
+    meta.classes.iter().chain([&meta.model]).try_for_each(|name| check_name("a class or the model", name))?;
     if meta.input.contains(&0) {
         return Err(format!("the input size {:?} has a zero", meta.input));
     }

@@ -3,7 +3,7 @@
 //! A model inside a model is laid out flat. An activation that a layer carries becomes a part of it. The softmax at the end is left out: ours is in the loss and in `predict`.
 
 use super::model::{Item, MAX_DEPTH, Model};
-use crate::graph::{Builder, Graph, Value};
+use crate::graph::{Builder, Graph, MAX_LAYERS, Value};
 use crate::ops::Op;
 use crate::ops::add::Add;
 use crate::ops::describe::{self, Config};
@@ -11,9 +11,6 @@ use crate::tensor::Shape;
 use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-/// Far more layers than any network of Keras.
-const MAX_LAYERS: usize = 10_000;
 
 /// A layer of Keras's that may have tensors, and the nodes that it became.
 #[derive(Debug)]
