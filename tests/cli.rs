@@ -4,6 +4,8 @@
 mod cli_support;
 #[path = "cli/figures.rs"]
 mod figures;
+#[path = "cli/hostile.rs"]
+mod hostile;
 #[path = "cli/pages.rs"]
 mod pages;
 #[path = "cli/readme.rs"]

@@ -1,6 +1,6 @@
 //! Flags that several subcommands share; each subcommand's own are beside its code.
 
-use super::out::say;
+use super::out::{say, say_lines};
 use crate::data::OnBadFile;
 use crate::error::Result;
 use crate::gpu::Tune;
@@ -33,7 +33,7 @@ impl DeviceArgs {
 pub(super) fn open_device(device: &str, backend: Option<&str>, tuning: &Tuning) -> Result<Opened> {
     let opened = Device::open(device, backend, tuning)?;
     for note in &opened.notes {
-        say!("{note}");
+        say_lines(note);
     }
     say!("device: {}", opened.device);
     Ok(opened)

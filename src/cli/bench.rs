@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::graph::{At, Executor, GpuExecutor, Samples};
 use crate::models;
 use crate::tensor::fill;
+use crate::text::clean;
 use crate::train::Device;
 use clap::Args;
 use serde::Serialize;
@@ -121,9 +122,9 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
     } else {
         print(&format!(
             "{}, batch {} on {}\n{:.1} ms a step (median of {}; {:.1} to {:.1}), {:.0} images/s, first step {:.0} ms, {:.0} MiB\n",
-            report.model,
+            clean(&report.model),
             report.batch,
-            report.adapter,
+            clean(&report.adapter),
             median,
             args.steps,
             report.ms_per_step.min,

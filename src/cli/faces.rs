@@ -2,7 +2,7 @@
 
 use super::args::BadFile;
 use super::labels::Place;
-use super::out::say;
+use super::out::say_lines;
 use crate::data::{InputSpec, decode, write_floats};
 use crate::error::Result;
 use crate::faces::video::{Frames, is_video};
@@ -143,7 +143,7 @@ fn allowed<T>(result: Result<T>, on_bad: BadFile) -> Result<Option<T>> {
     match (result, on_bad) {
         (Ok(value), _) => Ok(Some(value)),
         (Err(e), BadFile::Skip) => {
-            say!("skipped {e}");
+            say_lines(&format!("skipped {e}"));
             Ok(None)
         }
         (Err(e), BadFile::Fail) => Err(e),

@@ -25,7 +25,7 @@ mod verify;
 
 use crate::error::Result;
 use clap::{Parser, Subcommand};
-use out::say;
+use out::say_lines;
 use std::process::ExitCode;
 
 /// Train, evaluate and use facial-emotion-recognition networks on any GPU.
@@ -86,7 +86,7 @@ pub fn main() -> ExitCode {
     match run(cli.command) {
         Ok(code) => code,
         Err(e) => {
-            say!("error: {e}");
+            say_lines(&format!("error: {e}"));
             ExitCode::from(e.exit_code())
         }
     }

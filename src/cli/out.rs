@@ -48,10 +48,16 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<bool> {
     print_data(&(text + "\n"))
 }
 
-/// Writes a line to stderr, without what a terminal would obey; the macro `say!` formats it.
+/// Writes one line to stderr, without what a terminal would obey; the macro `say!` formats it. A line break in it came from a
+/// name, and is shown as `\n`.
 pub(super) fn say_line(line: Arguments<'_>) {
+    say_lines(&clean(&line.to_string()));
+}
+
+/// Writes text of several lines, such as an error with its hint, to stderr, without what a terminal would obey.
+pub(super) fn say_lines(text: &str) {
     // There is nowhere left to report a failure of stderr to.
-    let _ = writeln!(std::io::stderr(), "{}", clean_lines(&line.to_string()));
+    let _ = writeln!(std::io::stderr(), "{}", clean_lines(text));
 }
 
 /// `eprintln!` that does not panic when stderr is closed.
@@ -62,6 +68,7 @@ pub(super) use say;
 
 /// Rows as an aligned table with a line under the head; columns of `right` are aligned to the right. Cells stay on their line.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
+    let head: Vec<Cow<'_, str>> = head.iter().map(|cell| clean(cell)).collect();
     let rows: Vec<Vec<Cow<'_, str>>> = rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
     let width = |c: usize| {
         let cells = rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count());
@@ -78,7 +85,7 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>], right: &[usize]) -> Str
         text.truncate(text.trim_end().len());
         text + "\n"
     };
-    let mut text = line(&mut head.iter().copied());
+    let mut text = line(&mut head.iter().map(AsRef::as_ref));
     text += &"-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
     text.push('\n');
     for row in &rows {

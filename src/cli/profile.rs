@@ -1,6 +1,6 @@
 //! `--profile` of `bench` and `train`: the table, and the file.
 
-use super::out::{say, table};
+use super::out::{say_lines, table};
 use crate::error::{Error, Result};
 use crate::formats::atomic::write_text;
 use crate::gpu::Clock;
@@ -45,7 +45,7 @@ impl ProfileArgs {
             write_text(path, &(text + "\n"))?;
         }
         if self.profile {
-            say!("{}", text(profile));
+            say_lines(&text(profile));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::args::{BadFile, DeviceArgs, TuneArgs, VariantArgs, open_device};
 use super::callbacks::{CallbackArgs, parse_batch};
-use super::out::{print, print_data, say};
+use super::out::{print, print_data, say, say_lines};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
 use crate::data::augment::Preset;
@@ -215,7 +215,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     let opened = open_device(&config.device, config.backend.as_deref(), &args.tune.tuning())?;
     let device = &opened.device;
     if config.batch == AUTO {
-        config.batch = device.largest_batch(&config, &start, &dataset, &mut |note| say!("{note}"))?;
+        config.batch = device.largest_batch(&config, &start, &dataset, &mut |note| say_lines(&note))?;
     }
     if args.profile.asked() && matches!(device, Device::Cpu) {
         return Err(Error::usage("--profile times GPU kernels, which the CPU reference has none of", "leave it out"));
@@ -325,7 +325,8 @@ fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome
         say!("These are drawn faces: their accuracy means nothing about people.");
     }
     say!("steps waited {:.1} s for data in all", outcome.waited.as_secs_f64());
-    say!("\nwritten to {folder}:");
+    say!("");
+    say!("written to {folder}:");
     for (path, what) in [
         (run.best(), "the best epoch's network"),
         (run.last(), "the last epoch's, to resume from"),

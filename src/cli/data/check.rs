@@ -5,6 +5,7 @@ use crate::data::check::{Findings, SPLITS, check};
 use crate::error::{Error, Result};
 use crate::eval::plot::{Series, bars_svg};
 use crate::formats::atomic::{write_json, write_text};
+use crate::text::clean;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -93,7 +94,7 @@ fn report(found: &Findings) -> String {
     text += &section("files that cannot be read", found.bad.iter().cloned());
     text += &section("classes without images", found.empty.iter().cloned());
     text += &duplicates(found);
-    found.notes.iter().for_each(|note| text += &format!("note: {note}\n"));
+    found.notes.iter().for_each(|note| text += &format!("note: {}\n", clean(note)));
     if !found.has_faults() {
         text += "no fault found\n";
     }
@@ -122,7 +123,7 @@ fn section(title: &str, lines: impl Iterator<Item = String>) -> String {
         return String::new();
     }
     let mut text = format!("{title}: {}\n", lines.len());
-    lines.iter().take(SHOWN).for_each(|line| text += &format!("  {}\n", line.replace('\n', " ")));
+    lines.iter().take(SHOWN).for_each(|line| text += &format!("  {}\n", clean(line)));
     if lines.len() > SHOWN {
         text += &format!("  ... and {} more (--json has all)\n", lines.len() - SHOWN);
     }

@@ -9,6 +9,7 @@ use crate::data::{Dataset, Relabelled, Split, Task};
 use crate::error::{Error, Result};
 use crate::eval::Scores;
 use crate::eval::files::{write_scores, write_worst};
+use crate::text::clean;
 use crate::train::run::checkpoint_of;
 use crate::train::{Loaded, Saved, store_temperature};
 use clap::{Args, ValueEnum};
@@ -183,7 +184,7 @@ fn notes_of(tta: bool, temperature: Option<f64>, labels: Option<&Labels>) -> Str
     let mut notes: Vec<String> = labels.iter().flat_map(|labels| labels.notes()).collect();
     notes.extend(tta.then(|| "probabilities are means over each image and its mirror image".to_owned()));
     notes.extend(temperature.map(|t| format!("probabilities are calibrated with temperature {t:.4}")));
-    notes.iter().map(|note| format!("note: {note}\n")).collect()
+    notes.iter().map(|note| format!("note: {}\n", clean(note))).collect()
 }
 
 /// Fits the temperature, says what it changed on the images that it was fitted to, and stores it.
