@@ -136,6 +136,16 @@ fn spoil(tree: &Path, bytes: &[u8]) -> PathBuf {
     bad
 }
 
+/// The first three quarters of a JPEG file.
+fn cut_jpeg() -> Vec<u8> {
+    let picture = image::GrayImage::from_fn(48, 48, |x, y| image::Luma([((x * 37) ^ (y * 91)) as u8]));
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    let mut jpeg = jpeg.into_inner();
+    jpeg.truncate(jpeg.len() * 3 / 4);
+    jpeg
+}
+
 #[test]
 fn damaged_images_fail_or_are_skipped() {
     let folder = tempfile::tempdir().unwrap();
@@ -143,11 +153,14 @@ fn damaged_images_fail_or_are_skipped() {
     faces(&tree);
     let run = text(finished_run());
     let good = fs::read(tree.join("test/sad/00004.png")).unwrap();
-    let kinds: [(&str, Vec<u8>, &[&str]); 5] = [
+    let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec();
+    let kinds: [(&str, Vec<u8>, &[&str]); 7] = [
+        ("cut jpeg", cut_jpeg(), &["cannot be decoded", "it was cut"]),
+        ("heic", heic, &["a HEIC image, which is not read", "magick photo.heic photo.jpg"]),
         ("cut", good[..good.len() / 2].to_vec(), &["cannot be decoded"]),
         ("empty", Vec::new(), &["an empty file"]),
-        ("huge", png_bomb(), &["30000 x 30000", "8192 pixels a side"]),
-        ("text", b"not an image at all".to_vec(), &["no known image format", "PNG, JPEG or BMP"]),
+        ("huge", png_bomb(), &["30000 x 30000", "268 million pixels"]),
+        ("text", b"not an image at all".to_vec(), &["no known image format", "PNG, JPEG, BMP"]),
         ("noise", [&good[..40], &[0xa5; 400]].concat(), &["cannot be decoded"]),
     ];
     for (kind, bytes, words) in kinds {

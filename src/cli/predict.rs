@@ -114,7 +114,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     }
     if count.places == 0 {
         let what = format!("none of the {} images can be read", files.len());
-        return Err(Error::data(&args.images[0], what, "at least one PNG, JPEG or BMP image, or a video"));
+        return Err(Error::data(&args.images[0], what, "at least one image or video"));
     }
     copies.finish()?;
     printer.finish()?;

@@ -3,47 +3,53 @@
 //! Colours become grey by the luma weights of the `image` crate (Rec. 709); transparency is ignored; sizes change
 //! with the triangle filter, without keeping the aspect ratio (as Keras's image loader does by default).
 
-use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::error::{ImageError, LimitError, LimitErrorKind};
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageError};
 
 use super::InputSpec;
+use super::codec::{self, Decoded};
+use super::kinds::{EXPECTED, recognise};
 use super::store::check_length;
 use crate::error::{Error, Result};
 use crate::input;
 
-/// Most rows or columns of an image file: more is a mistake or an attack, not a face.
-pub const MAX_SIDE: u32 = 8192;
-/// Most memory that decoding one file may take.
-const MAX_BYTES: u64 = 256 << 20;
 /// Largest image file: more than an uncompressed image of the largest size takes is no image.
 const MAX_FILE_BYTES: u64 = 512 << 20;
-/// What an image file must be.
-const EXPECTED: &str = "a PNG, JPEG or BMP image";
+/// Bytes at the start of a file that tell what it is, if no image.
+const MARK: u64 = 32;
 
 /// Reads one image file as the network takes it: height x width x channels floats from 0 to 1, rows first, channels
 /// last. The same decoding as for folders.
 ///
 /// # Errors
-/// Names the file: not there, empty, not an image, damaged, more than 8192 pixels a side; an `out` of another length.
+/// Names the file: not there, empty, not an image, damaged or cut, too large; an `out` of another length.
 pub fn read_image(path: &Path, input: InputSpec, out: &mut [f32]) -> Result<()> {
     input.check()?;
     check_length(input, out)?;
     write_decoded(&decode(path)?, Place::file(path), input, out)
 }
 
-/// Decodes a file, whatever its extension says, and turns it upright as its EXIF data ask for.
+/// Decodes a file, whatever its extension says, and turns it upright as its EXIF data ask for. An image of more than [`MAX_SIDE`]
+/// pixels a side comes back smaller.
 ///
 /// # Errors
 /// As [`read_image`].
 pub fn decode(path: &Path) -> Result<DynamicImage> {
+    decode_sized(path).map(|decoded| decoded.image)
+}
+
+/// [`decode`], with the size that the file has.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn decode_sized(path: &Path) -> Result<Decoded> {
     check_header(path)?;
     let bytes = input::read_bytes(path, MAX_FILE_BYTES, EXPECTED)?;
-    decode_bytes(&bytes, Place::file(path))
+    guarded(Place::file(path), || codec::decode(&bytes))
 }
 
 /// Where an image's bytes come from: a file, or a row of one.
@@ -63,27 +69,12 @@ impl<'a> Place<'a> {
     }
 }
 
-/// [`decode`] for an image in memory; its header is not yet checked in any way.
+/// [`decode`] for an image in memory; its header was checked with [`check_start`].
 pub(super) fn decode_bytes(bytes: &[u8], place: Place<'_>) -> Result<DynamicImage> {
-    guarded(place, || {
-        let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-        let mut limits = Limits::default();
-        limits.max_image_width = Some(MAX_SIDE);
-        limits.max_image_height = Some(MAX_SIDE);
-        limits.max_alloc = Some(MAX_BYTES);
-        reader.limits(limits);
-        let mut decoder = reader.into_decoder()?;
-        if decoder.total_bytes() > MAX_BYTES {
-            return Err(ImageError::Limits(LimitError::from_kind(LimitErrorKind::InsufficientMemory)));
-        }
-        let orientation = decoder.orientation()?;
-        let mut image = DynamicImage::from_decoder(decoder)?;
-        image.apply_orientation(orientation);
-        Ok(image)
-    })
+    guarded(place, || codec::decode(bytes)).map(|decoded| decoded.image)
 }
 
-/// Reads only as much of a file as tells its format and size, and refuses what cannot be an image of a face.
+/// Reads only as much of a file as tells its format, its size and whether it was cut, and refuses what cannot be an image of a face.
 pub(super) fn check_header(path: &Path) -> Result<()> {
     let file = input::open(path, EXPECTED)?;
     if file.metadata().map_err(Error::io("read", path))?.len() == 0 {
@@ -93,17 +84,27 @@ pub(super) fn check_header(path: &Path) -> Result<()> {
 }
 
 /// [`check_header`] for what a file or a part of it holds.
-pub(super) fn check_start(bytes: impl BufRead + Seek, place: Place<'_>) -> Result<()> {
-    let reader = ImageReader::new(bytes).with_guessed_format().map_err(Error::io("read", place.path))?;
-    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::Pnm)) {
-        return Err(place.error("its content is no known image format", EXPECTED));
-    }
-    let (width, height) = guarded(place, || reader.into_dimensions())?;
-    if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
-        let expected = format!("1 to {MAX_SIDE} pixels a side");
+pub(super) fn check_start(mut bytes: impl BufRead + Seek, place: Place<'_>) -> Result<()> {
+    let Some((format, (width, height))) = guarded(place, || codec::size(&mut bytes))? else {
+        return Err(unknown(bytes, place));
+    };
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 || pixels > codec::MAX_PIXELS {
+        let expected = format!("1 to {} million pixels", codec::MAX_PIXELS / 1_000_000);
         return Err(place.error(format!("an image of {width} x {height} pixels"), expected));
     }
-    Ok(())
+    guarded(place, || codec::check_end(format, bytes))
+}
+
+/// The error of content that is no image which is read.
+fn unknown(mut bytes: impl BufRead + Seek, place: Place<'_>) -> Error {
+    let mut start = Vec::new();
+    let read = bytes.seek(SeekFrom::Start(0)).and_then(|_| bytes.take(MARK).read_to_end(&mut start));
+    match read.map(|_| recognise(&start)) {
+        Err(error) => Error::io("read", place.path)(error),
+        Ok(Some((what, remedy))) => place.error(format!("{what}, which is not read"), format!("{EXPECTED} ({remedy})")),
+        Ok(None) => place.error("its content is no known image format", EXPECTED),
+    }
 }
 
 /// Runs a decoder; its error or panic becomes ours.
@@ -111,6 +112,9 @@ fn guarded<T>(place: Place<'_>, decoder: impl FnOnce() -> image::ImageResult<T>)
     // Nothing that a panic could leave half done outlives the closure but `out`, which the caller then drops.
     match catch_unwind(AssertUnwindSafe(decoder)) {
         Ok(Ok(value)) => Ok(value),
+        Ok(Err(ImageError::IoError(error))) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Err(place.error(format!("cannot be read ({error})"), EXPECTED))
+        }
         Ok(Err(error)) => Err(place.error(format!("cannot be decoded ({error})"), EXPECTED)),
         Err(_) => Err(place.error("cannot be decoded (the decoder gave up on it)", EXPECTED)),
     }
@@ -146,7 +150,8 @@ pub fn write_floats(image: &DynamicImage, input: InputSpec, out: &mut [f32]) {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use image::{GrayImage, RgbImage};
+    use image::{GrayImage, ImageFormat, RgbImage};
+    use std::io::Cursor;
 
     const GREY: InputSpec = InputSpec { height: 4, width: 6, channels: 1 };
 
@@ -222,7 +227,7 @@ mod tests {
         bmp.extend([0; 24]);
         std::fs::write(&path, &bmp).unwrap();
         let text = read(&path, GREY).unwrap_err().to_string();
-        assert!(text.contains("30000 x 30000") && text.contains("8192"), "{text}");
+        assert!(text.contains("30000 x 30000") && text.contains("268 million"), "{text}");
     }
 
     #[test]

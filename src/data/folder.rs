@@ -11,8 +11,9 @@ use image::DynamicImage;
 use rayon::prelude::*;
 
 use super::decode::{check_header, decode, read_image};
+use super::kinds::is_any_image;
 use super::select::{choose_classes, with_validation};
-use super::walk::{is_hidden, is_image};
+use super::walk::is_hidden;
 use super::{Dataset, InputSpec, OnBadFile, Options, Origin, Split, Task};
 use crate::error::{Error, Result};
 
@@ -249,7 +250,7 @@ fn list(root: &Path, folder: &Path) -> Result<Listing> {
         }
         if kind.is_dir() {
             listing.folders.push(path);
-        } else if is_image(&path) {
+        } else if is_any_image(&path) {
             listing.images.push(path);
         } else {
             listing.other_files += 1;

@@ -18,9 +18,11 @@
 pub mod augment;
 pub mod check;
 mod class_weight;
+mod codec;
 mod decode;
 mod fer_csv;
 mod folder;
+mod kinds;
 pub mod loader;
 pub mod matching;
 pub mod names;
@@ -47,7 +49,8 @@ use std::sync::Arc;
 use image::DynamicImage;
 
 pub use class_weight::ClassWeight;
-pub use decode::{MAX_SIDE, decode, read_image, write_floats};
+pub use codec::Decoded;
+pub use decode::{decode, decode_sized, read_image, write_floats};
 pub use loader::Loader;
 pub use preprocess::{Affine, Preprocess};
 pub use relabel::Relabelled;
@@ -58,6 +61,8 @@ use crate::tensor::Shape;
 use crate::text::check_name;
 use source::{Source, open_pixels};
 
+/// Most rows or columns of an image in memory, and of a network's input: larger image files are scaled while they are decoded.
+pub const MAX_SIDE: u32 = 8192;
 /// Share of the training images that becomes the validation split where the data has none and none is asked for.
 pub const DEFAULT_VALIDATION_SPLIT: f64 = 0.2;
 

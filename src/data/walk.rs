@@ -3,15 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::kinds::{endings, is_any_image};
 use crate::error::{Error, Result};
-
-/// What an image file is called.
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
-
-/// Whether a file is called like an image.
-pub(super) fn is_image(path: &Path) -> bool {
-    path.extension().is_some_and(|e| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
-}
 
 /// Whether a file or folder is not for show.
 pub(super) fn is_hidden(path: &Path) -> bool {
@@ -41,7 +34,8 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
         let found = below(path)?;
         if found.is_empty() {
-            return Err(Error::data(path, "no image in this folder", "a .png, .jpg, .jpeg or .bmp file at any depth"));
+            let expected = format!("a file at any depth with one of the endings {}", endings());
+            return Err(Error::data(path, "no image in this folder", expected));
         }
         images.extend(found);
     }
@@ -85,7 +79,7 @@ fn below(root: &Path) -> Result<Vec<PathBuf>> {
             }
             if path.is_dir() {
                 waiting.push(path);
-            } else if is_image(&path) {
+            } else if is_any_image(&path) {
                 found.push(path);
             }
         }
