@@ -10,6 +10,8 @@ mod hostile;
 mod pages;
 #[path = "cli/readme.rs"]
 mod readme;
+#[path = "cli/tables.rs"]
+mod tables;
 #[path = "cli/timings.rs"]
 mod timings;
 
@@ -235,6 +237,7 @@ fn printed_settings_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let mut flags = vec!["--model", "fer4-cnn3", "--lr", "0.25", "--classes", "sad,happy", "--on-bad-file", "skip"];
     flags.extend(["--batch", "auto", "--schedule", "cosine", "--warmup", "9", "--accumulate", "2", "--time", "2h"]);
+    flags.extend(["--outputs", "valence,arousal"]);
     flags.extend(["--clip-norm", "1.5", "--weight-decay", "0.004", "--save-every", "5", "--patience", "3"]);
     let printed = fer(&[&["train", "--print-config"], &flags[..]].concat()).expect(0, &[]).out;
     for line in [
@@ -242,6 +245,7 @@ fn printed_settings_can_be_used() {
         "kind = \"cosine\"",
         "warmup-steps = 9",
         "clip-norm = 1.5",
+        "outputs = [\n    \"valence\",\n    \"arousal\",\n]",
         "model = \"fer4-cnn3\"",
         "lr = 0.25",
         "epochs = 10",

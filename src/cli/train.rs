@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
   fer-gpu train --lr 0.0003 --print-config > settings.toml
   fer-gpu train --config settings.toml     ([[phase]] tables: epochs, batch, lr, freeze, unfreeze-last)")]
 pub(super) struct TrainArgs {
-    /// synth, synth:N, FILE.csv, FILE.csv.gz (FER2013's, or `path` and columns of numbers), FILE.parquet, or a folder of class folders or parquet files
+    /// synth, synth:N, FILE.csv, FILE.csv.gz (emotion, pixels and perhaps Usage as FER2013's, or `path` and columns of numbers), FILE.parquet, or a folder of class folders or parquet files
     /// [default: synth]
     #[arg(long)]
     data: Option<String>,
@@ -71,7 +71,7 @@ pub(super) struct TrainArgs {
     /// Share of the training images to validate on, for data without a validation split [default: 0.2]
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
     validation_split: Option<f64>,
-    /// What to do with an image that cannot be read [default: fail]
+    /// What to do with an image or a row of a table that cannot be read [default: fail]
     #[arg(long)]
     on_bad_file: Option<BadFile>,
     /// What is done to training images, anew in every epoch: none, light (flips, rotation, shifts, zoom) or strong (and shear,
@@ -91,6 +91,9 @@ pub(super) struct TrainArgs {
     /// What the outputs go through, for data of values (a csv `path,valence,...`) [default: linear]
     #[arg(long, conflicts_with = "resume")]
     output: Option<Output>,
+    /// The columns to learn of data of values, in this order [default: all that hold numbers]
+    #[arg(long, value_delimiter = ',', value_name = "A,B,...", conflicts_with = "resume")]
+    outputs: Option<Vec<String>>,
     #[command(flatten)]
     device: DeviceArgs,
     #[command(flatten)]
@@ -156,6 +159,7 @@ impl TrainArgs {
         set(&mut c.label_smoothing, &self.label_smoothing);
         c.soft_labels = self.soft_labels.clone().or(c.soft_labels);
         c.output = self.output.or(c.output);
+        set(&mut c.outputs, &self.outputs);
         c.on_bad_file = self.on_bad_file.map_or(c.on_bad_file, OnBadFile::from);
         c.check()?;
         if let Some(run) = &self.resume {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::table::Table;
 use super::within::Within;
 use super::{Dataset, Split, names};
 use crate::error::{Error, Result};
@@ -103,23 +104,30 @@ fn read_toml(path: &Path) -> Result<BTreeMap<String, f64>> {
 }
 
 fn read_csv(path: &Path) -> Result<BTreeMap<String, f64>> {
-    let refuse = |row: u64, what: String| Err(Error::row(path, row, what, EXPECTED));
-    let text = read_text(path, EXPECTED)?;
-    let mut csv = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(text.as_bytes());
+    let mut table = Table::open_list(path, EXPECTED)?;
     let mut weights = BTreeMap::new();
-    for (row, record) in (1..).zip(csv.records()) {
-        let record = match record {
-            Ok(record) => record,
-            Err(e) => return refuse(row, e.to_string()),
-        };
-        let fields: Vec<&str> = record.iter().map(|f| f.trim().trim_start_matches('\u{feff}')).collect();
-        let [class, weight] = fields[..] else { return refuse(row, format!("{} columns", fields.len())) };
+    let mut add = |line: u64, fields: &[String]| {
+        let refuse = |what: String| Err(Error::row(path, line, what, EXPECTED));
+        let [class, weight] = fields else { return refuse(format!("{} columns", fields.len())) };
         match weight.parse::<f64>() {
-            _ if row == 1 && class.eq_ignore_ascii_case("class") && weight.eq_ignore_ascii_case("weight") => {}
-            Ok(_) if weights.contains_key(class) => return refuse(row, format!("class `{class}` twice")),
-            Ok(weight) => drop(weights.insert(class.to_owned(), weight)),
-            Err(_) => return refuse(row, format!("`{weight}` is not a number")),
+            Ok(_) if weights.contains_key(class) => refuse(format!("class `{class}` twice")),
+            Ok(weight) => {
+                weights.insert(class.clone(), weight);
+                Ok(())
+            }
+            Err(_) => refuse(format!("`{weight}` is not a number")),
         }
+    };
+    // A header may be left out.
+    if !matches!(&table.header[..], [class, weight] if class.eq_ignore_ascii_case("class") && weight.eq_ignore_ascii_case("weight"))
+    {
+        add(table.header_line, &table.header)?;
+    }
+    while table.advance()? {
+        let text = |i| table.text(i).map(str::to_owned);
+        let fields = (0..table.fields()).map(text).collect::<Result<Vec<_>, _>>();
+        let fields = fields.map_err(|(what, expected)| Error::row(path, table.line(), what, expected))?;
+        add(table.line(), &fields)?;
     }
     Ok(weights)
 }
@@ -213,6 +221,7 @@ mod tests {
     fn files_and_settings() {
         for text in [
             file("w.csv", "class,weight\nhappiness, 2\nsad,0\nNeutral,1.5\n").unwrap(),
+            file("w.csv", "\u{feff}Class;Weight\r\nhappiness; 2\r\n\r\nsad;0\r\nNeutral;1.5").unwrap(),
             file("w.toml", "happy = 2\nsad = 0.0\nneutral = 1.5\n").unwrap(),
         ] {
             let data = weigh(text).unwrap();
@@ -237,6 +246,7 @@ mod tests {
     fn refuses() {
         for (name, text, word) in [
             ("w.csv", "class,weight\nhappy\n", "row 2: 1 columns"),
+            ("w.csv", "class;weight\r\n\r\nhappy\r\n", "row 3: 1 columns"),
             ("w.csv", "happy,one\n", "row 1: `one` is not a number"),
             ("w.csv", "happy,1\nhappy,2\n", "row 2: class `happy` twice"),
             ("w.toml", "happy = 'a'\n", "w.toml"),

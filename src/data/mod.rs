@@ -5,10 +5,10 @@
 //! | source | what it is | room |
 //! |---|---|---|
 //! | `synth`, `synth:N` | faces that the program draws | [`synth`] |
-//! | `FILE.csv`, `FILE.csv.gz` | FER2013's table | `fer_csv` |
+//! | `FILE.csv`, `FILE.csv.gz`, any file that begins so | a table of pixels, such as FER2013's | `fer_csv` |
 //! | a folder | a tree of class folders | `folder` |
 //! | `FILE.parquet`, or a folder of such files | images and labels as Hugging Face stores them (feature `parquet`) | `parquet` |
-//! | `FILE.csv` with a column `path` | images with numbers | `values` |
+//! | such a file with a column `path` | images with numbers | `values` |
 //!
 //! Classes may come with votes of several people ([`Options::soft_labels`], `votes`) and with weights ([`ClassWeight`]).
 //!
@@ -28,6 +28,7 @@ pub mod matching;
 pub mod names;
 #[cfg_attr(not(feature = "parquet"), path = "no_parquet.rs")]
 mod parquet;
+pub(crate) mod paths;
 mod preprocess;
 mod relabel;
 mod select;
@@ -38,6 +39,7 @@ mod split_names;
 mod store;
 mod survey;
 pub mod synth;
+mod table;
 mod values;
 mod votes;
 mod walk;
@@ -54,6 +56,7 @@ pub use decode::{decode, decode_sized, read_image, write_floats};
 pub use loader::Loader;
 pub use preprocess::{Affine, Preprocess};
 pub use relabel::Relabelled;
+pub use store::RowPlace;
 pub use walk::find_images;
 
 use crate::error::{Error, Result};
@@ -113,7 +116,7 @@ impl InputSpec {
     }
 }
 
-/// What to do about an image file that cannot be read.
+/// What to do about an image file or a row of a table that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadFile {
@@ -131,8 +134,7 @@ pub struct Options {
     pub classes: Option<Vec<String>>,
     /// Share (between 0 and 1) of each class's training images to hold back, where the data has no validation split.
     pub validation_split: Option<f64>,
-    /// What to do about image files that cannot be read. Rows of a csv file always fail: a damaged table is not to be
-    /// trusted in its other rows.
+    /// What to do about image files and rows of tables that cannot be read.
     pub on_bad_file: OnBadFile,
     /// Seed of the drawn faces and of the choice of the validation images.
     pub seed: u64,
@@ -142,6 +144,8 @@ pub struct Options {
     pub soft_labels: Option<PathBuf>,
     /// What the training images of each class count.
     pub class_weight: ClassWeight,
+    /// Columns of a table of values to learn, in this order; all that hold numbers if `None`.
+    pub outputs: Option<Vec<String>>,
 }
 
 /// What a network learns from a source.
@@ -196,8 +200,13 @@ impl std::fmt::Debug for Dataset {
 /// Where an image comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin<'a> {
-    /// A row of the source's table, where the header is row 1.
-    Row(u32),
+    /// A row of the source's table; `has_usage` if the table says which split it is of.
+    Row {
+        /// Which row.
+        place: RowPlace,
+        /// Whether the table has a column of splits.
+        has_usage: bool,
+    },
     /// A file.
     File(&'a Path),
     /// Neither: drawn by the program, or inside a file of many images.

@@ -24,6 +24,11 @@ pub fn canonical(name: &str) -> String {
     group.map_or(name, |words| words[0].to_owned())
 }
 
+/// Whether a name is one of the emotions that collections have.
+pub(super) fn is_emotion(name: &str) -> bool {
+    SYNONYMS.iter().any(|words| words.contains(&canonical(name).as_str()))
+}
+
 /// The place in `known` of a class by this name: the very name if it is there, else the first that means the same.
 pub fn find(name: &str, known: &[String]) -> Option<usize> {
     let exact = known.iter().position(|k| k == name);

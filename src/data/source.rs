@@ -3,18 +3,21 @@
 use std::path::Path;
 
 use super::shards::{self, Shards};
+use super::table::Table;
 use super::{Dataset, InputSpec, Options, fer_csv, folder, parquet, synth, values};
 use crate::error::{Error, Result};
 
 /// What there may be.
-const EXPECTED: &str =
-    "`synth`, `synth:N`, a .csv, .csv.gz or .parquet file, or a folder of class folders or parquet files";
+const EXPECTED: &str = "`synth`, `synth:N`, a table (.csv or .csv.gz, or any file that begins with such a header), a .parquet \
+                        file, or a folder of class folders or parquet files";
+/// What tables are called. Files of other names are tables if their first line is a table's.
+const TABLES: [&str; 6] = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".csv.zip", ".csv.bz2"];
 
 /// A kind of source.
 pub(super) enum Source<'a> {
     /// So many drawn faces.
     Synth(usize),
-    /// FER2013's table.
+    /// A table of pixels, such as FER2013's.
     FerCsv(&'a Path),
     /// A table of paths and numbers.
     Values(&'a Path),
@@ -42,10 +45,16 @@ impl<'a> Source<'a> {
             return Ok(Self::Tree(path));
         }
         let name = source.to_lowercase();
-        if !(name.ends_with(".csv") || name.ends_with(".csv.gz")) {
-            return Err(Error::data(path, "a file of no known kind", EXPECTED));
+        let named = TABLES.iter().any(|ending| name.ends_with(ending));
+        match Table::open(path, fer_csv::EXPECTED) {
+            Ok(table) if values::is_table(&table) => Ok(Self::Values(path)),
+            Ok(table) if named || fer_csv::is_table(&table) => Ok(Self::FerCsv(path)),
+            Ok(_) => Err(Error::data(path, "a file of no known kind", EXPECTED)),
+            Err(Error::Data { what, .. }) if !named => {
+                Err(Error::data(path, format!("a file of no known kind ({what})"), EXPECTED))
+            }
+            Err(error) => Err(error),
         }
-        Ok(if values::is_values(path)? { Self::Values(path) } else { Self::FerCsv(path) })
     }
 }
 

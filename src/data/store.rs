@@ -1,4 +1,4 @@
-//! Splits in memory: bytes of 48 x 48 grey images, and parts of another split.
+//! Splits in memory: bytes of square grey images, and parts of another split.
 
 use std::sync::Arc;
 
@@ -9,23 +9,36 @@ use super::within::Within;
 use super::{InputSpec, Origin, Split};
 use crate::error::{Error, Result};
 
-/// Rows and columns of a stored image.
+/// Rows and columns of FER2013's images and of drawn ones.
 pub(super) const SIDE: usize = 48;
-/// Bytes of a stored image.
+/// Bytes of such an image.
 pub(super) const PIXELS: usize = SIDE * SIDE;
 
 /// How a stored image is called.
 pub(super) enum Names {
-    /// By the file's name and the row that each image came from.
-    Rows(String, Vec<u32>),
+    /// By the file's name and the row that each image came from; `has_usage` if the file says which split a row is of.
+    Rows { file: String, places: Vec<RowPlace>, has_usage: bool },
     /// By a word and the place in the split.
     Numbered(String),
 }
 
+/// Where a row is in its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowPlace {
+    /// The line that it begins in, where the file's first is 1.
+    pub line: u32,
+    /// Its number among the rows below the header that are not blank, from 0.
+    pub number: u32,
+    /// How many rows before it cannot be read.
+    pub damaged: u32,
+}
+
 /// Images as bytes.
 pub(super) struct Stored {
-    /// One image after the other, [`PIXELS`] bytes each.
+    /// One image after the other, `side` x `side` bytes each.
     pub pixels: Vec<u8>,
+    /// Rows and columns of an image.
+    pub side: usize,
     /// One label an image.
     pub labels: Vec<u32>,
     /// How many labels there are.
@@ -39,7 +52,8 @@ pub(super) struct Stored {
 impl Stored {
     /// The pixels of an image.
     fn bytes(&self, index: usize) -> &[u8] {
-        &self.pixels[index * PIXELS..(index + 1) * PIXELS]
+        let size = self.side * self.side;
+        &self.pixels[index * size..(index + 1) * size]
     }
 }
 
@@ -62,26 +76,26 @@ impl Split for Stored {
 
     fn name(&self, index: usize) -> String {
         match &self.names {
-            Names::Rows(file, rows) => format!("{file} row {}", rows[index]),
+            Names::Rows { file, places, .. } => format!("{file} row {}", places[index].line),
             Names::Numbered(word) => format!("{word} {index}"),
         }
     }
 
     fn origin(&self, index: usize) -> Origin<'_> {
         match &self.names {
-            Names::Rows(_, rows) => Origin::Row(rows[index]),
+            Names::Rows { places, has_usage, .. } => Origin::Row { place: places[index], has_usage: *has_usage },
             Names::Numbered(_) => Origin::Other,
         }
     }
 
     fn picture(&self, index: usize) -> Result<DynamicImage> {
-        let image = GrayImage::from_raw(SIDE as u32, SIDE as u32, self.bytes(index).to_vec());
+        let image = GrayImage::from_raw(self.side as u32, self.side as u32, self.bytes(index).to_vec());
         Ok(DynamicImage::ImageLuma8(image.expect("the slice has one byte for each pixel")))
     }
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
         check_length(self.input, out)?;
-        if self.input == (InputSpec { height: SIDE, width: SIDE, channels: 1 }) {
+        if self.input == (InputSpec { height: self.side, width: self.side, channels: 1 }) {
             for (to, from) in out.iter_mut().zip(self.bytes(index)) {
                 *to = f32::from(*from) / 255.0;
             }

@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::split_names::SplitName;
+use super::table::{Fault, Table, is_index};
 use super::within::Within;
 use super::{Dataset, OnBadFile, Options, Origin, Split, names};
 use crate::error::{Error, Result};
@@ -21,8 +23,6 @@ const NAMES: [&str; 5] = ["image name", "image", "file", "path", "name"];
 const NO_CLASS: [&str; 2] = ["unknown", "nf"];
 /// Skipped images that are named one by one.
 const NAMED: usize = 10;
-/// The largest table: ten million rows.
-const MAX_BYTES: u64 = 1 << 30;
 const EXPECTED: &str = "a header of class names, with `Image name` for a folder of images, and a row of votes an image";
 
 /// The votes for an image.
@@ -40,8 +40,14 @@ struct Votes<'a> {
     path: &'a Path,
     /// The columns of votes for a class.
     classes: Vec<String>,
+    /// Columns that name no class.
+    ignored: Vec<String>,
+    names_images: bool,
+    header_line: u64,
     rows: Vec<Row>,
     by_image: HashMap<String, usize>,
+    /// The rows are those of the data that can be read, without those that cannot.
+    without_damaged: bool,
 }
 
 /// What the votes make of a split.
@@ -61,19 +67,26 @@ struct Chosen {
 /// # Errors
 /// A file that cannot be read, by row; a class without a column; images without votes, unless they are to be skipped.
 pub(super) fn apply(path: &Path, mut dataset: Dataset, options: &Options) -> Result<Dataset> {
-    let votes = Votes::read(path)?;
     let classes = options.classes.clone().unwrap_or_else(|| dataset.classes.clone());
+    let mut votes = Votes::read(path, &classes)?;
+    votes.without_damaged = votes.skips_damaged(&dataset);
     let columns = classes.iter().map(|class| {
         names::find(class, &votes.classes).ok_or_else(|| {
             let what = format!("there is no column of votes for class `{class}`");
-            Error::row(path, 1, what, format!("a column for each class. {}", names::hint(class, &votes.classes)))
+            let columns = [votes.classes.as_slice(), &votes.ignored].concat();
+            let expected = format!("a column for each class. {}", names::hint(class, &columns));
+            Error::row(path, votes.header_line, what, expected)
         })
     });
     let columns = columns.collect::<Result<Vec<usize>>>()?;
     let mut notes = Vec::new();
+    if !votes.ignored.is_empty() {
+        let ignored = votes.ignored.join(", ");
+        notes.push(format!("{}: columns of no known class are not counted as votes: {ignored}", path.display()));
+    }
     let mut taken = HashMap::new();
-    let mut vote = |split: &Arc<dyn Split>, usages: &[&str]| -> Result<Arc<dyn Split>> {
-        let Chosen { members, labels, targets, others, mut bad } = votes.choose(split, &columns, usages, &mut taken)?;
+    let mut vote = |split: &Arc<dyn Split>, splits: &[SplitName]| -> Result<Arc<dyn Split>> {
+        let Chosen { members, labels, targets, others, mut bad } = votes.choose(split, &columns, splits, &mut taken)?;
         if !bad.is_empty() && options.on_bad_file == OnBadFile::Fail {
             return Err(bad.swap_remove(0));
         }
@@ -93,10 +106,11 @@ pub(super) fn apply(path: &Path, mut dataset: Dataset, options: &Options) -> Res
         }
         Ok(Arc::new(Voted { whole: Arc::clone(split), members, labels, targets, outputs: classes.len() }))
     };
-    dataset.train = vote(&dataset.train, &["training"])?;
+    use SplitName::{Test, Train, Validation};
+    dataset.train = vote(&dataset.train, &[Train])?;
     // It may have been held back from the training images.
-    dataset.validation = vote(&dataset.validation, &["publictest", "training"])?;
-    dataset.test = dataset.test.map(|test| vote(&test, &["privatetest"])).transpose()?;
+    dataset.validation = vote(&dataset.validation, &[Validation, Train])?;
+    dataset.test = dataset.test.map(|test| vote(&test, &[Test])).transpose()?;
     let missing = (0..classes.len() as u32).find(|c| (0..dataset.train.len()).all(|i| dataset.train.label(i) != *c));
     if let Some(class) = missing.map(|c| &classes[c as usize]) {
         let what = format!("no training image has most votes for class `{class}`");
@@ -108,69 +122,89 @@ pub(super) fn apply(path: &Path, mut dataset: Dataset, options: &Options) -> Res
 }
 
 impl<'a> Votes<'a> {
-    fn read(path: &'a Path) -> Result<Self> {
-        let refuse = |row: u64, what: String| Error::row(path, row, what, EXPECTED);
-        let file = crate::input::open_text(path, MAX_BYTES, EXPECTED)?;
-        let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(file);
-        let header = csv.headers().map_err(|e| refuse(1, e.to_string()))?.clone();
-        let header: Vec<String> = header.iter().map(|h| h.trim_start_matches('\u{feff}').trim().to_owned()).collect();
-        let lower: Vec<String> = header.iter().map(|h| h.to_lowercase()).collect();
-        let usage = lower.iter().position(|h| h == "usage");
-        let image = NAMES.iter().find_map(|name| lower.iter().position(|h| h == name));
-        let is_class = |i: usize| Some(i) != usage && Some(i) != image && !NO_CLASS.contains(&lower[i].as_str());
-        let columns: Vec<usize> = (0..header.len()).filter(|i| is_class(*i)).collect();
-        if columns.len() < 2 {
-            return Err(refuse(1, format!("the header is `{}`", header.join(","))));
+    /// Reads a table of votes for some classes, among which are `wanted`.
+    fn read(path: &'a Path, wanted: &[String]) -> Result<Self> {
+        let mut table = Table::open_list(path, EXPECTED)?;
+        let header = table.header.clone();
+        let usage = table.column(&["usage"])?;
+        let image = table.column(&NAMES)?;
+        let is_class = |name: &str| names::is_emotion(name) || names::find(name, wanted).is_some();
+        let other = |i: &usize| Some(*i) != usage && Some(*i) != image && !is_index(&header[*i]);
+        let (columns, ignored): (Vec<usize>, Vec<usize>) =
+            (0..header.len()).filter(other).partition(|i| is_class(&header[*i]));
+        if columns.is_empty() {
+            return Err(table.refuse_header("no column of votes for a class", EXPECTED));
         }
-        let (mut rows, mut by_image) = (Vec::new(), HashMap::new());
-        for record in csv.records() {
-            let record = record.map_err(|e| refuse(rows.len() as u64 + 2, e.to_string()))?;
-            let line = record.position().map_or(rows.len() as u64 + 2, csv::Position::line);
-            if record.len() != header.len() {
-                return Err(refuse(line, format!("{} columns, the header has {}", record.len(), header.len())));
-            }
-            let vote = |i: &usize| {
-                let text = record[*i].trim();
-                let vote = text.parse::<f32>().ok().filter(|v| v.is_finite() && *v >= 0.0);
-                vote.ok_or_else(|| refuse(line, format!("`{text}` for `{}` is not a number of votes", header[*i])))
-            };
-            let votes = columns.iter().map(vote).collect::<Result<Vec<f32>>>()?;
-            let image = image.map(|i| record[i].trim().replace('\\', "/")).unwrap_or_default();
-            if !image.is_empty() && by_image.insert(image.clone(), rows.len()).is_some() {
-                return Err(refuse(line, format!("a second row for the image `{image}`")));
-            }
-            rows.push(Row { line, usage: usage.map(|i| record[i].trim().to_lowercase()), image, votes });
-        }
+        let ignored: Vec<String> = ignored.into_iter().map(|i| header[i].clone()).collect();
+        let ignored = ignored.into_iter().filter(|name| !NO_CLASS.contains(&name.to_lowercase().as_str())).collect();
         let classes = columns.iter().map(|i| header[*i].clone()).collect();
-        Ok(Self { path, classes, rows, by_image })
+        let (header_line, rows, by_image) = (table.header_line, Vec::new(), HashMap::new());
+        let mut votes = Self {
+            path,
+            classes,
+            ignored,
+            names_images: image.is_some(),
+            header_line,
+            rows,
+            by_image,
+            without_damaged: false,
+        };
+        while table.advance()? {
+            let line = table.line();
+            let refuse = |(what, expected): Fault| Error::row(path, line, what, expected);
+            let row = read_row(&table, &columns, usage, image).map_err(refuse)?;
+            if !row.image.is_empty() && votes.by_image.insert(row.image.clone(), votes.rows.len()).is_some() {
+                return Err(Error::row(path, line, format!("a second row for the image `{}`", row.image), EXPECTED));
+            }
+            votes.rows.push(row);
+        }
+        Ok(votes)
     }
 
-    /// The row of an image; `usages` are what its `Usage` may be.
+    /// Whether the table has no rows for those rows of the data that cannot be read: it has as many as the data has good ones.
+    fn skips_damaged(&self, dataset: &Dataset) -> bool {
+        let splits = [Some(&dataset.train), Some(&dataset.validation), dataset.test.as_ref()].into_iter().flatten();
+        let (mut images, mut rows) = (0, 0);
+        for split in splits {
+            images += split.len();
+            for index in 0..split.len() {
+                if let Origin::Row { place, .. } = split.origin(index) {
+                    rows = rows.max(place.number as usize + 1);
+                }
+            }
+        }
+        rows > self.rows.len() && images == self.rows.len()
+    }
+
+    /// The row of an image; `splits` are what its `Usage` may mean.
     ///
     /// # Errors
     /// A table of another data's votes. Inside is why an image has no row.
-    fn row(&self, split: &dyn Split, index: usize, usages: &[&str]) -> Result<Result<usize>> {
+    fn row(&self, split: &dyn Split, index: usize, splits: &[SplitName]) -> Result<Result<usize>> {
         let name = split.name(index);
         match split.origin(index) {
             Origin::Other => {
                 let what = format!("--soft-labels: no votes can be said to be of {name}");
                 Err(Error::usage(what, "votes go with a csv or a folder of images"))
             }
-            // Row 1 is the header in both files.
-            Origin::Row(row) => {
-                let found = (row as usize).checked_sub(2).filter(|i| *i < self.rows.len());
-                let Some(found) = found else {
+            Origin::Row { place, has_usage } => {
+                let number = place.number - if self.without_damaged { place.damaged } else { 0 };
+                let Some(found) = Some(number as usize).filter(|i| *i < self.rows.len()) else {
                     let what = format!("{} rows, and none for {name}", self.rows.len());
                     return Err(Error::data(self.path, what, "a row for each row of the data, in the same order"));
                 };
                 let Row { line, usage, .. } = &self.rows[found];
                 match usage {
-                    Some(usage) if !usages.contains(&usage.as_str()) => {
+                    Some(usage) if has_usage && !SplitName::parse(usage).is_some_and(|u| splits.contains(&u)) => {
                         let what = format!("Usage `{usage}`, and {name} is of another split");
                         Err(Error::row(self.path, *line, what, "the rows of the data, in the same order"))
                     }
                     _ => Ok(Ok(found)),
                 }
+            }
+            Origin::File(_) if !self.names_images => {
+                let what = format!("no column {} names the images", NAMES.join(", "));
+                Err(Error::row(self.path, self.header_line, what, EXPECTED))
             }
             Origin::File(file) => {
                 let text = file.to_string_lossy().replace('\\', "/");
@@ -187,13 +221,13 @@ impl<'a> Votes<'a> {
         &self,
         split: &Arc<dyn Split>,
         columns: &[usize],
-        usages: &[&str],
+        splits: &[SplitName],
         taken: &mut HashMap<usize, String>,
     ) -> Result<Chosen> {
         let mut chosen =
             Chosen { members: Vec::new(), labels: Vec::new(), targets: Vec::new(), others: 0, bad: Vec::new() };
         for index in 0..split.len() {
-            let row = match self.row(split.as_ref(), index, usages)? {
+            let row = match self.row(split.as_ref(), index, splits)? {
                 Ok(row) => row,
                 Err(bad) => {
                     chosen.bad.push(bad);
@@ -222,6 +256,23 @@ impl<'a> Votes<'a> {
         }
         Ok(chosen)
     }
+}
+
+/// The current row of a table.
+fn read_row(table: &Table<'_>, columns: &[usize], usage: Option<usize>, image: Option<usize>) -> Result<Row, Fault> {
+    table.check_length()?;
+    let vote = |i: &usize| {
+        let text = table.text(*i)?;
+        let vote = text.parse::<f32>().ok().filter(|v| v.is_finite() && *v >= 0.0);
+        vote.ok_or_else(|| {
+            let what = format!("`{text}` for `{}` is not a number of votes", table.name(*i));
+            (what, "a number, 0 or more".to_owned())
+        })
+    };
+    let votes = columns.iter().map(vote).collect::<Result<_, Fault>>()?;
+    let usage = usage.map(|i| table.text(i).map(str::to_owned)).transpose()?;
+    let image = image.map(|i| table.text(i).map(|name| name.replace('\\', "/"))).transpose()?.unwrap_or_default();
+    Ok(Row { line: table.line(), usage, image, votes })
 }
 
 /// Some images of a split, with shares of votes as targets.

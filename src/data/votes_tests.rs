@@ -103,7 +103,7 @@ fn a_folder_by_names() {
     for (from, to, word) in [
         ("train/happy/2.png", "elsewhere.png", "no row for"),
         ("train/happy/2.png", "train/happy/1.png", "a second row"),
-        ("image,", "photo,", "row 2: `train/happy/0.png` for `photo`"),
+        ("image,", "photo,", "row 1: no column image name"),
         ("Joy", "glee", "no column of votes for class `happy`"),
         (",3,1", ",3", "2 columns, the header has 3"),
         (",3,1", ",-3,1", "`-3` for `Joy` is not a number of votes"),
@@ -129,5 +129,79 @@ fn votes_of_other_data() {
     let text = |votes_text: &str| read(&source, &votes, votes_text, &[], OnBadFile::Fail).unwrap_err().to_string();
     assert!(text(&short).contains("19 rows, and none for faces.csv row 21"), "{}", text(&short));
     let shifted = good.replacen("Training,fer00.png", "PublicTest,fer00.png", 1);
-    assert!(text(&shifted).contains("Usage `publictest`"), "{}", text(&shifted));
+    assert!(text(&shifted).contains("Usage `PublicTest`"), "{}", text(&shifted));
+}
+
+/// The data and the votes of `fer2013` and `fer_plus`, in other dialects.
+#[test]
+fn rows_match_in_any_dialect() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, votes) = (fer2013(folder.path()), folder.path().join("votes.csv"));
+    let (data, good) = (std::fs::read_to_string(&source).unwrap(), fer_plus("10,0,0,0,0,0,0,0,0,0"));
+    let blanks = |text: &str| text.replacen("\nTraining", "\n\n\nTraining", 1).replacen("\n2,", "\n\n2,", 1);
+    let all = |text: &str, votes_text: &str| {
+        std::fs::write(&source, text).unwrap();
+        let data = read(&source, &votes, votes_text, &[], OnBadFile::Fail).unwrap();
+        assert_eq!(data.train.len(), 7);
+        (0..7).flat_map(|i| targets(&data, i)).collect::<Vec<f32>>()
+    };
+    let wanted = all(&data, &good);
+    let indexed = |name: &str| {
+        let row = |(i, line): (usize, &str)| match i {
+            0 => format!("{name},{line},width\n"),
+            _ => format!("{},{line},48\n", i - 1),
+        };
+        good.lines().enumerate().map(row).collect::<String>()
+    };
+    for (text, votes_text) in [
+        (data.replace('\n', "\r\n"), good.replace('\n', "\r\n")),
+        (data.replace('\n', "\r"), good.clone()),
+        (blanks(&data), good.clone()),
+        (data.clone(), blanks(&good)),
+        (data.replace(",Training", ",train").replace(",PrivateTest", ",TEST"), good.replace(',', ";")),
+        (data.clone(), indexed("")),
+        (data.clone(), indexed("Unnamed: 0")),
+        (data.clone(), indexed("index")),
+    ] {
+        assert_eq!(all(&text, &votes_text), wanted, "{votes_text}");
+    }
+    let opened = read(&source, &votes, &indexed("index"), &[], OnBadFile::Fail).unwrap();
+    assert!(opened.notes.iter().any(|n| n.ends_with("not counted as votes: index, width")), "{:?}", opened.notes);
+    // Packed, and of images without Usage: all of them are for training, whatever the votes say.
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packer, good.as_bytes()).unwrap();
+    let packed = folder.path().join("votes.csv.gz");
+    std::fs::write(&packed, packer.finish().unwrap()).unwrap();
+    let without = data.replace(",Usage", "").replace(",Training", "").replace(",PublicTest", "");
+    std::fs::write(&source, without.replace(",PrivateTest", "")).unwrap();
+    let options = Options { soft_labels: Some(packed), ..Options::default() };
+    let opened = open(&source, INPUT, &options).unwrap();
+    assert_eq!(opened.train.len() + opened.validation.len(), 21);
+}
+
+#[test]
+fn votes_stay_with_their_rows_where_others_are_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, votes) = (fer2013(folder.path()), folder.path().join("votes.csv"));
+    let (data, good) = (std::fs::read_to_string(&source).unwrap(), fer_plus("10,0,0,0,0,0,0,0,0,0"));
+    // A second training image of the class that the bad row is of, before it.
+    let (head, rest) = data.split_once('\n').unwrap();
+    let image = rest.lines().nth(2).unwrap();
+    let table = |rest: &str| format!("{head}\n{image}\n{rest}");
+    let good = good.replacen("NF\n", "NF\nTraining,extra.png,10,0,0,0,0,0,0,0,0,0\n", 1);
+    let six = ["angry", "disgust", "fear", "happy", "sad", "neutral"];
+    // A row that cannot be read has votes; junk between rows and behind them has none.
+    for text in [
+        table(&rest.replacen("\n2,7 ", "\n2,x ", 1)),
+        table(&rest.replacen("\n2,", "\njunk\n2,", 1)),
+        table(&format!("{rest}junk,,,,,\n0::\n")),
+    ] {
+        std::fs::write(&source, &text).unwrap();
+        let opened = read(&source, &votes, &good, &six, OnBadFile::Skip).unwrap();
+        let all: Vec<u32> = (0..opened.train.len()).map(|i| opened.train.label(i)).collect();
+        // FER+'s columns in their order, without surprise, after the image that was put first.
+        assert_eq!(all, [5, 5, 3, 4, 0, 1, 2]);
+        assert!(opened.notes.iter().any(|n| n.starts_with("skipped")), "{:?}", opened.notes);
+        assert!(opened.test.is_some_and(|test| test.len() == 6));
+    }
 }

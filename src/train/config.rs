@@ -90,6 +90,9 @@ pub struct Config {
     /// What the outputs go through where they are values; nothing if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
+    /// The columns of a table of values to learn, in this order; all that hold numbers if empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<String>,
     /// What each class counts in training: `none`, `balanced`, a file, or a table of a number a class.
     pub class_weight: ClassWeight,
     /// What is done to training images: a preset's name or a table; see [`crate::data::augment`].
@@ -139,6 +142,7 @@ impl Default for Config {
             label_smoothing: 0.0,
             soft_labels: None,
             output: None,
+            outputs: Vec::new(),
             class_weight: ClassWeight::None,
             augment: augment::Settings::default(),
             schedule: Schedule::default(),
@@ -206,6 +210,7 @@ impl Config {
             preprocess,
             soft_labels: self.soft_labels.clone(),
             class_weight: self.class_weight.clone(),
+            outputs: (!self.outputs.is_empty()).then(|| self.outputs.clone()),
         }
     }
 

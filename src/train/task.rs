@@ -31,6 +31,7 @@ impl Config {
         let refuse =
             |flag: &str, what: &str| Err(Error::usage(format!("{flag}: {} has {what}", self.data), "leave it out"));
         match task {
+            Task::Classes if !self.outputs.is_empty() => refuse("--outputs", "classes, not values"),
             Task::Classes if self.output.is_some() => refuse("--output", "classes, not values"),
             Task::Classes => Ok(Graph { loss: Loss::CrossEntropy { smoothing: self.label_smoothing }, ..graph }),
             Task::Values if self.label_smoothing > 0.0 => refuse("--label-smoothing", "values, not classes"),

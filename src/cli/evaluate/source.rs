@@ -39,6 +39,7 @@ pub(super) fn open(args: &EvaluateArgs, saved: &Saved) -> Result<Dataset> {
         preprocess: meta.preprocessing,
         // Other data have votes of their own.
         soft_labels: own.and_then(|r| r.soft_labels.clone()),
+        outputs: (meta.task == Task::Values).then(|| meta.classes.clone()),
         ..data::Options::default()
     };
     let dataset = data::open(source, saved.input(), &options)?;

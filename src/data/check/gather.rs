@@ -30,9 +30,7 @@ pub fn check(source: &str) -> Result<Findings> {
         }
     };
     if items.is_empty() {
-        if let Faults::Gather(kept, _) = faults
-            && let Some(first) = kept.into_iter().next()
-        {
+        if let Some(first) = faults.into_first() {
             return Err(first);
         }
         return Err(Error::data(source, "no image in any class folder", ".png, .jpg, .jpeg or .bmp files"));

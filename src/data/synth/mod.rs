@@ -82,7 +82,7 @@ pub(super) fn open(source: &str, count: usize, input: InputSpec, options: &Optio
         });
         let labels = (0..counts[split]).map(|i| (i % emotions.len()) as u32).collect();
         let names = Names::Numbered(format!("synth {} image", SPLITS[split]));
-        Arc::new(Stored { pixels, labels, classes: emotions.len(), names, input })
+        Arc::new(Stored { pixels, side: SIDE, labels, classes: emotions.len(), names, input })
     });
     let notes = unused_split_note(options).into_iter().collect();
     Ok(Dataset { source: source.to_string(), task: Task::Classes, classes, train, validation, test: Some(test), notes })

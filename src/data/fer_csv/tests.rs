@@ -1,6 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
+use crate::data::store::PIXELS as COUNT;
+use crate::data::synth::EMOTIONS;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
@@ -10,7 +12,7 @@ const INPUT: InputSpec = InputSpec { height: 48, width: 48, channels: 1 };
 
 /// A row whose pixels all are `10 * emotion + copy`.
 fn row(emotion: usize, usage: &str, copy: usize) -> String {
-    format!("{emotion},{},{usage}\n", vec![(10 * emotion + copy).to_string(); PIXELS].join(" "))
+    format!("{emotion},{},{usage}\n", vec![(10 * emotion + copy).to_string(); COUNT].join(" "))
 }
 
 /// A table with two training images and one of each other split for each emotion.
@@ -32,7 +34,7 @@ fn open_bytes(name: &str, bytes: &[u8], options: &Options) -> Result<Dataset> {
     let dir = tempfile::tempdir().unwrap();
     let path: PathBuf = dir.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    super::super::open(path.to_str().unwrap(), INPUT, options)
+    crate::data::open(path.to_str().unwrap(), INPUT, options)
 }
 
 fn refuse(name: &str, bytes: &[u8]) -> String {
@@ -93,7 +95,7 @@ fn other_sizes_and_channels() {
     let path = dir.path().join("a.csv");
     std::fs::write(&path, table()).unwrap();
     let input = InputSpec { height: 20, width: 31, channels: 3 };
-    let data = super::super::open(path.to_str().unwrap(), input, &Options::default()).unwrap();
+    let data = crate::data::open(path.to_str().unwrap(), input, &Options::default()).unwrap();
     assert_eq!(read_all(&data.test.unwrap())[2], (2, 23.0));
 }
 
@@ -129,23 +131,23 @@ fn splits_that_are_missing() {
 fn rows_that_are_damaged() {
     let pixels = |n: usize, last: &str| format!("{}{last}", "7 ".repeat(n - 1));
     let cases = [
-        (format!("0,{}\n", pixels(PIXELS, "7")), "2 columns"),
-        (format!("0,{},Training,x\n", pixels(PIXELS, "7")), "4 columns"),
+        (format!("0,{}\n", pixels(COUNT, "7")), "2 columns"),
+        (format!("0,{},Training,x\n", pixels(COUNT, "7")), "4 columns"),
         (format!("0,{},Training\n", pixels(2303, "7")), "2303 pixels"),
         (format!("0,{},Training\n", pixels(2305, "7")), "2305 pixels"),
         ("0,,Training\n".to_string(), "0 pixels"),
-        (format!("0,{},Training\n", pixels(PIXELS, "256")), "pixel 2304 is `256`"),
-        (format!("0,{},Training\n", pixels(PIXELS, "-1")), "pixel 2304 is `-1`"),
-        (format!("0,{},Training\n", pixels(PIXELS, "99999999999")), "is `99999999999`"),
+        (format!("0,{},Training\n", pixels(COUNT, "256")), "pixel 2304 is `256`"),
+        (format!("0,{},Training\n", pixels(COUNT, "-1")), "pixel 2304 is `-1`"),
+        (format!("0,{},Training\n", pixels(COUNT, "99999999999")), "is `99999999999`"),
         (format!("0,{},Training\n", pixels(5, "red")), "pixel 5 is `red`"),
         (format!("0,{},Training\n", pixels(5, "1.5")), "pixel 5 is `1.5`"),
-        (format!("7,{},Training\n", pixels(PIXELS, "7")), "emotion `7`"),
-        (format!("-1,{},Training\n", pixels(PIXELS, "7")), "emotion `-1`"),
-        (format!(",{},Training\n", pixels(PIXELS, "7")), "emotion ``"),
-        (format!("0,{},Tset\n", pixels(PIXELS, "7")), "Usage `Tset`"),
+        (format!("7,{},Training\n", pixels(COUNT, "7")), "emotion `7`"),
+        (format!("-1,{},Training\n", pixels(COUNT, "7")), "emotion `-1`"),
+        (format!(",{},Training\n", pixels(COUNT, "7")), "emotion ``"),
+        (format!("0,{},Tset\n", pixels(COUNT, "7")), "Usage `Tset`"),
         (format!("0,{}", pixels(900, "7")), "2 columns"),
-        (format!("0,{},Tra", pixels(PIXELS, "7")), "Usage `Tra`"),
-        (format!("0,\"{},Training\n{}", pixels(PIXELS, "7"), row(0, "Training", 0)), "2 columns"),
+        (format!("0,{},Tra", pixels(COUNT, "7")), "Usage `Tra`"),
+        (format!("0,\"{},Training\n{}", pixels(COUNT, "7"), row(0, "Training", 0)), "quotation mark is not closed"),
     ];
     for (line, what) in cases {
         let text = refuse_row(line.as_bytes());
@@ -160,8 +162,15 @@ fn files_that_are_damaged() {
     assert!(refuse("a.csv", b"").contains("an empty file"));
     assert!(refuse("a.csv.gz", &gzip(b"")).contains("an empty file"));
     assert!(refuse("a.csv", b"emotion,pixels,Usage\n").contains("a header and no row"));
-    assert!(refuse("a.csv", b"a,b,c\n0,1,2\n").contains("no column `emotion`: it is `a"));
-    assert!(refuse("a.csv", b"emotion,pixels\n0,1\n").contains("no column `usage`"));
+    assert!(refuse("a.csv", b"a,b,c\n0,1,2\n").contains("no column `emotion`: the header is `a,b,c`"));
+    let text = refuse("test.csv", b"pixels\n1 2 3\n");
+    assert!(text.contains("no column `emotion`") && text.contains("a table without labels"), "{text}");
+    let text = refuse("a.csv", b",pth,label\n0,faces/0.png,happy\n");
+    assert!(
+        text.contains("no column `pixels`: the header is `,pth,label`") && text.contains("call it `path`"),
+        "{text}"
+    );
+    assert!(refuse("a.csv", row(0, "Training", 0).as_bytes()).contains("the first line is no header"));
     assert!(refuse("a.csv", b"\xff\xfee\0m\0o\0t\0i\0o\0n\0").contains("not UTF-8 text"));
     assert!(refuse("a.csv", &vec![b'7'; 3 << 20]).contains("a line of over 1 MiB"));
     let packed = gzip(table().as_bytes());
@@ -173,5 +182,7 @@ fn files_that_are_damaged() {
     let at = crc.len() - 6;
     crc[at] ^= 1;
     assert!(refuse("a.csv.gz", &crc).contains("cannot be read any further"));
-    assert!(refuse("a.csv.gz", table().as_bytes()).contains("not gzip"));
 }
+
+#[path = "dialect_tests.rs"]
+mod dialects;
