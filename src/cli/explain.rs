@@ -2,7 +2,7 @@
 
 use super::args::{DeviceArgs, unique};
 use super::out::{print, print_json, say, table};
-use crate::data::{InputSpec, Task, find_images, read_image};
+use crate::data::{Head, InputSpec, Task, find_images, read_image};
 use crate::error::{Error, Result, nearest};
 use crate::explain::{Explainer, Layer, Map, Page, Panel, SMOOTH_COPIES, SMOOTH_NOISE};
 use crate::explain::{convolutions, heat, layer_named, overlay, png, sheet, some_of, upscaled};
@@ -71,6 +71,9 @@ struct Written {
     file: String,
     #[serde(flatten)]
     explained: Explained,
+    /// Whether the probability is independent of those of the other classes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    independent: bool,
     page: PathBuf,
     maps: Vec<PathBuf>,
 }
@@ -121,6 +124,9 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
     let mut network = saved.on(&device, args.batch.into())?;
     if let Some(t) = network.meta.temperature {
         say!("probabilities are calibrated with temperature {t:.4}");
+    }
+    if network.meta.head.is_independent() {
+        say!("note: {}", Head::INDEPENDENT);
     }
     let mut names = HashSet::new();
     let mut all = Vec::new();
@@ -184,11 +190,12 @@ impl<'a> Plan<'a> {
         let mut pixels = vec![0.0; self.input.len()];
         read_image(file, self.input, &mut pixels)?;
         let title = format!("{} ({})", network.meta.model, self.args.network.display());
-        let (preprocessing, temperature, batch) =
-            (network.meta.preprocessing, network.meta.temperature, self.args.batch.into());
+        let (preprocessing, temperature, head, batch) =
+            (network.meta.preprocessing, network.meta.temperature, network.meta.head, self.args.batch.into());
         let mut explainer =
             Explainer::new(network.executor.as_mut(), self.input, preprocessing, self.classes.len(), batch)
-                .calibrated(temperature);
+                .calibrated(temperature)
+                .with_head(head);
         let outputs = explainer.outputs(&pixels)?;
         if let Some(bad) = outputs.iter().find(|p| !p.is_finite()) {
             let what = format!("the network's output for {} holds {bad}", file.display());
@@ -231,7 +238,13 @@ impl<'a> Plan<'a> {
         let path = self.args.out.join(format!("{name}.html"));
         write_text(&path, &page.html()?)?;
         say!("{}: {class} {said:.4}, {}", file.display(), path.display());
-        Ok(Written { file: page.file, explained: Explained::new(self.task, class, said), page: path, maps: written })
+        Ok(Written {
+            file: page.file,
+            explained: Explained::new(self.task, class, said),
+            independent: head.is_independent(),
+            page: path,
+            maps: written,
+        })
     }
 
     /// The wanted maps: file stem, title, how to read it, map.

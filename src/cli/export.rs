@@ -1,6 +1,7 @@
 //! `fer-gpu export`.
 
 use super::out::{print_path, say};
+use crate::data::Head;
 use crate::error::{Error, Result};
 use crate::formats::atomic::write_atomically;
 use crate::formats::{keras, onnx};
@@ -16,7 +17,7 @@ use std::process::ExitCode;
   fer-gpu export best.safetensors --format safetensors --half --out small.safetensors
   fer-gpu export runs/train/1 --format keras-h5 --out model.h5
 
-onnx: opset 13; the input `pixels` is [n, height, width, channels] from 0 to 255, preprocessing and softmax are inside.
+onnx: opset 13; the input `pixels` is [n, height, width, channels] from 0 to 255, preprocessing and softmax (or sigmoids) are inside.
 safetensors: a checkpoint without the optimizer. keras-h5: for keras.models.load_model; preprocessing is up to you.")]
 pub(super) struct ExportArgs {
     /// A run folder (its best checkpoint) or a checkpoint
@@ -59,7 +60,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode> {
     if args.out.is_none() && out.exists() {
         return Err(Error::usage(format!("{} exists already", out.display()), "name the new file with --out"));
     }
-    let (preprocessing, classes) = (meta.preprocessing, meta.classes.join(", "));
+    let (preprocessing, head, classes) = (meta.preprocessing, meta.head, meta.classes.join(", "));
     match args.format {
         Format::Onnx => write(&out, &onnx::to_bytes(&saved.export(args.half))?)?,
         Format::KerasH5 if args.half => {
@@ -76,6 +77,9 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode> {
         }
         Format::Safetensors if args.half => saved.into_checkpoint().save_half(&out)?,
         Format::Safetensors => saved.into_checkpoint().save(&out)?,
+    }
+    if head.is_independent() {
+        say!("note: {}", Head::INDEPENDENT);
     }
     print_path(&out)?;
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,7 @@
 //! What `fer-gpu predict` prints: a table, csv or JSON.
 
 use super::out::{print, print_data, print_json};
-use crate::data::Task;
+use crate::data::{Head, Task};
 use crate::error::{Error, Result};
 use crate::faces::FaceBox;
 use crate::text::{clean, left, right};
@@ -35,6 +35,28 @@ pub(super) struct Prediction {
     said: Said,
 }
 
+/// What a network says of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// Which class it is of.
+    Classes {
+        /// Whether the probabilities of the classes are independent.
+        independent: bool,
+    },
+    /// Values.
+    Values,
+}
+
+impl Says {
+    /// By what a checkpoint says.
+    pub(super) fn of(task: Task, head: Head) -> Self {
+        match task {
+            Task::Classes => Self::Classes { independent: head.is_independent() },
+            Task::Values => Self::Values,
+        }
+    }
+}
+
 /// All none where no face was found.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -45,6 +67,9 @@ enum Said {
         probability: Option<f32>,
         #[serde(serialize_with = "as_map")]
         probabilities: Option<Vec<(String, f32)>>,
+        /// Whether each is independent of the others; then they do not sum to 1.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        independent: bool,
     },
     /// By a network that predicts values.
     Values {
@@ -63,23 +88,26 @@ fn as_map<S: Serializer>(pairs: &Option<Vec<(String, f32)>>, serializer: S) -> R
 
 impl Prediction {
     /// Of finite values, one an output and at least one. Of equal probabilities the first in the network's order leads.
-    pub(super) fn new(place: &Place, task: Task, names: &[String], values: &[f32]) -> Self {
+    pub(super) fn new(place: &Place, says: Says, names: &[String], values: &[f32]) -> Self {
         let values: Vec<(String, f32)> = names.iter().cloned().zip(values.iter().copied()).collect();
-        let said = match task {
-            Task::Values => Said::Values { values: Some(values) },
-            Task::Classes => {
+        let said = match says {
+            Says::Values => Said::Values { values: Some(values) },
+            Says::Classes { independent } => {
                 let (label, probability) = ranked(&values).first().copied().cloned().unwrap_or_default();
-                Said::Class { label: Some(label), probability: Some(probability), probabilities: Some(values) }
+                let (label, probability, probabilities) = (Some(label), Some(probability), Some(values));
+                Said::Class { label, probability, probabilities, independent }
             }
         };
-        Self { said, ..Self::no_face(place, task) }
+        Self { said, ..Self::no_face(place, says) }
     }
 
     /// Of a place where no face was found.
-    pub(super) fn no_face(place: &Place, task: Task) -> Self {
-        let said = match task {
-            Task::Values => Said::Values { values: None },
-            Task::Classes => Said::Class { label: None, probability: None, probabilities: None },
+    pub(super) fn no_face(place: &Place, says: Says) -> Self {
+        let said = match says {
+            Says::Values => Said::Values { values: None },
+            Says::Classes { independent } => {
+                Said::Class { label: None, probability: None, probabilities: None, independent }
+            }
         };
         Self { file: place.file.display().to_string(), time: place.time, face: place.face, said }
     }
@@ -117,7 +145,7 @@ pub(super) enum Form {
 /// Prints predictions as they come; JSON at the end, so that it is whole or absent.
 pub(super) struct Printer<'a> {
     form: Form,
-    task: Task,
+    says: Says,
     classes: &'a [String],
     file_width: usize,
     label_width: usize,
@@ -134,7 +162,7 @@ impl<'a> Printer<'a> {
     /// For the predictions of these files, some of them videos.
     pub(super) fn new(
         form: Form,
-        (task, classes): (Task, &'a [String]),
+        (says, classes): (Says, &'a [String]),
         files: &[PathBuf],
         is_video: impl Fn(&Path) -> bool,
     ) -> Self {
@@ -144,7 +172,7 @@ impl<'a> Printer<'a> {
         let file_width = longest(&mut files.iter().map(|f| width(&f.to_string_lossy())), "file");
         let label_width = longest(&mut classes.iter().map(|c| width(c)), NO_FACE);
         let times = files.iter().any(|file| is_video(file));
-        Self { form, task, classes, file_width, label_width, times, started: false, kept: Vec::new() }
+        Self { form, says, classes, file_width, label_width, times, started: false, kept: Vec::new() }
     }
 
     /// Prints or keeps some more. False when nobody reads any more.
@@ -173,12 +201,13 @@ impl<'a> Printer<'a> {
         let time = |text: &str| if self.times { format!("{text:>9}  ") } else { String::new() };
         let names: Vec<Cow<'_, str>> = self.classes.iter().map(|name| clean(name)).collect();
         let columns = || names.iter().map(|name| (name, name.chars().count().max(8)));
-        let mut text = match self.task {
+        let mut text = match self.says {
             _ if !head => String::new(),
-            Task::Classes => {
-                format!("{}  {}{}  probability  top {TOP}\n", left("file", f), time("time"), left("label", l))
+            Says::Classes { independent } => {
+                let top = if independent { " (independent)" } else { "" };
+                format!("{}  {}{}  probability  top {TOP}{top}\n", left("file", f), time("time"), left("label", l))
             }
-            Task::Values => {
+            Says::Values => {
                 let names: String = columns().map(|(name, width)| right(name, width) + "  ").collect();
                 format!("{}  {}{}\n", left("file", f), time("time"), names.trim_end())
             }
@@ -187,7 +216,9 @@ impl<'a> Printer<'a> {
             let at = p.time.map_or_else(String::new, |t| format!("{t:.2} s"));
             text += &format!("{}  {}", left(&clean(&p.file), f), time(&at));
             match &p.said {
-                Said::Class { label: Some(label), probability: Some(probability), probabilities: Some(all) } => {
+                Said::Class {
+                    label: Some(label), probability: Some(probability), probabilities: Some(all), ..
+                } => {
                     let top: Vec<String> =
                         ranked(all).iter().take(TOP).map(|(class, p)| format!("{} {p:.4}", clean(class))).collect();
                     text += &format!("{}  {probability:>11.4}  {}", left(&clean(label), l), top.join(", "));
@@ -210,9 +241,9 @@ impl<'a> Printer<'a> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let failed = |e: csv::Error| Error::io("write", "standard output")(e.into());
         if head {
-            let fixed = match self.task {
-                Task::Classes => &["file", "label", "probability"][..],
-                Task::Values => &["file"],
+            let fixed = match self.says {
+                Says::Classes { .. } => &["file", "label", "probability"][..],
+                Says::Values => &["file"],
             };
             let before = fixed.iter().copied().chain(self.classes.iter().map(String::as_str));
             let after = ["x", "y", "width", "height"].into_iter().chain(self.times.then_some("time"));
@@ -221,7 +252,7 @@ impl<'a> Printer<'a> {
         for p in predictions {
             let mut row = vec![p.file.clone()];
             let each = match &p.said {
-                Said::Class { label, probability, probabilities } => {
+                Said::Class { label, probability, probabilities, .. } => {
                     row.push(label.clone().unwrap_or_default());
                     row.push(probability.map(|p| p.to_string()).unwrap_or_default());
                     probabilities

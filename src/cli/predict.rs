@@ -2,9 +2,9 @@
 
 use super::args::{BadFile, DeviceArgs, unique};
 use super::faces::{Choice, Look, Sight, look};
-use super::labels::{Form, Place, Prediction, Printer};
+use super::labels::{Form, Place, Prediction, Printer, Says};
 use super::out::say;
-use crate::data::{decode, find_images};
+use crate::data::{Head, decode, find_images};
 use crate::error::{Error, Result};
 use crate::faces::video::{Frames, is_video};
 use crate::faces::{Detector, FaceBox, Recording, annotate};
@@ -92,8 +92,11 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     if let Some(t) = network.meta.temperature {
         say!("probabilities are calibrated with temperature {t:.4}");
     }
+    if network.meta.head.is_independent() {
+        say!("note: {}", Head::INDEPENDENT);
+    }
     let classes = network.meta.classes.clone();
-    let mut printer = Printer::new(form, (network.meta.task, &classes), &files, is_video);
+    let mut printer = Printer::new(form, (says_of(&network), &classes), &files, is_video);
     let how = Look { input: network.input(), choice: args.face, margin: args.margin, finder: &finder };
     let (mut count, mut read_on, mut copies) =
         (Count::default(), true, Copies::new(args.annotate.as_deref(), args.fps)?);
@@ -162,9 +165,14 @@ fn named(args: &PredictArgs) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// What the network says of an image.
+fn says_of(network: &Loaded) -> Says {
+    Says::of(network.meta.task, network.meta.head)
+}
+
 /// Runs the network on what was seen, and labels it in its order.
 fn label(network: &mut Loaded, from: &Path, sights: &[Sight], batch: usize) -> Result<Vec<Prediction>> {
-    let (task, classes) = (network.meta.task, network.meta.classes.clone());
+    let (says, classes) = (says_of(network), network.meta.classes.clone());
     let mut probabilities = Vec::new();
     let faces: Vec<&Vec<f32>> = sights.iter().filter_map(|sight| sight.pixels.as_ref()).collect();
     for some in faces.chunks(batch) {
@@ -175,13 +183,13 @@ fn label(network: &mut Loaded, from: &Path, sights: &[Sight], batch: usize) -> R
     let mut rows = probabilities.chunks_exact(classes.len());
     let each = sights.iter().map(|Sight { place, pixels }| {
         let Some(values) = pixels.as_ref().and_then(|_| rows.next()) else {
-            return Ok(Prediction::no_face(place, task));
+            return Ok(Prediction::no_face(place, says));
         };
         if let Some(bad) = values.iter().find(|p| !p.is_finite()) {
             let what = format!("the network's output for {} holds {bad}", place.file.display());
             return Err(Error::checkpoint(from, what, "its parameters have diverged: use an earlier checkpoint"));
         }
-        Ok(Prediction::new(place, task, &classes, values))
+        Ok(Prediction::new(place, says, &classes, values))
     });
     each.collect()
 }

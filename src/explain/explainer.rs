@@ -1,7 +1,7 @@
 //! The methods.
 
 use super::{Layer, Map};
-use crate::data::{InputSpec, Preprocess};
+use crate::data::{Head, InputSpec, Preprocess};
 use crate::error::{Error, Result};
 use crate::eval::metrics::calibration::apply_temperature;
 use crate::graph::{Attribution, Executor, Value};
@@ -30,6 +30,7 @@ pub struct Explainer<'a> {
     classes: usize,
     batch: usize,
     temperature: Option<f64>,
+    head: Head,
 }
 
 impl<'a> Explainer<'a> {
@@ -41,13 +42,19 @@ impl<'a> Explainer<'a> {
         classes: usize,
         batch: usize,
     ) -> Self {
-        Self { executor, input, preprocess, classes, batch: batch.max(1), temperature: None }
+        Self { executor, input, preprocess, classes, batch: batch.max(1), temperature: None, head: Head::Softmax }
     }
 
     /// With probabilities by the temperature that a checkpoint was calibrated with, if it was.
     #[must_use]
     pub fn calibrated(self, temperature: Option<f64>) -> Self {
         Self { temperature, ..self }
+    }
+
+    /// With the probabilities of another head than a softmax.
+    #[must_use]
+    pub fn with_head(self, head: Head) -> Self {
+        Self { head, ..self }
     }
 
     /// Class probabilities of an image, or values.
@@ -187,6 +194,7 @@ impl<'a> Explainer<'a> {
         let n = images.len() / self.input.len();
         let x = self.preprocessed(images);
         let mut outputs = self.executor.predict(&x, n)?;
+        self.head.apply(&mut outputs);
         if let Some(temperature) = self.temperature {
             apply_temperature(&mut outputs, self.classes, temperature);
         }

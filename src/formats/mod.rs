@@ -3,6 +3,7 @@
 //! * [`checkpoint`]: a network, its optimizer and its progress in one `.safetensors` file. Pickle is never read.
 //! * [`keras`]: models and weights of Keras's, read and written; [`onnx`]: networks for other runtimes, written; [`export`]: what
 //!   both writers take.
+//! * [`kind`]: what a file is by its content, where another was expected.
 //! * [`tensorboard`]: the event files that TensorBoard reads, written.
 //! * [`atomic`]: write beside, flush to the disk, rename. Every file of a run folder goes through it.
 //! * [`exact_float`]: floats in text that come back with the same bits, NaN included.
@@ -11,6 +12,7 @@ pub mod checkpoint;
 pub mod exact_float;
 pub mod export;
 pub mod keras;
+pub mod kind;
 pub mod onnx;
 mod proto;
 pub mod tensorboard;

@@ -31,6 +31,12 @@ impl Numbered {
         *count += 1;
         name
     }
+
+    /// Whether a name is one that Keras would number layers of a class by: `conv2d`, `conv2d_48`.
+    pub fn is_automatic(name: &str, class: &str) -> bool {
+        let number = name.strip_prefix(&snake_case(class));
+        number.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('_').is_some_and(|n| n.parse::<u64>().is_ok()))
+    }
 }
 
 impl Builder {

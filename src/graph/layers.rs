@@ -139,6 +139,22 @@ impl Graph {
         Ok(Self { loss: Loss::MeanSquaredError, ..self })
     }
 
+    /// The same network without a node of one input, which is read in its place.
+    #[must_use]
+    pub fn without(mut self, node: usize) -> Self {
+        let source = self.nodes[node].inputs[0];
+        self.nodes.remove(node);
+        self.shapes.remove(node + 1);
+        for input in self.nodes.iter_mut().flat_map(|n| &mut n.inputs) {
+            *input = match *input {
+                value if value == node + 1 => source,
+                value if value > node + 1 => value - 1,
+                value => value,
+            };
+        }
+        self
+    }
+
     /// The same network with outputs from -1 to 1: the last layer ends in tanh, unless it does already.
     #[must_use]
     pub fn ending_in_tanh(mut self) -> Self {

@@ -66,7 +66,7 @@ const CLASSES: &[(&str, Read)] = &[
 ];
 
 /// Keras's classes of layers that are several ops here, or one op by another name.
-const WRAPPERS: [&str; 2] = ["CustomScaleLayer", "SeparableConv2D"];
+pub const WRAPPERS: [&str; 2] = ["CustomScaleLayer", "SeparableConv2D"];
 
 /// A class of Keras's that a layer of ours can have.
 pub fn known_class(class: &str) -> Option<&'static str> {
@@ -104,20 +104,32 @@ fn read(class: &str, keys: &Keys<'_>) -> Result<Arc<dyn Op>, String> {
     read(keys)
 }
 
+/// Makes an op that has no settings.
+type Make = fn() -> Arc<dyn Op>;
+
+/// The activations that have a name.
+const ACTIVATIONS: &[(&str, Make)] = &[
+    ("leaky_relu", || Arc::new(LeakyRelu { slope: 0.2 })),
+    ("relu", || Arc::new(Relu)),
+    ("relu6", || Arc::new(Relu6)),
+    ("sigmoid", || Arc::new(Sigmoid)),
+    ("silu", || Arc::new(Silu)),
+    ("swish", || Arc::new(Silu)),
+    ("tanh", || Arc::new(Tanh)),
+];
+
+/// The names that [`activation`] knows.
+pub fn activations() -> impl Iterator<Item = &'static str> {
+    ACTIVATIONS.iter().map(|(name, _)| *name)
+}
+
 /// The op of an activation's name.
 ///
 /// # Errors
 /// A name that no op has.
 pub fn activation(name: &str) -> Result<Arc<dyn Op>, String> {
-    Ok(match name {
-        "leaky_relu" => Arc::new(LeakyRelu { slope: 0.2 }),
-        "relu" => Arc::new(Relu),
-        "relu6" => Arc::new(Relu6),
-        "sigmoid" => Arc::new(Sigmoid),
-        "silu" | "swish" => Arc::new(Silu),
-        "tanh" => Arc::new(Tanh),
-        _ => return Err(format!("the activation `{name}` is not known here")),
-    })
+    let found = ACTIVATIONS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, op)| op()).ok_or_else(|| format!("the activation `{name}` is not known here"))
 }
 
 /// The configuration of an op, whose class is [`Op::keras_name`]; none for a loss.

@@ -19,6 +19,7 @@ pub mod dense;
 pub mod depthwise_conv2d;
 pub mod describe;
 mod describe_keys;
+pub mod describe_separable;
 pub mod dropout;
 mod elementwise;
 pub mod flatten;

@@ -4,11 +4,11 @@ use super::device::Device;
 use super::saved;
 use super::task::evaluate_values;
 use crate::data::loader::Loader;
-use crate::data::{InputSpec, Split, Task};
+use crate::data::{Head, InputSpec, Split, Task};
 use crate::error::{Error, Result};
 use crate::eval::Scores;
 use crate::eval::metrics::calibration::{apply_temperature, fit_temperature};
-use crate::eval::metrics::{Evaluation, Scorer};
+use crate::eval::metrics::{Evaluation, Scorer, binary_cross_entropy};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::export::Network;
 use crate::graph::{Executor, Graph, Samples, Snapshot};
@@ -155,9 +155,12 @@ impl Loaded {
 
     /// The probabilities of `n` images, before any temperature.
     fn uncalibrated(&mut self, x: &[f32], n: usize) -> Result<Vec<f32>> {
+        let head = if self.meta.task == Task::Classes { self.meta.head } else { Head::Softmax };
         let mut probabilities = self.executor.predict(x, n)?;
+        head.apply(&mut probabilities);
         if self.mirrored {
-            let mirror = self.executor.predict(&mirrored(x, self.meta.input), n)?;
+            let mut mirror = self.executor.predict(&mirrored(x, self.meta.input), n)?;
+            head.apply(&mut mirror);
             probabilities.iter_mut().zip(mirror).for_each(|(p, q)| *p = 0.5 * (*p + q));
         }
         Ok(probabilities)
@@ -184,7 +187,8 @@ impl Loaded {
         each_batch(split, batch, |loaded| {
             let labels = labels_of(split, &loaded);
             let probabilities = self.predict(&loaded.x, labels.len())?;
-            scorer.push(&labels, &probabilities, None)
+            let losses = self.meta.head.is_independent().then(|| binary_cross_entropy(&labels, &probabilities));
+            scorer.push(&labels, &probabilities, losses.as_deref())
         })?;
         scorer.finish()
     }
@@ -205,6 +209,10 @@ impl Loaded {
     /// # Errors
     /// As [`Loaded::evaluate`].
     pub fn calibrate(&mut self, split: &Arc<dyn Split>, batch: usize) -> Result<f64> {
+        if self.meta.head.is_independent() {
+            let what = format!("--calibrate: {}", Head::INDEPENDENT);
+            return Err(Error::usage(what, "a temperature is for a softmax; leave it out"));
+        }
         let (mut labels, mut probabilities) = (Vec::new(), Vec::new());
         each_batch(split, batch, |loaded| {
             let of_batch = labels_of(split, &loaded);
@@ -240,7 +248,9 @@ fn input_of(meta: &Meta) -> InputSpec {
 pub(super) fn graph_of(meta: &Meta, path: &Path) -> Result<Graph> {
     let refuse = |what: String| Error::checkpoint(path, what, "");
     meta.preprocessing.check(meta.input[2]).map_err(|e| refuse(e.to_string()))?;
-    let finish = |graph: Graph| if meta.task == Task::Values { graph.for_values() } else { Ok(graph) };
+    // The softmax of classes is the executors'; any other end is [`Head::apply`]'s.
+    let plain = meta.task == Task::Values || meta.head.is_independent();
+    let finish = |graph: Graph| if plain { graph.for_values() } else { Ok(graph) };
     if let Some(network) = &meta.network {
         let graph = network.graph(&meta.model).map_err(|e| refuse(e.to_string()))?;
         if graph.input().dims() != meta.input || graph.output().dims() != [meta.classes.len()] {

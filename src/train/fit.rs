@@ -8,7 +8,7 @@ use super::device::Device;
 use super::order::order;
 use super::saved;
 use super::start::kept;
-use crate::data::{InputSpec, Preprocess, Task};
+use crate::data::{Head, InputSpec, Preprocess, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::Meta;
 use crate::graph::{At, Executor, Graph, Loss, Metrics, Samples};
@@ -181,6 +181,7 @@ impl Network {
             model: self.graph.name.clone(),
             network,
             task: if self.graph.loss == Loss::MeanSquaredError { Task::Values } else { Task::Classes },
+            head: Head::Softmax,
             classes: names.iter().map(ToString::to_string).collect(),
             input: [height, width, channels],
             freeze,

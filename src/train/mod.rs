@@ -8,6 +8,7 @@ mod device;
 pub mod environment;
 mod evaluate;
 mod fit;
+mod head;
 pub mod history;
 mod import;
 mod order;

@@ -2,11 +2,13 @@
 
 use super::config::Config;
 use super::evaluate::graph_of;
-use crate::data::{Dataset, InputSpec, Preprocess};
+use super::head;
+use crate::data::{Dataset, InputSpec, Preprocess, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::keras::{self, Contents, Imported, Loose};
-use crate::graph::{Description, Executor, Freeze, Graph, NamedTensor};
+use crate::formats::kind::Kind;
+use crate::graph::{Description, Executor, Freeze, Graph, Loss, NamedTensor};
 use crate::models::{self, Model, Variant, file};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,8 @@ pub struct Start {
     pub preprocess: Preprocess,
     network: Network,
     weights: Option<(PathBuf, Source)>,
+    /// The sigmoid or tanh that the file's own network ends with, if it does: classes are learnt without it.
+    end: Option<&'static str>,
 }
 
 enum Network {
@@ -52,7 +56,7 @@ impl Start {
             let own = models::find(&config.model).map_or_else(|_| Preprocess::default(), |m| m.preprocessing(false));
             return Self::of_name(config, config.preprocess.unwrap_or(own), None);
         };
-        let Weights { network, preprocess, source } = read_weights(path)?;
+        let Weights { network, preprocess, source } = read_weights(path, config.variant()?.size)?;
         let said = config.preprocess.or(preprocess);
         let weights = Some((path.clone(), source));
         if file::is_file(&config.model) {
@@ -66,12 +70,13 @@ impl Start {
             }
             (Err(_), Some((name, graph))) if config.model.is_empty() || config.model == name => {
                 let Variant { size, freeze } = config.variant()?;
-                if let Some([height, width]) = size {
+                if let Some([height, width]) = size.filter(|size| graph.input().dims()[..2] != *size) {
                     let what = format!("--size {height}x{width}: the network in {} has its own", path.display());
                     return Err(Error::usage(what, "--size goes with a --model that `fer-gpu models` lists"));
                 }
                 let preprocess = said.unwrap_or(preprocessing_of(&graph).0);
                 let mut start = Self::of_graph(name, &graph, preprocess, weights)?;
+                start.end = head::ends_in(&graph).filter(|end| ["sigmoid", "tanh"].contains(end));
                 if let Network::Described(_, frozen) = &mut start.network {
                     *frozen = freeze;
                 }
@@ -116,7 +121,7 @@ impl Start {
         let [height, width, channels] = model.input_of(&variant);
         preprocess.check(channels)?;
         let (name, input) = (model.name.to_owned(), InputSpec { height, width, channels });
-        Ok(Self { name, input, preprocess, network: Network::Named(model, variant), weights })
+        Ok(Self { name, input, preprocess, network: Network::Named(model, variant), weights, end: None })
     }
 
     fn of_graph(
@@ -128,7 +133,7 @@ impl Start {
         let input = InputSpec::of(graph.input())?;
         preprocess.check(input.channels)?;
         let network = Network::Described(Description::of(graph)?, None);
-        Ok(Self { name, input, preprocess, network, weights })
+        Ok(Self { name, input, preprocess, network, weights, end: None })
     }
 
     /// Builds the network for `classes` classes.
@@ -151,7 +156,10 @@ impl Start {
     /// # Errors
     /// Shapes that do not fit; settings that do not go with the data.
     pub fn graph_for(&self, config: &Config, dataset: &Dataset) -> Result<Graph> {
-        config.for_task(self.graph(dataset.classes.len())?, dataset.task)
+        let graph = self.graph(dataset.classes.len())?;
+        // A softmax is put on scores, not on what a sigmoid has squeezed.
+        let scores = self.end.is_some() && dataset.task == Task::Classes;
+        config.for_task(if scores { head::scores(graph) } else { graph }, dataset.task)
     }
 
     /// Puts the file's parameters into an executor of the network, and says what came of it; nothing if there is no file.
@@ -179,8 +187,16 @@ impl Start {
             Some(first) => format!("; the last {}, from {first} on, start anew", fresh.len()),
             None => String::new(),
         };
+        let softmax = matches!(graph.loss, Loss::CrossEntropy { .. });
+        let end = match self.end.filter(|_| softmax) {
+            Some(end) => format!("; the {end} at its end is left out, as classes are learnt by a softmax"),
+            None => String::new(),
+        };
         let (all, preprocess) = (snapshot.parameters.len(), self.preprocess);
-        Ok(Some(format!("{count} of {all} tensors are those of {}{rest}; preprocessing {preprocess}", path.display())))
+        Ok(Some(format!(
+            "{count} of {all} tensors are those of {}{rest}{end}; preprocessing {preprocess}",
+            path.display()
+        )))
     }
 }
 
@@ -210,16 +226,16 @@ pub(super) fn kept(graph: &Graph, freeze: Option<&Freeze>) -> Result<Kept> {
     Ok(if same.is_ok_and(|built| built == description) { (None, variant.freeze) } else { (Some(description), None) })
 }
 
-/// Reads a checkpoint or a file of Keras's, by content.
-fn read_weights(path: &Path) -> Result<Weights> {
-    if !is_keras(path)? {
+/// Reads a checkpoint or a file of Keras's, by content. `size` is for a model that takes images of any.
+fn read_weights(path: &Path, size: Option<[usize; 2]>) -> Result<Weights> {
+    if !matches!(Kind::of(path)?, Some(Kind::Hdf5 | Kind::KerasZip)) {
         let checkpoint = Checkpoint::load(path)?;
         let (name, preprocess) = (checkpoint.meta.model.clone(), checkpoint.meta.preprocessing);
         let graph = graph_of(&checkpoint.meta, path)?;
         let source = Source::Named(super::saved::snapshot(checkpoint, path, &graph)?.parameters);
         return Ok(Weights { network: Some((name, graph)), preprocess: Some(preprocess), source });
     }
-    Ok(match keras::read(path)? {
+    Ok(match keras::read(path, size)? {
         Contents::Weights(loose) => Weights { network: None, preprocess: None, source: Source::Loose(loose) },
         Contents::Model(model) => {
             let Imported { graph, parameters, .. } = *model;
@@ -239,14 +255,6 @@ fn common(tensors: Vec<NamedTensor>, path: &Path, graph: &Graph) -> Result<Vec<N
         return Err(Error::data(path, what, "parameters of a network that begins with the same layers"));
     }
     Ok(found)
-}
-
-/// Whether a file is one of Keras's: HDF5 or a zip archive.
-fn is_keras(path: &Path) -> Result<bool> {
-    let file = crate::input::open(path, "a checkpoint or a file of Keras's")?;
-    let mut magic = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, 4), &mut magic).map_err(Error::io("read", path))?;
-    Ok(magic == b"\x89HDF" || magic == b"PK\x03\x04")
 }
 
 #[cfg(test)]
@@ -269,7 +277,8 @@ mod tests {
         let meta = Meta {
             model: graph.name.clone(),
             network: None,
-            task: crate::data::Task::Classes,
+            task: Task::Classes,
+            head: crate::data::Head::Softmax,
             classes: (0..7).map(|i| i.to_string()).collect(),
             input: [64, 64, 1],
             freeze: None,

@@ -5,7 +5,7 @@ mod source;
 use super::args::{BadFile, DeviceArgs};
 use super::out::{print, print_json, say};
 use crate::data::matching::{Matching, parse_pair};
-use crate::data::{Dataset, Relabelled, Split, Task};
+use crate::data::{Dataset, Head, Relabelled, Split, Task};
 use crate::error::{Error, Result};
 use crate::eval::Scores;
 use crate::eval::files::{write_scores, write_worst};
@@ -86,6 +86,9 @@ struct Assessment<'a> {
     /// What the logits were divided by.
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
+    /// How the probabilities are made, where not by a softmax.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<Head>,
     /// Whose classes were matched how, where they differ from the network's.
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<Labels>,
@@ -138,8 +141,12 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         say!("probabilities are calibrated with temperature {t:.4}");
     }
     let scores = network.score(&split, batch)?.on(name);
-    let text = notes_of(args.tta, temperature, labels.as_ref()) + &scores.report();
-    let assessment = Assessment { data: &dataset.source, tta: args.tta, temperature, labels, scores: &scores };
+    let head = Some(network.meta.head).filter(|head| head.is_independent());
+    if head.is_some() {
+        say!("note: {}", independent_loss());
+    }
+    let text = notes_of(args.tta, temperature, head, labels.as_ref()) + &scores.report();
+    let assessment = Assessment { data: &dataset.source, tta: args.tta, temperature, head, labels, scores: &scores };
     if let Some(out) = &args.out {
         write_scores(out, &assessment, &text, &scores)?;
         if let Scores::Classes(evaluation) = &scores {
@@ -179,10 +186,16 @@ impl Labels {
     }
 }
 
+/// What the figures of independent probabilities mean.
+fn independent_loss() -> String {
+    format!("{}; the loss is their binary cross-entropy, the label the most probable class", Head::INDEPENDENT)
+}
+
 /// What stands above the report's figures where they need an explanation.
-fn notes_of(tta: bool, temperature: Option<f64>, labels: Option<&Labels>) -> String {
+fn notes_of(tta: bool, temperature: Option<f64>, head: Option<Head>, labels: Option<&Labels>) -> String {
     let mut notes: Vec<String> = labels.iter().flat_map(|labels| labels.notes()).collect();
     notes.extend(tta.then(|| "probabilities are means over each image and its mirror image".to_owned()));
+    notes.extend(head.map(|_| independent_loss()));
     notes.extend(temperature.map(|t| format!("probabilities are calibrated with temperature {t:.4}")));
     notes.iter().map(|note| format!("note: {}\n", clean(note))).collect()
 }

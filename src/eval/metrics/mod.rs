@@ -161,6 +161,20 @@ impl Serialize for InOrder<'_> {
     }
 }
 
+/// The loss of each sample where the probabilities of the classes are independent, `[N, classes]`: the mean over the classes of
+/// `-ln p` for the sample's class and `-ln(1 - p)` for the others, as Keras's `binary_crossentropy` of one-hot targets.
+pub fn binary_cross_entropy(labels: &[u32], probabilities: &[f32]) -> Vec<f32> {
+    let width = probabilities.len() / labels.len().max(1);
+    let of_sample = |(label, row): (&u32, &[f32])| {
+        let each = row.iter().enumerate().map(|(class, p)| {
+            let p = f64::from(*p).clamp(EPSILON, 1.0 - EPSILON);
+            -(if class == *label as usize { p } else { 1.0 - p }).ln()
+        });
+        (each.sum::<f64>() / row.len() as f64) as f32
+    };
+    labels.iter().zip(probabilities.chunks_exact(width.max(1))).map(of_sample).collect()
+}
+
 /// Gathers an evaluation batch by batch, in a fixed order and in f64.
 #[derive(Debug, Clone)]
 pub struct Scorer {

@@ -15,6 +15,16 @@ pub(crate) fn sample() -> Evaluation {
     Evaluation::new(&names(&["angry", "disgust", "fear", "happy", "sad"]), &labels, &probabilities, None).unwrap()
 }
 
+/// Keras 3.15's `binary_crossentropy` of one-hot targets.
+#[test]
+fn independent_probabilities_have_a_binary_cross_entropy() {
+    let probabilities = [0.9, 0.2, 0.7, 0.1, 0.6, 1.0, 0.0, 0.5, 0.25];
+    let losses = binary_cross_entropy(&[0, 2, 1], &probabilities);
+    for (found, keras) in losses.iter().zip([0.510_825_6, 0.340_550_45, 0.326_943_13_f32]) {
+        assert!((found - keras).abs() < 1e-6, "{losses:?}");
+    }
+}
+
 /// The labels and probabilities of [`sample`].
 pub(super) fn labelled() -> (Vec<u32>, Vec<f32>) {
     let (mut labels, mut probabilities) = (Vec::new(), Vec::new());

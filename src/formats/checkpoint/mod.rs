@@ -5,7 +5,7 @@
 //!
 //! * a parameter or running statistic under its own name: `conv2d/kernel`, `batch_normalization/moving_mean`;
 //! * optimizer state under `optimizer/`: `optimizer/m/conv2d/kernel`, `optimizer/v/conv2d/kernel`;
-//! * `__metadata__`: `format` = `fer-gpu/1`; `meta` = [`Meta`] as JSON; `crc32` over `meta` and all tensor bytes. A
+//! * `__metadata__`: `format` = `fer-gpu/1` (`fer-gpu/2` where probabilities are not a softmax's); `meta` = [`Meta`] as JSON; `crc32` over `meta` and all tensor bytes. A
 //!   file edited by other tools may drop `crc32`, and is then not checked for flipped bits.
 //!
 //! The same checkpoint gives the same bytes. Saving replaces the file atomically; loading trusts no number in the file
@@ -21,7 +21,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Preprocess, Task};
+use crate::data::{Head, Preprocess, Task};
 use crate::error::{Error, Result};
 use crate::formats::exact_float;
 use crate::graph::{Description, Freeze};
@@ -30,6 +30,8 @@ use crate::train::history::EpochRow;
 
 /// Value of the `format` key of `__metadata__`; the number grows when an older program could misread the file.
 pub const FORMAT: &str = "fer-gpu/1";
+/// [`FORMAT`] of a network with another head than a softmax, which an older program would add one to.
+pub const FORMAT_WITH_HEAD: &str = "fer-gpu/2";
 /// Before the name of an optimizer tensor in the file.
 const OPTIMIZER: &str = "optimizer/";
 /// A header larger than this is refused: 100,000 epochs of history take less, and parsing it may take 20 times its
@@ -58,6 +60,9 @@ pub struct Meta {
     /// What the outputs are.
     #[serde(default, skip_serializing_if = "Task::is_classes")]
     pub task: Task,
+    /// How the outputs become probabilities, where they are classes.
+    #[serde(default, skip_serializing_if = "Head::is_softmax")]
+    pub head: Head,
     /// Class names in the order of the network's outputs; where these are values, their names.
     pub classes: Vec<String>,
     /// Height, width and channels of the input.
@@ -296,6 +301,9 @@ fn check_meta(meta: &Meta) -> Result<(), String> {
     }
     if meta.temperature.is_some() && meta.task == Task::Values {
         return Err("it has a temperature, which predicted values do not".into());
+    }
+    if meta.head.is_independent() && (meta.task == Task::Values || meta.temperature.is_some()) {
+        return Err("it has independent probabilities, which go neither with values nor with a temperature".into());
     }
     let Some(progress) = &meta.progress else { return Ok(()) };
     if progress.batch == 0 {

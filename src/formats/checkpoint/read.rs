@@ -7,8 +7,12 @@ use std::path::Path;
 use flate2::Crc;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
-use super::{Checkpoint, FORMAT, MAX_FILE_BYTES, MAX_HEADER_BYTES, Meta, OPTIMIZER, TensorData, check_meta, elements};
+use super::{
+    Checkpoint, FORMAT, FORMAT_WITH_HEAD, MAX_FILE_BYTES, MAX_HEADER_BYTES, Meta, OPTIMIZER, TensorData, check_meta,
+    elements,
+};
 use crate::error::{Error, Result};
+use crate::formats::kind::Kind;
 use crate::input;
 
 const DAMAGED: &str = "use the run's other checkpoint (`best.safetensors` or `last.safetensors`) or an intact copy";
@@ -17,7 +21,10 @@ const LENGTH_BYTES: usize = 8;
 
 pub(super) fn load(path: &Path) -> Result<Checkpoint> {
     let bytes = read_whole(path)?;
-    parse(&bytes).map_err(|what| Error::checkpoint(path, what, DAMAGED))
+    parse(&bytes).map_err(|what| match Kind::of_prefix(&bytes) {
+        Some(kind) => Error::checkpoint(path, format!("it is {kind}, not a checkpoint"), kind.way_on(path)),
+        None => Error::checkpoint(path, what, DAMAGED),
+    })
 }
 
 fn read_whole(path: &Path) -> Result<Vec<u8>> {
@@ -76,7 +83,7 @@ fn read_meta(header: &Metadata, data: &[u8]) -> Result<Meta, String> {
     let empty = std::collections::HashMap::new();
     let metadata = header.metadata().as_ref().unwrap_or(&empty);
     match metadata.get("format").map(String::as_str) {
-        Some(FORMAT) => {}
+        Some(FORMAT | FORMAT_WITH_HEAD) => {}
         Some(other) => return Err(format!("its format is `{other}`, this program reads `{FORMAT}`")),
         None => return Err(format!("fer-gpu did not write it: `__metadata__` has no `format` = `{FORMAT}`")),
     }

@@ -51,6 +51,7 @@ fn sample(step: u64, width: usize) -> Checkpoint {
     };
     let meta = Meta {
         task: crate::data::Task::Classes,
+        head: crate::data::Head::Softmax,
         model: "mini".into(),
         network: None,
         classes: ["angry", "happy \"quoted\"", "traurig \u{1F622}"].map(String::from).to_vec(),

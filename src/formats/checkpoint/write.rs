@@ -12,7 +12,7 @@ use half::f16;
 use safetensors::tensor::{Dtype, TensorInfo};
 use serde::Serialize;
 
-use super::{Checkpoint, FORMAT, MAX_HEADER_BYTES, OPTIMIZER, TensorData, check_meta, elements};
+use super::{Checkpoint, FORMAT, FORMAT_WITH_HEAD, MAX_HEADER_BYTES, OPTIMIZER, TensorData, check_meta, elements};
 use crate::error::{Error, Result};
 use crate::formats::atomic::replace;
 
@@ -88,7 +88,8 @@ fn header<'a>(
         offset = end;
     }
     let crc = format!("{:08x}", crc.sum());
-    let metadata = BTreeMap::from([("format", FORMAT), ("meta", meta.as_str()), ("crc32", crc.as_str())]);
+    let format = if checkpoint.meta.head.is_softmax() { FORMAT } else { FORMAT_WITH_HEAD };
+    let metadata = BTreeMap::from([("format", format), ("meta", meta.as_str()), ("crc32", crc.as_str())]);
     let header = Header { __metadata__: metadata, tensors: infos };
     let mut bytes = serde_json::to_vec(&header).map_err(|e| e.to_string())?;
     bytes.resize(bytes.len().next_multiple_of(8), b' ');

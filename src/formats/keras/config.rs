@@ -2,11 +2,16 @@
 //!
 //! A model inside a model is laid out flat. An activation that a layer carries becomes a part of it. The softmax at the end is left out: ours is in the loss and in `predict`.
 
+use super::activation::Activation;
 use super::model::{Item, MAX_DEPTH, Model};
+use super::operation::{self, Equivalent};
+use super::{Unreadable, survey};
 use crate::graph::{Builder, Graph, MAX_LAYERS, Value};
 use crate::ops::Op;
 use crate::ops::add::Add;
 use crate::ops::describe::{self, Config};
+use crate::ops::describe_separable::separable;
+use crate::ops::reshape::Reshape;
 use crate::tensor::Shape;
 use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
@@ -30,26 +35,39 @@ pub(super) struct Network {
     pub graph: Graph,
     /// Whose tensors go where.
     pub owners: Vec<Owner>,
-    /// Whether it ends with a softmax; else its outputs are taken as scores.
+    /// Whether it ends with a softmax.
     pub softmax: bool,
+    /// Layers that do nothing but in training, which the graph does not have: name and class.
+    pub dropped: Vec<String>,
 }
 
-/// Reads a model's description.
-pub(super) fn read(text: &str) -> Result<Network, String> {
+/// Reads a model's description; its images are of `size` where it does not say.
+pub(super) fn read(text: &str, size: Option<[usize; 2]>) -> Result<Network, Unreadable> {
     let json: Json = serde_json::from_str(text).map_err(|e| format!("its model description is not JSON ({e})"))?;
     let model = Model::of(&json)?;
+    survey::check(&model)?;
+    Ok(build(&model, size)?)
+}
+
+fn build(model: &Model<'_>, size: Option<[usize; 2]>) -> Result<Network, String> {
     let name = if model.name.is_empty() { "imported" } else { model.name };
-    let builder = Builder::new(name, model.input_shape()?).map_err(|e| e.to_string())?;
-    let mut reader =
-        Reader { builder, owners: Vec::new(), softmaxed: HashSet::new(), frozen: HashSet::new(), layers: 0 };
-    let output = reader.model(&model, &[Builder::INPUT], &Place::default())?;
+    let builder = Builder::new(name, model.input_shape(size)?).map_err(|e| e.to_string())?;
+    let mut reader = Reader {
+        builder,
+        owners: Vec::new(),
+        softmaxed: HashSet::new(),
+        frozen: HashSet::new(),
+        dropped: Vec::new(),
+        layers: 0,
+    };
+    let output = reader.model(model, &[Builder::INPUT], &Place::default())?;
     let softmax = reader.softmaxed.contains(&output);
     let mut graph = reader.builder.finish().map_err(|e| e.to_string())?;
     reader.frozen.iter().for_each(|node| graph.nodes[*node].set_frozen(true));
     if output != graph.nodes.len() {
         return Err(format!("layer `{}` leads to no output of the model", graph.nodes[graph.nodes.len() - 1].name));
     }
-    Ok(Network { graph, owners: reader.owners, softmax })
+    Ok(Network { graph, owners: reader.owners, softmax, dropped: reader.dropped })
 }
 
 /// Where a model is inside the outermost.
@@ -66,6 +84,7 @@ struct Reader {
     softmaxed: HashSet<Value>,
     /// Nodes of layers that are not to be trained.
     frozen: HashSet<usize>,
+    dropped: Vec<String>,
     layers: usize,
 }
 
@@ -101,17 +120,25 @@ impl Reader {
     ) -> Result<Value, String> {
         let names = model.ends("input_layers")?;
         let outputs = model.ends("output_layers")?;
-        let [output] = outputs[..] else {
-            return Err(format!("the model `{}` has {} outputs; one can be read", model.name, outputs.len()));
+        let list = |ends: &[(&str, &str)]| ends.iter().map(|(_, key)| *key).collect::<Vec<_>>().join(", ");
+        let [(output, _)] = outputs[..] else {
+            let (count, list) = (outputs.len(), list(&outputs));
+            return Err(format!("the model `{}` has {count} outputs ({list}); models of one can be read", model.name));
         };
         if names.len() != inputs.len() {
-            return Err(format!("the model `{}` has {} inputs, {} are given", model.name, names.len(), inputs.len()));
+            let (count, list, given) = (names.len(), list(&names), inputs.len());
+            return Err(format!("the model `{}` has {count} inputs ({list}); {given} can be given to it", model.name));
         }
-        let mut values: HashMap<&str, Value> = names.into_iter().zip(inputs.iter().copied()).collect();
+        let names = names.into_iter().map(|(name, _)| name);
+        let mut values: HashMap<&str, Value> = names.zip(inputs.iter().copied()).collect();
         let mut waiting: Vec<(&Item<'_>, &String, Vec<&str>)> = Vec::new();
         for (item, key) in model.layers.iter().zip(keys) {
             if item.class != "InputLayer" {
-                waiting.push((item, key, item.sources()?));
+                let sources = match operation::name(item) {
+                    Some(name) => operation::equivalent(item, name).map_err(|e| refuse(item, &e))?.inputs,
+                    None => item.sources()?,
+                };
+                waiting.push((item, key, sources));
             }
         }
         // A layer may be listed before one that it reads.
@@ -147,7 +174,13 @@ impl Reader {
             return self.model(&Model::of(item.json)?, inputs, &Place { path, key: key.to_owned() });
         }
         let first = self.builder.len();
-        let value = self.ops(item, inputs, place)?;
+        let value = if survey::is_passive(item.class) {
+            let &[value] = inputs else { return Err(refuse(item, &format!("{} inputs, not 1", inputs.len()))) };
+            self.dropped.push(format!("`{}` ({})", item.name, item.class));
+            value
+        } else {
+            self.ops(item, inputs, place)?
+        };
         let nodes: Vec<usize> = (first..self.builder.len()).collect();
         if item.config["trainable"] == Json::Bool(false) {
             self.frozen.extend(&nodes);
@@ -158,7 +191,12 @@ impl Reader {
 
     /// Adds the ops of a layer.
     fn ops(&mut self, item: &Item<'_>, inputs: &[Value], place: &Place) -> Result<Value, String> {
-        let refuse = |what: String| format!("layer `{}` ({}): {what}", item.name, item.class);
+        let refuse = |what: String| refuse(item, &what);
+        if let Some(name) = operation::name(item) {
+            let Equivalent { class, config, .. } = operation::equivalent(item, name).map_err(refuse)?;
+            let op = describe::build(class, &config).map_err(refuse)?;
+            return self.add(op.keras_name(), item, place, op, inputs);
+        }
         let mut config = item.config.as_object().cloned().unwrap_or_default();
         let shapes: Vec<&Shape> = inputs.iter().map(|v| self.builder.shape(*v)).collect();
         settle(&mut config, &shapes).map_err(refuse)?;
@@ -179,8 +217,10 @@ impl Reader {
             "SeparableConv2D" => self.separable(item, inputs, place, &config)?,
             "CustomScaleLayer" => self.scaled_sum(item, inputs, place, &config)?,
             class => {
+                let keepdims = class.starts_with("Global") && config.remove("keepdims") == Some(Json::Bool(true));
                 let op = describe::build(class, &config).map_err(refuse)?;
-                self.add(op.keras_name(), item, place, op, inputs)?
+                let value = self.add(op.keras_name(), item, place, op, inputs)?;
+                if keepdims { self.map_of_one_pixel(value)? } else { value }
             }
         };
         match activation {
@@ -218,17 +258,18 @@ impl Reader {
         place: &Place,
         config: &Config,
     ) -> Result<Value, String> {
-        let refuse = |what: String| format!("layer `{}` ({}): {what}", item.name, item.class);
-        let mut depthwise = config.clone();
-        depthwise.insert("use_bias".into(), false.into());
-        let mut pointwise = config.clone();
-        for (key, one) in [("kernel_size", [1, 1]), ("strides", [1, 1])] {
-            pointwise.insert(key.into(), one.to_vec().into());
-        }
-        let depthwise = describe::build("DepthwiseConv2D", &depthwise).map_err(refuse)?;
-        let pointwise = describe::build("Conv2D", &pointwise).map_err(refuse)?;
+        let parts = separable(config, false).map_err(|e| refuse(item, &e))?;
+        let [depthwise, pointwise] = parts.map(|(class, config)| describe::build(class, &config));
+        let depthwise = depthwise.map_err(|e| refuse(item, &e))?;
+        let pointwise = pointwise.map_err(|e| refuse(item, &e))?;
         let value = self.add("SeparableConv2D", item, place, depthwise, inputs)?;
         self.builder.extend_op(pointwise, &[value]).map_err(|e| e.to_string())
+    }
+
+    /// A pooled vector as the map of one pixel that `keepdims` makes of it.
+    fn map_of_one_pixel(&mut self, value: Value) -> Result<Value, String> {
+        let target = [&[1, 1], self.builder.shape(value).dims()].concat().into();
+        self.builder.extend_op(Arc::new(Reshape { target }), &[value]).map_err(|e| e.to_string())
     }
 
     /// InceptionResNetV2's: the first input plus `scale` times the second.
@@ -239,7 +280,7 @@ impl Reader {
         place: &Place,
         config: &Config,
     ) -> Result<Value, String> {
-        let refuse = |what: String| format!("layer `{}` ({}): {what}", item.name, item.class);
+        let refuse = |what: String| refuse(item, &what);
         let &[x, branch] = inputs else { return Err(refuse(format!("{} inputs, not 2", inputs.len()))) };
         let scale = describe::build("Rescaling", config).map_err(refuse)?;
         let scaled = self.add("CustomScaleLayer", item, place, scale, &[branch])?;
@@ -255,36 +296,9 @@ impl Reader {
     }
 }
 
-/// What a layer does to its output.
-enum Activation {
-    Linear,
-    Softmax,
-    Op { class: String, config: Config },
-}
-
-impl Activation {
-    /// `"relu"`, or an object with a class, as Keras 3 may write it.
-    fn of(json: &Json) -> Result<Self, String> {
-        let plain = |name: &str| match name {
-            "linear" => Self::Linear,
-            "softmax" => Self::Softmax,
-            _ => {
-                let config = Config::from_iter([("activation".to_owned(), Json::from(name))]);
-                Self::Op { class: "Activation".into(), config }
-            }
-        };
-        match json {
-            Json::Null => Ok(Self::Linear),
-            Json::String(name) => Ok(plain(name)),
-            Json::Object(_) => match (json["class_name"].as_str(), &json["config"]) {
-                (Some("function"), Json::String(name)) => Ok(plain(name)),
-                (Some("Softmax"), _) => Ok(Self::Softmax),
-                (Some(class), Json::Object(config)) => Ok(Self::Op { class: class.into(), config: config.clone() }),
-                _ => Err("its activation is malformed".into()),
-            },
-            _ => Err("its activation is malformed".into()),
-        }
-    }
+/// What is wrong with a layer, under its name.
+fn refuse(item: &Item<'_>, what: &str) -> String {
+    format!("layer `{}` ({}): {what}", item.name, item.class)
 }
 
 /// Settles what a configuration leaves to the shapes of the inputs: an axis counted from the front, a size of -1.
@@ -312,3 +326,7 @@ fn keys(model: &Model<'_>, place: &Place) -> Vec<String> {
     let mut numbered = crate::graph::Numbered::default();
     model.layers.iter().map(|item| format!("{parent}layers/{}", numbered.name(item.class))).collect()
 }
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

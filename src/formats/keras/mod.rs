@@ -2,10 +2,14 @@
 //! They are read without a line of Python and without trust: nothing in them is run, followed out of the file or believed
 //! about its size. [`to_bytes`] writes a whole model.
 
+mod activation;
 mod archive;
 mod config;
 mod h5;
 mod model;
+mod operation;
+mod order;
+mod survey;
 mod weights;
 mod write;
 
@@ -30,8 +34,29 @@ pub struct Imported {
     pub graph: Graph,
     /// Every parameter, in the graph's order.
     pub parameters: Vec<NamedTensor>,
-    /// Whether it ended with a softmax; else its outputs are taken as scores.
+    /// Whether it ended with a softmax. Any other activation at the end is one of the layers.
     pub softmax: bool,
+    /// Layers that do nothing but in training and were left out: name and class.
+    pub dropped: Vec<String>,
+}
+
+/// Why a file cannot be read.
+#[derive(Debug)]
+struct Unreadable {
+    what: String,
+    expected: String,
+}
+
+impl From<String> for Unreadable {
+    fn from(what: String) -> Self {
+        Self { what, expected: EXPECTED.to_owned() }
+    }
+}
+
+impl From<&str> for Unreadable {
+    fn from(what: &str) -> Self {
+        what.to_owned().into()
+    }
 }
 
 /// What a file holds.
@@ -56,23 +81,46 @@ pub struct Filled {
     pub missing: Vec<String>,
 }
 
-/// Reads a file of Keras's.
+/// Reads a file of Keras's. `size` (height and width) is for a model whose input has no fixed size.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Data`] for a file that is cut short, damaged, hostile or not Keras's, and for a model with layers or
-/// settings that no op of ours has, or tensors that do not fit it: each is named.
-pub fn read(path: &Path) -> Result<Contents> {
+/// settings that no op of ours has, tensors that do not fit it, or values that are not finite: each is named.
+pub fn read(path: &Path, size: Option<[usize; 2]>) -> Result<Contents> {
+    let (file, magic) = open(path)?;
+    guarded(path, || contents(file, &magic, size))
+}
+
+/// The file's model in JSON (`model.to_json()`) with the tensors of another file.
+///
+/// # Errors
+/// As [`read`]; tensors of another model.
+pub fn read_json(json: &Path, loose: Loose, weights: &Path, size: Option<[usize; 2]>) -> Result<Imported> {
+    let text = input::read_text(json, "Keras's description of a model, as `model.to_json()` gives it")?;
+    let mut network = guarded(json, || config::read(&text, size))?;
+    guarded(weights, || {
+        let mut loose = loose.0;
+        loose.settle(&network.graph, &mut network.owners)?;
+        imported(network, loose)
+    })
+}
+
+/// Opens a regular file, and reads its first bytes.
+fn open(path: &Path) -> Result<(File, Vec<u8>)> {
     let mut file = input::open(path, EXPECTED)?;
     let mut magic = Vec::new();
     file.by_ref().take(4).read_to_end(&mut magic).map_err(Error::io("read", path))?;
     file.rewind().map_err(Error::io("read", path))?;
-    // What panics on a damaged file is a library's mistake, not the user's; nothing outlives the closure.
-    let read = catch_unwind(AssertUnwindSafe(|| contents(file, &magic)));
-    let read = read.unwrap_or_else(|_| Err("its reader gave up on it".into()));
-    read.map_err(|what| Error::data(path, what, EXPECTED))
+    Ok((file, magic))
 }
 
-fn contents(file: File, magic: &[u8]) -> Result<Contents, String> {
+/// What panics on a damaged file is a library's mistake, not the user's; nothing outlives the closure.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, Unreadable>) -> Result<T> {
+    let read = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("its reader gave up on it".into()));
+    read.map_err(|Unreadable { what, expected }| Error::data(path, what, expected))
+}
+
+fn contents(file: File, magic: &[u8], size: Option<[usize; 2]>) -> Result<Contents, Unreadable> {
     let (text, h5) = match magic {
         b"PK\x03\x04" => {
             let (config, weights) = archive::open(file)?;
@@ -85,23 +133,34 @@ fn contents(file: File, magic: &[u8]) -> Result<Contents, String> {
         }
     };
     let Some(text) = text else { return Ok(Contents::Weights(Loose(weights::read(&h5)?))) };
-    let network = config::read(&text)?;
-    let matched = weights::read(&h5)?.give(&network.graph, &network.owners);
-    if let Some(problems) = matched.problems() {
-        return Err(format!("its tensors do not fit its layers: {problems}"));
+    let mut network = config::read(&text, size)?;
+    let mut weights = weights::read(&h5)?;
+    if weights.form == weights::Form::Doubled {
+        weights.settle(&network.graph, &mut network.owners)?;
     }
-    let (graph, parameters) = (network.graph, matched.tensors);
-    Ok(Contents::Model(Box::new(Imported { graph, parameters, softmax: network.softmax })))
+    Ok(Contents::Model(Box::new(imported(network, weights)?)))
+}
+
+/// A model with all of its tensors.
+fn imported(network: config::Network, weights: Weights) -> Result<Imported, Unreadable> {
+    let config::Network { graph, owners, softmax, dropped } = network;
+    let matched = weights.give(&graph, &owners);
+    if let Some(problems) = matched.problems() {
+        return Err(format!("its tensors do not fit its layers: {problems}").into());
+    }
+    Ok(Imported { graph, parameters: matched.tensors, softmax, dropped })
 }
 
 impl Loose {
-    /// Finds the parameters of a network by the names of its layers; if the file has other names, by order or class as Keras
-    /// does. Every tensor of the file must be used; only the network's last layers, its head, may go without.
+    /// Finds the parameters of a network as Keras's `load_weights` does: by the order of its layers, or by class and order. Every
+    /// tensor of the file must be used; only the network's last layers, its head, may go without.
     ///
     /// # Errors
     /// [`Error::Data`] listing what is missing, what is left over and what has another shape. `path` is for its text.
     pub fn fill(mut self, path: &Path, graph: &Graph) -> Result<Filled> {
-        let owners = self.0.owners(graph);
+        let mut owners = order::owners(graph);
+        let expected = format!("the tensors of {}, each exactly once", graph.name);
+        self.0.settle(graph, &mut owners).map_err(|what| Error::data(path, what, &expected))?;
         let mut matched = self.0.give(graph, &owners);
         let missing = std::mem::take(&mut matched.missing);
         let head = is_head(graph, &matched, &missing);
@@ -110,7 +169,6 @@ impl Loose {
             _ => {
                 matched.missing = missing;
                 let problems = matched.problems().unwrap_or_else(|| "it has no tensor at all".into());
-                let expected = format!("the tensors of {}, each exactly once", graph.name);
                 Err(Error::data(path, problems, expected))
             }
         }

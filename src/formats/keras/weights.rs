@@ -4,12 +4,14 @@
 //!   in the attribute `layer_names`. A model inside a model is one of its layers, with all tensors: the trained ones first.
 //! * `.weights.h5` of Keras 3: `layers/<class in snake_case, numbered>/vars/<place in Keras's order>`; a model inside a model
 //!   has `layers` of its own. Later versions of Keras 3 put the layer's name beside them: `vars` has the attribute `name`.
+//!   TensorFlow 2.12 and 2.13 write `_layer_checkpoint_dependencies` for `layers`, count layers otherwise ([`super::order`]) and
+//!   on Windows put backslashes into the names of groups.
 
 use super::config::Owner;
 use super::h5::H5;
 use crate::formats::checkpoint::{TensorData, listing};
-use crate::graph::{Graph, NamedTensor, Numbered};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::graph::{Graph, NamedTensor};
+use std::collections::{BTreeMap, HashMap};
 
 /// Groups inside groups.
 const MAX_DEPTH: usize = 32;
@@ -20,7 +22,7 @@ const MAX_TENSORS: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     /// The layer's name, where the file says it.
-    name: Option<String>,
+    pub name: Option<String>,
     /// In Keras's order.
     tensors: Vec<Stored>,
 }
@@ -36,12 +38,28 @@ struct Stored {
 /// All tensors of a file.
 #[derive(Debug)]
 pub(super) struct Weights {
-    legacy: bool,
+    pub form: Form,
     /// By the layer's name (legacy), or by its place (`layers/conv2d_1`).
-    entries: BTreeMap<String, Entry>,
+    pub entries: BTreeMap<String, Entry>,
     /// For a legacy file: the layers that have tensors, in the file's order.
-    order: Vec<String>,
+    pub order: Vec<String>,
 }
+
+/// How a file names the layers that its tensors belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// By their names.
+    Legacy,
+    /// By class and number.
+    Numbered,
+    /// By class and number, where layers with tensors count twice: TensorFlow 2.12 and 2.13.
+    Doubled,
+}
+
+/// The group of a model's layers.
+const LAYERS: &str = "layers";
+/// The same as TensorFlow 2.12 and 2.13 call it.
+const OLD_LAYERS: &str = "_layer_checkpoint_dependencies";
 
 /// Reads the tensors of a file.
 pub(super) fn read(h5: &H5) -> Result<Weights, String> {
@@ -52,8 +70,11 @@ pub(super) fn read(h5: &H5) -> Result<Weights, String> {
             return legacy(h5, root, &layers);
         }
     }
-    if h5.has_group("layers") || h5.has_group("_layer_checkpoint_dependencies") {
-        return keras3(h5);
+    let (groups, _) = h5.members("/")?;
+    for (root, form) in [(LAYERS, Form::Numbered), (OLD_LAYERS, Form::Doubled)] {
+        if groups.iter().any(|group| group.split('\\').next() == Some(root)) {
+            return by_number(h5, groups, form);
+        }
     }
     Err("it is HDF5, but not of Keras: it has neither the attribute `layer_names` nor a group `layers`".into())
 }
@@ -81,16 +102,16 @@ fn legacy(h5: &H5, root: &str, layers: &[String]) -> Result<Weights, String> {
             return Err(format!("it has the layer `{layer}` twice"));
         }
     }
-    Ok(Weights { legacy: true, entries, order })
+    Ok(Weights { form: Form::Legacy, entries, order })
 }
 
-fn keras3(h5: &H5) -> Result<Weights, String> {
-    let mut weights = Weights { legacy: false, entries: BTreeMap::new(), order: Vec::new() };
-    // Keras 3.0 and TensorFlow's first `.weights.h5` call the group otherwise.
-    let root = if h5.has_group("layers") { "layers" } else { "_layer_checkpoint_dependencies" };
-    let mut waiting = vec![(root.to_owned(), "layers".to_owned(), 0)];
+fn by_number(h5: &H5, roots: Vec<String>, form: Form) -> Result<Weights, String> {
+    let mut weights = Weights { form, entries: BTreeMap::new(), order: Vec::new() };
+    // The groups at the root beside those of layers hold the optimizer's state.
+    let mut waiting: Vec<(String, usize)> = roots.into_iter().map(|group| (group, 0)).collect();
+    waiting.retain(|(group, _)| key_of(group).split('/').next() == Some(LAYERS));
     let mut count = 0;
-    while let Some((path, key, depth)) = waiting.pop() {
+    while let Some((path, depth)) = waiting.pop() {
         if depth > MAX_DEPTH {
             return Err(format!("its groups are more than {MAX_DEPTH} deep, at `{path}`"));
         }
@@ -103,14 +124,20 @@ fn keras3(h5: &H5) -> Result<Weights, String> {
             let inner = format!("{path}/{group}");
             if group == "vars" {
                 if let Some(entry) = variables(h5, &inner, &mut count)? {
-                    weights.entries.insert(key.clone(), entry);
+                    weights.entries.insert(key_of(&path), entry);
                 }
             } else if group != "seed_generator" {
-                waiting.push((inner, format!("{key}/{group}"), depth + 1));
+                waiting.push((inner, depth + 1));
             }
         }
     }
     Ok(weights)
+}
+
+/// `layers/sequential/layers/conv2d` for the path of a group, whichever version and system wrote it.
+fn key_of(path: &str) -> String {
+    let parts = path.split(['/', '\\']).map(|part| if part == OLD_LAYERS { LAYERS } else { part });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// The tensors of a `vars` group in their order; none if it is empty.
@@ -166,12 +193,19 @@ pub(super) struct Matched {
     pub left_over: Vec<String>,
     /// Tensors of another shape, or another number of them in a layer.
     pub wrong: Vec<String>,
+    /// Parameters with values that are not numbers.
+    pub not_finite: Vec<String>,
 }
 
 impl Matched {
     /// What is wrong if every tensor must be used exactly once.
     pub(super) fn problems(&self) -> Option<String> {
-        let lists = [("missing", &self.missing), ("left over", &self.left_over), ("wrong shape", &self.wrong)];
+        let lists = [
+            ("missing", &self.missing),
+            ("left over", &self.left_over),
+            ("wrong shape", &self.wrong),
+            ("not finite, as after training that diverged or in a damaged file", &self.not_finite),
+        ];
         let texts: Vec<String> =
             lists.iter().filter(|(_, list)| !list.is_empty()).map(|(title, list)| listing(title, list)).collect();
         if texts.is_empty() { None } else { Some(texts.join("; ")) }
@@ -194,6 +228,11 @@ impl Weights {
             } else {
                 for (place, tensor) in places.into_iter().zip(stored) {
                     let shape = &graph.nodes[place.0].params[place.1].shape;
+                    let not_finite = tensor.data.values.iter().filter(|v| !v.is_finite()).count();
+                    if not_finite > 0 {
+                        let (name, all) = (name_of(graph, place), tensor.data.values.len());
+                        matched.not_finite.push(format!("{name} ({not_finite} of {all} values)"));
+                    }
                     if tensor.data.shape != shape.dims() {
                         matched.wrong.push(format!("{} is {:?}, expected {shape}", tensor.path, tensor.data.shape));
                         continue;
@@ -211,11 +250,11 @@ impl Weights {
     }
 
     /// The layers that share a list of tensors: in a legacy file all of a model that is a layer of the outermost model.
-    fn groups<'a>(&self, owners: &'a [Owner]) -> Vec<(String, Vec<&'a Owner>)> {
+    pub(super) fn groups<'a>(&self, owners: &'a [Owner]) -> Vec<(String, Vec<&'a Owner>)> {
         let mut groups: Vec<(String, Vec<&Owner>)> = Vec::new();
         let mut at: HashMap<&str, usize> = HashMap::new();
         for owner in owners.iter().filter(|o| !o.nodes.is_empty()) {
-            let key = if self.legacy { owner.path[0].as_str() } else { owner.key.as_str() };
+            let key = if self.form == Form::Legacy { owner.path[0].as_str() } else { owner.key.as_str() };
             let group = *at.entry(key).or_insert(groups.len());
             if group == groups.len() {
                 groups.push((key.to_owned(), Vec::new()));
@@ -224,39 +263,4 @@ impl Weights {
         }
         groups
     }
-
-    /// The layers of a graph as this file knows them: by name, if it knows no other names; else as Keras matches them, by order in
-    /// a legacy file and by class and number in `.weights.h5`. (Automatic names depend on what else was built before a model.)
-    pub(super) fn owners(&mut self, graph: &Graph) -> Vec<Owner> {
-        let names: HashSet<&str> = graph.nodes.iter().map(|n| n.name.as_str()).collect();
-        let mut with_tensors = self.entries.values().filter(|e| !e.tensors.is_empty());
-        let by_name = with_tensors.all(|e| e.name.as_deref().is_some_and(|name| names.contains(name)));
-        let mut numbered = Numbered::default();
-        let mut owners: Vec<Owner> = Vec::new();
-        for nodes in graph.layers() {
-            let node = &graph.nodes[nodes.start];
-            let place = format!("layers/{}", numbered.name(node.class));
-            if nodes.clone().any(|i| !graph.nodes[i].params.is_empty()) {
-                let key = if by_name { node.name.clone() } else { place };
-                owners.push(Owner { path: vec![node.name.clone()], key, nodes: nodes.collect() });
-            }
-        }
-        let entries = std::mem::take(&mut self.entries);
-        self.entries = match (self.legacy, by_name) {
-            (true, true) | (false, false) => entries,
-            (false, true) => entries.into_iter().map(|(key, e)| (e.name.clone().unwrap_or(key), e)).collect(),
-            (true, false) => in_order(entries, &self.order, &owners),
-        };
-        owners
-    }
-}
-
-/// The layers of a legacy file under the names of a network's layers, first to first. Those that are too many keep a name that
-/// no layer has.
-fn in_order(mut entries: BTreeMap<String, Entry>, order: &[String], owners: &[Owner]) -> BTreeMap<String, Entry> {
-    let renamed = order.iter().enumerate().filter_map(|(i, name)| {
-        let to = owners.get(i).map_or_else(|| format!("/{name}"), |owner| owner.path[0].clone());
-        Some((to, entries.remove(name)?))
-    });
-    renamed.collect()
 }

@@ -1,5 +1,5 @@
 //! Networks as Keras's legacy `.h5`, which `keras.models.load_model` of Keras 2 and 3 opens. Each op becomes a layer of its own;
-//! a softmax is added at the end.
+//! a softmax, or the sigmoid of independent probabilities, is added at the end.
 
 use crate::data::Task;
 use crate::error::{Error, Result};
@@ -97,8 +97,9 @@ fn functional(network: &Network<'_>, description: &Description, names: &HashMap<
         while names.values().any(|name| *name == output) {
             output.push('_');
         }
+        let activation = if network.meta.head.is_independent() { "sigmoid" } else { "softmax" };
         layers.push(json!({"class_name": "Activation", "name": output,
-            "config": {"name": output, "activation": "softmax"}, "inbound_nodes": [[[scores, 0, 0, {}]]]}));
+            "config": {"name": output, "activation": activation}, "inbound_nodes": [[[scores, 0, 0, {}]]]}));
     }
     json!({"name": network.meta.model.replace('/', "_"), "trainable": true, "layers": layers,
         "input_layers": [[input, 0, 0]], "output_layers": [[output, 0, 0]]})

@@ -1,7 +1,7 @@
 //! Networks as ONNX (opset 13), for onnxruntime, tract and whatever else reads it.
 //!
-//! The input `pixels` is `[n, height, width, channels]` of values from 0 to 255, red first: preprocessing is part of the file.
-//! The output `probabilities` is `[n, classes]`, softmax included; the class names are in the metadata. Inside, images are
+//! The input `pixels` is `[n, height, width, channels]` of values from 0 to 255, grey or red first: preprocessing is part of the file.
+//! The output `probabilities` is `[n, classes]`, softmax or sigmoids included; the class names are in the metadata. Inside, images are
 //! channels first, as ONNX wants them. `half` stores constants as f16 and computes in f32.
 
 mod ops;
@@ -10,7 +10,7 @@ mod writer;
 pub(crate) use writer::to_half;
 
 use super::export::Network;
-use crate::data::Preprocess;
+use crate::data::{Head, Preprocess};
 use crate::error::Result;
 use crate::graph::{Graph, Loss};
 use crate::tensor::Shape;
@@ -47,13 +47,18 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
             let scores = calibrated(&mut writer, scores, meta.temperature);
             writer.node("Softmax", OUTPUT, &[&scores], &[("axis", Attribute::Int(1))])
         }
+        Loss::MeanSquaredError if meta.head.is_independent() => writer.node("Sigmoid", OUTPUT, &[&scores], &[]),
         Loss::MeanSquaredError => writer.node("Identity", VALUES, &[&scores], &[]),
     };
-    let texts = [
+    let colours = if graph.input().dims()[2] == 1 { "grey" } else { "red, green, blue" };
+    let mut texts = vec![
         ("classes", serde_json::json!(meta.classes).to_string()),
         ("network", meta.model.clone()),
-        ("input", "pixels from 0 to 255, [n, height, width, channels], red, green, blue".to_owned()),
+        ("input", format!("pixels from 0 to 255, [n, height, width, channels], {colours}")),
     ];
+    if meta.head.is_independent() {
+        texts.push(("output", Head::INDEPENDENT.to_owned()));
+    }
     Ok(writer.finish((INPUT, graph.input().dims()), (&output, graph.output().dims()), OPSET, &texts))
 }
 

@@ -87,6 +87,7 @@ impl Trainer<'_> {
             model: self.graph.name.clone(),
             network,
             task: self.dataset.task,
+            head: crate::data::Head::Softmax,
             classes: self.dataset.classes.clone(),
             input: [height, width, channels],
             freeze,

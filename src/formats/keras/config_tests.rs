@@ -1,0 +1,123 @@
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use super::*;
+use serde_json::json;
+
+/// A functional model of some layers between an input of 4 x 4 x 3 and a dense layer; `inbound` is in the form of the layers.
+fn model(layers: &[Json], last: &str) -> Json {
+    let mut all = vec![json!({"class_name": "InputLayer", "config": {"batch_shape": [null, 4, 4, 3], "name": "in"},
+        "name": "in", "inbound_nodes": []})];
+    all.extend_from_slice(layers);
+    all.push(json!({"class_name": "Flatten", "config": {"name": "flat"}, "inbound_nodes": [[[last, 0, 0, {}]]]}));
+    all.push(json!({"class_name": "Dense", "config": {"name": "out", "units": 2},
+        "inbound_nodes": [[["flat", 0, 0, {}]]]}));
+    json!({"class_name": "Functional", "config": {"name": "net", "layers": all,
+        "input_layers": [["in", 0, 0]], "output_layers": [["out", 0, 0]]}})
+}
+
+fn graph(json: &Json) -> Result<Graph, String> {
+    read(&json.to_string(), None).map(|network| network.graph).map_err(|e| e.what)
+}
+
+fn rescaling(scale: f32, offset: f32) -> String {
+    format!("{:?}", crate::ops::rescaling::Rescaling::new(scale, offset))
+}
+
+/// `x / 127.5 - 1`, `1 - x` and `x + y` as Keras 2 writes them.
+#[test]
+fn operations_of_keras_2_are_layers() {
+    let op = |name: &str, function: &str, inbound: Json| {
+        json!({"class_name": "TFOpLambda", "config": {"name": name, "function": function}, "name": name,
+            "inbound_nodes": [[inbound]]})
+    };
+    let layers = [
+        op("div", "math.truediv", json!(["in", 0, 0, {"y": 127.5, "name": null}])),
+        op("sub", "math.subtract", json!(["div", 0, 0, {"y": 1.0, "name": null}])),
+        op("from", "math.subtract", json!(["_CONSTANT_VALUE", -1, 2.0, {"y": ["sub", 0, 0], "name": null}])),
+        op("sum", "__operators__.add", json!(["from", 0, 0, {"y": ["sub", 0, 0], "name": null}])),
+    ];
+    let graph = graph(&model(&layers, "sum")).expect("reads");
+    let ops: Vec<String> = graph.nodes.iter().map(|n| format!("{:?}", n.op)).collect();
+    assert_eq!(ops[..3], [rescaling(1.0 / 127.5, 0.0), rescaling(1.0, -1.0), rescaling(-1.0, 2.0)]);
+    assert_eq!((graph.nodes[3].op.name(), &graph.nodes[3].inputs[..]), ("add", &[3, 2][..]));
+    let other = [op("relu", "nn.relu", json!(["in", 0, 0, {"name": null}]))];
+    let text = super::tests::graph(&model(&other, "relu")).expect_err("no arithmetic");
+    assert!(text.contains("layer `relu` (TFOpLambda): `nn.relu` is an operation between layers"), "{text}");
+    let other = [op("div", "math.truediv", json!(["_CONSTANT_VALUE", -1, 2.0, {"y": ["in", 0, 0]}]))];
+    let text = super::tests::graph(&model(&other, "div")).expect_err("no reciprocal");
+    assert!(text.contains("`div`") && text.contains("constant divided by a tensor"), "{text}");
+}
+
+fn layer(module: Json, class: &str, registered: Json, config: Json) -> Json {
+    json!({"module": module, "class_name": class, "registered_name": registered, "config": config,
+        "inbound_nodes": [[["in", 0, 0, {}]]]})
+}
+
+/// Keras 3 and 2 say whose a class is.
+#[test]
+fn classes_of_a_users_own_are_refused_whatever_their_name() {
+    let scale = json!({"name": "own", "scale": 2.0});
+    for (module, class, registered) in [
+        (json!(null), "Rescaling", json!("Rescaling")),
+        (json!(null), "Rescaling", json!("my>Rescaling")),
+        (json!("__main__"), "Rescaling", json!("Rescaling")),
+        (json!("keras_of_mine.layers"), "Rescaling", json!(null)),
+        (json!(null), "my>Rescaling", json!(null)),
+    ] {
+        let text = graph(&model(&[layer(module, class, registered, scale.clone())], "own")).expect_err("own");
+        assert!(text.contains("`own`") && text.contains("its author's own"), "{text}");
+    }
+    for (module, registered) in [
+        (json!("keras.layers"), json!(null)),
+        (json!("keras.src.layers.preprocessing.rescaling"), json!("Rescaling")),
+        (json!(null), json!(null)),
+    ] {
+        assert!(graph(&model(&[layer(module, "Rescaling", registered, scale.clone())], "own")).is_ok());
+    }
+    let function =
+        json!({"module": "builtins", "class_name": "function", "config": "tanh", "registered_name": "my>tanh"});
+    let config = json!({"name": "own", "filters": 1, "kernel_size": 1, "activation": function});
+    let text = graph(&model(&[layer(json!("keras.layers"), "Conv2D", json!(null), config)], "own")).expect_err("own");
+    assert!(text.contains("its activation is a function or class of its author's"), "{text}");
+}
+
+#[test]
+fn all_that_cannot_be_read_is_in_one_message() {
+    let keras = || json!("keras.layers");
+    let layers = [
+        layer(keras(), "Lambda", json!(null), json!({"name": "l"})),
+        layer(
+            keras(),
+            "Conv2D",
+            json!(null),
+            json!({"name": "c", "filters": 2, "kernel_size": 1, "activation": "mish_of_mine"}),
+        ),
+        layer(json!("keras.src.ops.numpy"), "Reshape", json!("Reshape"), json!({"name": "r"})),
+        layer(keras(), "Dropout", json!(null), json!({"name": "fine", "rate": 0.5})),
+    ];
+    let text = graph(&model(&layers, "l")).expect_err("three");
+    for words in [
+        "3 layers cannot be read",
+        "layer `l` (Lambda): the class Lambda is not known here",
+        "layer `c` (Conv2D): the activation `mish_of_mine` is not known here",
+        "layer `r` (Reshape): `Reshape` is an operation between layers",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+    let error = read(&model(&layers, "l").to_string(), None).expect_err("three");
+    assert!(error.expected.contains("BatchNormalization") && error.expected.contains("tanh"), "{}", error.expected);
+}
+
+#[test]
+fn several_inputs_or_outputs_are_named() {
+    let mut json = model(&[], "in");
+    json["config"]["input_layers"] = json!({"image": ["in", 0, 0]});
+    assert!(graph(&json).is_ok(), "a dictionary of one");
+    json["config"]["output_layers"] = json!({"emotion": ["out", 0, 0], "valence": ["flat", 0, 0]});
+    let text = graph(&json).expect_err("two outputs");
+    assert!(text.contains("2 outputs (emotion, valence); models of one can be read"), "{text}");
+    let mut json = model(&[], "in");
+    json["config"]["input_layers"] = json!({"image": ["in", 0, 0], "mask": ["in", 0, 0]});
+    let text = graph(&json).expect_err("two inputs");
+    assert!(text.contains("2 inputs (image, mask); 1 can be given"), "{text}");
+}
