@@ -56,7 +56,8 @@ pub(super) struct PredictArgs {
     on_bad_file: BadFile,
     #[command(flatten)]
     device: DeviceArgs,
-    /// An array of {file, box, label, probability, probabilities}, and time of videos; label null where no face is found
+    /// An array of {file, box, label, probability, probabilities}, time of videos, and independent: true where each class has a
+    /// sigmoid of its own; label null where no face is found
     #[arg(long, conflicts_with = "csv")]
     json: bool,
     /// Columns file, label, probability, one a class, x, y, width, height of the face, and time of videos

@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::eval::plot::curves_svg;
 use crate::eval::{Scores, files};
 use crate::formats::atomic::{write_json, write_text};
+use crate::formats::kind::Kind;
 
 /// Where numbered run folders are made, below the working folder.
 pub const DEFAULT_BASE: &str = "runs/train";
@@ -229,6 +230,10 @@ pub fn checkpoint_of(run_or_file: &Path) -> Result<PathBuf> {
     }
     let run = RunFolder { path: run_or_file.to_path_buf() };
     [run.best(), run.last()].into_iter().find(|file| file.is_file()).ok_or_else(|| {
+        if run_or_file.join("saved_model.pb").is_file() {
+            let what = "the folder is a TensorFlow SavedModel, not a run";
+            return Error::checkpoint(run_or_file, what, Kind::TensorFlow.way_on(run_or_file));
+        }
         let what = "the folder holds neither `best.safetensors` nor `last.safetensors`";
         Error::checkpoint(run_or_file, what, "name a run folder such as `runs/train/1`, or a `.safetensors` file")
     })
@@ -300,6 +305,10 @@ mod tests {
         assert!(text(&run.env()).contains("not a run folder"));
         assert!(text(&folder.path().join("none")).contains("cannot open"));
         assert!(checkpoint_of(run.path()).unwrap_err().to_string().contains("neither"));
+        let saved_model = folder.path().join("saved_model");
+        fs::create_dir(&saved_model).unwrap();
+        fs::write(saved_model.join("saved_model.pb"), "").unwrap();
+        assert!(checkpoint_of(&saved_model).unwrap_err().to_string().contains("is a TensorFlow SavedModel"));
         assert!(checkpoint_of(&folder.path().join("none")).is_err());
         fs::write(run.last(), "").unwrap();
         assert_eq!(RunFolder::open(run.path()).unwrap(), run);

@@ -131,3 +131,36 @@ fn numbered(key: &str) -> (&str, usize) {
         None => (key, 0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::MODELS;
+
+    /// Keras lists the layers of the bodies in the order that the networks here have: order alone can match them.
+    #[test]
+    fn networks_of_the_registry_are_in_keras_order() {
+        for model in MODELS {
+            let graph = model.graph(model.classes).expect("builds");
+            let own = graph.layers().into_iter().map(|nodes| graph.nodes[nodes.start].name.clone());
+            let keras: Vec<String> = owners(&graph).into_iter().map(|o| o.path[0].clone()).collect();
+            let known: HashSet<&String> = keras.iter().collect();
+            assert_eq!(own.filter(|name| known.contains(name)).collect::<Vec<_>>(), keras, "{}", model.name);
+            assert!(!keras.is_empty());
+        }
+    }
+
+    #[test]
+    fn layers_with_tensors_count_twice_for_tensorflow_2_13() {
+        let json = r#"{"class_name": "Sequential", "config": {"name": "net", "layers": [
+            {"class_name": "InputLayer", "config": {"name": "in", "batch_shape": [null, 4, 4, 1]}},
+            {"class_name": "Conv2D", "config": {"name": "a", "filters": 1, "kernel_size": 1}},
+            {"class_name": "ReLU", "config": {"name": "r"}},
+            {"class_name": "Conv2D", "config": {"name": "b", "filters": 1, "kernel_size": 1}},
+            {"class_name": "ReLU", "config": {"name": "s"}},
+            {"class_name": "Flatten", "config": {"name": "f"}}]}}"#;
+        let network = super::super::config::read(json, None).expect("reads");
+        let keys = doubled(&network.graph, &network.owners);
+        assert_eq!(keys, ["layers/conv2d", "layers/re_lu", "layers/conv2d_2", "layers/re_lu_1", "layers/flatten"]);
+    }
+}
