@@ -99,7 +99,7 @@ impl std::fmt::Debug for Gpu {
 }
 
 /// Bytes that the system can give to programs, where it says so (Linux).
-fn available_memory() -> Option<u64> {
+pub(crate) fn available_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -15,6 +15,7 @@ mod scratch;
 mod tensor;
 mod tuner;
 
+pub(crate) use device::available_memory;
 pub use device::{Gpu, Loads, Tiling};
 pub(crate) use kernel::PRELUDES;
 pub use kernel::{Kernel, Lanes};

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 mod explain;
+mod room;
 mod run;
 
 use run::{Run, view};

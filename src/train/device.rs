@@ -98,7 +98,10 @@ impl Device {
     pub fn executor(&self, graph: &Arc<Graph>, batch: usize, seed: u64, train: bool) -> Result<Box<dyn Executor>> {
         Ok(match self {
             Self::Gpu(gpu) => Box::new(GpuExecutor::new(Arc::clone(gpu), Arc::clone(graph), batch, seed, train)?),
-            Self::Cpu => Box::new(CpuExecutor::new(Arc::clone(graph), batch, seed)),
+            Self::Cpu => {
+                CpuExecutor::check_room(graph, batch, train)?;
+                Box::new(CpuExecutor::new(Arc::clone(graph), batch, seed))
+            }
         })
     }
 
@@ -119,7 +122,10 @@ impl Device {
                 let options = Options { optimizer, ..Options::default() };
                 Box::new(GpuExecutor::with(Arc::clone(gpu), graph, batch, seed, (true, options))?)
             }
-            Self::Cpu => Box::new(CpuExecutor::new(graph, batch, seed).optimizer(optimizer)),
+            Self::Cpu => {
+                CpuExecutor::check_room(&graph, batch, true)?;
+                Box::new(CpuExecutor::new(graph, batch, seed).optimizer(optimizer))
+            }
         })
     }
 
@@ -158,7 +164,7 @@ impl Device {
                 let options = Options { optimizer, ..Options::default() };
                 GpuExecutor::check_room_with(gpu, graph, batch, (true, options))
             }
-            Self::Cpu => Ok(()),
+            Self::Cpu => CpuExecutor::check_room(graph, batch, true),
         }
     }
 }

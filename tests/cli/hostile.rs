@@ -1,7 +1,10 @@
 //! Names that would take over a terminal, and files that would block or never end.
 
 use super::cli_support::{Done, command, copied_run, fer, text};
+use flate2::write::ZlibEncoder;
+use flate2::{Compression, Crc};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -194,4 +197,43 @@ fn pipes_and_devices_do_not_block_or_fill_the_memory() {
     let args = [&train[..], &["--model", "fer4-cnn3", "--class-weight", text(&weights), "--out", text(&out)]].concat();
     ends(&args).expect(0, &["class weights: angry 1.0000, happy 2.0000"]);
     writer.join().unwrap();
+}
+
+/// A PNG of four pixels with a chunk that packs `mib` MiB of zeros: a colour profile, or a text.
+fn png_with(kind: &[u8; 4], mib: usize) -> Vec<u8> {
+    let mut plain = std::io::Cursor::new(Vec::new());
+    image::GrayImage::new(2, 2).write_to(&mut plain, image::ImageFormat::Png).unwrap();
+    let plain = plain.into_inner();
+    let mut packed = ZlibEncoder::new([kind, &b"name\0\0"[..]].concat(), Compression::fast());
+    (0..mib).for_each(|_| packed.write_all(&[0; 1 << 20]).unwrap());
+    let body = packed.finish().unwrap();
+    let mut crc = Crc::new();
+    crc.update(&body);
+    let length = (body.len() as u32 - 4).to_be_bytes();
+    // Behind the signature and the header.
+    [&plain[..33], &length, &body, &crc.sum().to_be_bytes(), &plain[33..]].concat()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_file_unpacks_to_has_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for class in ["angry", "happy"] {
+        (0..2).for_each(|i| picture(&data.join(class).join(format!("{i}.png")), i));
+    }
+    for kind in [b"iCCP", b"zTXt"] {
+        fs::write(data.join("happy/9.png"), png_with(kind, 300)).unwrap();
+        let mut child = command(&["data", "check", text(&data)]).stdout(Stdio::piped()).spawn().unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            let now = fs::read_to_string(&status).unwrap_or_default();
+            let line = now.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|kib| kib.trim().trim_end_matches(" kB").parse::<u64>().ok());
+            peak = peak.max(kib.unwrap_or(0));
+        }
+        let out = child.wait_with_output().unwrap();
+        assert!(peak > 0 && peak < 150 << 10, "{peak} KiB: {out:?}");
+    }
 }

@@ -21,6 +21,8 @@ pub(super) const MAX_PIXELS: u64 = 1 << 28;
 /// Most memory that the whole pixels of one image may take, in bytes. Larger ones are scaled while they are decoded, within
 /// [`jpeg::MOST`] or [`png::MOST`].
 const MAX_BYTES: u64 = 256 << 20;
+/// Most memory that what comes with the pixels of a PNG, such as a colour profile, may unpack to, in bytes.
+const MAX_METADATA: u64 = 16 << 20;
 /// An image whose pixels take more bytes than this is decoded while no other such image is, so that as many threads as there may be
 /// need the memory for one.
 const LARGE: u64 = 32 << 20;
@@ -57,7 +59,8 @@ pub(super) fn decode(bytes: &[u8]) -> ImageResult<Decoded> {
 
 /// The format of an image file and its columns and rows before it is turned; nothing if it is of no format that is read.
 pub(super) fn size(mut bytes: impl BufRead + Seek) -> ImageResult<Option<(ImageFormat, (u32, u32))>> {
-    let reader = ImageReader::new(&mut bytes).with_guessed_format()?;
+    let mut reader = ImageReader::new(&mut bytes).with_guessed_format()?;
+    reader.limits(limits(reader.format()));
     Ok(match reader.format() {
         Some(ImageFormat::Tiff) => Some((ImageFormat::Tiff, tiff::size(reader.into_inner())?)),
         Some(
@@ -93,15 +96,20 @@ pub(super) fn check_end(format: ImageFormat, mut bytes: impl Read + Seek) -> Ima
 
 /// Decodes what the `image` crate reads as it is.
 fn whole<R: BufRead + Seek>(mut reader: ImageReader<R>) -> ImageResult<(DynamicImage, Orientation)> {
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_BYTES);
-    reader.limits(limits);
+    reader.limits(limits(reader.format()));
     let mut decoder = reader.into_decoder()?;
     if decoder.total_bytes() > MAX_BYTES {
         return Err(too_large());
     }
     let orientation = decoder.orientation()?;
     Ok((DynamicImage::from_decoder(decoder)?, orientation))
+}
+
+/// What a decoder may ask for. Of a PNG the pixels are counted by [`whole`]; its decoder asks for the rest.
+fn limits(format: Option<ImageFormat>) -> Limits {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(if format == Some(ImageFormat::Png) { MAX_METADATA } else { MAX_BYTES });
+    limits
 }
 
 /// The least whole number that brings both sides to [`MAX_SIDE`]: 1, 2, 4 or 8, as JPEG's blocks of 8 x 8 are scaled; more for

@@ -15,19 +15,17 @@ const MAX_MEMBERS: usize = 1000;
 const LOCAL_BYTES: usize = 30;
 const CENTRAL_BYTES: usize = 46;
 /// The largest configuration: Keras's largest network takes under 2 MiB.
-const MAX_CONFIG_BYTES: u64 = 64 << 20;
-/// The largest weights inside.
-const MAX_WEIGHTS_BYTES: u64 = 8 << 30;
-/// Keras does not pack; a member that unpacks to more than this many times its packed size is made to harm.
-const MAX_EXPANSION: u64 = 100;
+const MAX_CONFIG_BYTES: u64 = 32 << 20;
 
 /// The texts of a `.keras` file: the configuration, and the HDF5 file of the weights. Every member is read to its end, whether it is
-/// used or not: only there does the archive's reader compare its checksum.
-pub(super) fn open(file: File) -> Result<(String, Vec<u8>), String> {
+/// used or not: only there does the archive's reader compare its checksum. What is unpacked is counted against `budget`, in bytes.
+pub(super) fn open(file: File, budget: &mut u64) -> Result<(String, Vec<u8>), String> {
     let mut archive = ZipArchive::new(file).map_err(|e| format!("it cannot be read as a zip archive ({e})"))?;
-    let config = member(&mut archive, CONFIG, MAX_CONFIG_BYTES)?;
+    let config = member(&mut archive, CONFIG, MAX_CONFIG_BYTES.min(*budget))?;
+    *budget -= config.len() as u64;
     let config = String::from_utf8(config).map_err(|_| "its `config.json` is not UTF-8 text".to_owned())?;
-    let weights = member(&mut archive, WEIGHTS, MAX_WEIGHTS_BYTES)?;
+    let weights = member(&mut archive, WEIGHTS, *budget)?;
+    *budget -= weights.len() as u64;
     if archive.len() > MAX_MEMBERS {
         return Err(format!("it has {} members; Keras writes a few", archive.len()));
     }
@@ -36,7 +34,7 @@ pub(super) fn open(file: File) -> Result<(String, Vec<u8>), String> {
         let other = archive.by_index(i).map_err(|e| format!("its member {i} cannot be read ({e})"))?;
         places.push((other.header_start(), other.central_header_start()));
         if !other.name().is_ok_and(|name| name == CONFIG || name == WEIGHTS) {
-            whole(other, MAX_CONFIG_BYTES)?;
+            *budget -= whole(other, MAX_CONFIG_BYTES.min(*budget))?.len() as u64;
         }
     }
     let mut file = archive.into_inner();
@@ -77,8 +75,10 @@ fn member(archive: &mut ZipArchive<File>, name: &str, limit: u64) -> Result<Vec<
 fn whole<R: Read + ?Sized>(mut member: ZipFile<'_, R>, limit: u64) -> Result<Vec<u8>, String> {
     let (size, packed) = (member.size(), member.compressed_size());
     let name = member.name().map_or_else(|_| "?".to_owned(), |name| name.into_owned());
-    if size > limit || size / MAX_EXPANSION > packed.max(1) {
-        return Err(format!("its member `{name}` claims {size} bytes, packed as {packed}"));
+    if size > limit {
+        return Err(format!(
+            "its member `{name}` claims {size} bytes, packed as {packed}: more than such a file may hold"
+        ));
     }
     let mut bytes = Vec::new();
     // One byte more, so that the end is met.

@@ -43,6 +43,7 @@ pub(super) struct Network {
 
 /// Reads a model's description; its images are of `size` where it does not say.
 pub(super) fn read(text: &str, size: Option<[usize; 2]>) -> Result<Network, Unreadable> {
+    check_size(text)?;
     let json: Json = serde_json::from_str(text).map_err(|e| format!("its model description is not JSON ({e})"))?;
     let model = Model::of(&json)?;
     survey::check(&model)?;
@@ -68,6 +69,16 @@ fn build(model: &Model<'_>, size: Option<[usize; 2]>) -> Result<Network, String>
         return Err(format!("layer `{}` leads to no output of the model", graph.nodes[graph.nodes.len() - 1].name));
     }
     Ok(Network { graph, owners: reader.owners, softmax, dropped: reader.dropped })
+}
+
+/// Refuses a description that would take many times its size in memory: an object of one key in 8 bytes of JSON takes 600.
+fn check_size(text: &str) -> Result<(), String> {
+    let count = |wanted: &[u8]| text.bytes().filter(|b| wanted.contains(b)).count();
+    let (objects, others) = (count(b"{"), count(b"[,"));
+    if objects > 30 * MAX_LAYERS || others > 300 * MAX_LAYERS {
+        return Err(format!("its model description has {objects} objects, more than {MAX_LAYERS} layers need"));
+    }
+    Ok(())
 }
 
 /// Where a model is inside the outermost.

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 /// What a file may unpack to at least, however small it is: 64 MiB.
 const SMALLEST_BUDGET: u64 = 64 << 20;
-/// What a file may unpack to, as a multiple of its size: Keras does not pack at all.
-const EXPANSION: u64 = 16;
+/// What a file may unpack to, as a multiple of its size: Keras does not pack at all, and an f32 is counted as 8 bytes.
+const EXPANSION: u64 = 6;
 /// Largest object header: attributes of up to 64 KiB each, and 64 MiB for all of one group's.
 const MAX_HEADER_BYTES: usize = 64 << 20;
 
@@ -28,23 +28,23 @@ impl H5 {
     pub(super) fn open(file: File) -> Result<Self, String> {
         let storage = FileStorage::from_file(file).map_err(|e| e.to_string())?;
         let size = storage.len();
-        let file = Hdf5File::from_storage_with_options(Arc::new(storage), options(size));
-        Self::checked(file, size)
+        let file = Hdf5File::from_storage_with_options(Arc::new(storage), options(budget(size)));
+        Self::checked(file, size, budget(size))
     }
 
-    /// Opens a file that is in memory.
-    pub(super) fn from_bytes(bytes: Vec<u8>) -> Result<Self, String> {
+    /// Opens a file that is in memory and may unpack to `budget` bytes.
+    pub(super) fn from_bytes(bytes: Vec<u8>, budget: u64) -> Result<Self, String> {
         let size = bytes.len() as u64;
-        Self::checked(Hdf5File::from_vec_with_options(bytes, options(size)), size)
+        Self::checked(Hdf5File::from_vec_with_options(bytes, options(budget)), size, budget)
     }
 
-    fn checked(file: Result<Hdf5File, hdf5_reader::error::Error>, size: u64) -> Result<Self, String> {
+    fn checked(file: Result<Hdf5File, hdf5_reader::error::Error>, size: u64, budget: u64) -> Result<Self, String> {
         let file = file.map_err(|e| format!("it cannot be read as HDF5 ({e})"))?;
         let expected = file.superblock().base_address.saturating_add(file.superblock().eof_address);
         if size < expected {
             return Err(format!("it was cut short: it has {size} of its {expected} bytes"));
         }
-        Ok(Self { file, budget: Cell::new(budget(size)) })
+        Ok(Self { file, budget: Cell::new(budget) })
     }
 
     fn group(&self, path: &str) -> Result<Group, String> {
@@ -102,12 +102,13 @@ impl H5 {
     }
 }
 
-fn budget(size: u64) -> u64 {
+/// Bytes that a file of a size may unpack to.
+pub(super) fn budget(size: u64) -> u64 {
     size.saturating_mul(EXPANSION).max(SMALLEST_BUDGET)
 }
 
-fn options(size: u64) -> OpenOptions {
-    let limit = usize::try_from(budget(size)).unwrap_or(usize::MAX);
+fn options(budget: u64) -> OpenOptions {
+    let limit = usize::try_from(budget).unwrap_or(usize::MAX);
     OpenOptions::default()
         .with_max_read_bytes(limit)
         .with_max_chunk_bytes(limit)

@@ -123,8 +123,9 @@ fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, Unreadable>) -> Resu
 fn contents(file: File, magic: &[u8], size: Option<[usize; 2]>) -> Result<Contents, Unreadable> {
     let (text, h5) = match magic {
         b"PK\x03\x04" => {
-            let (config, weights) = archive::open(file)?;
-            (Some(config), H5::from_bytes(weights)?)
+            let mut budget = h5::budget(file.metadata().map_err(|e| e.to_string())?.len());
+            let (config, weights) = archive::open(file, &mut budget)?;
+            (Some(config), H5::from_bytes(weights, budget)?)
         }
         [] => return Err("it is empty".into()),
         _ => {
