@@ -6,7 +6,6 @@ use super::super::{Graph, Parameters};
 use super::CpuExecutor;
 use crate::error::{Error, Result};
 use crate::gpu::available_memory;
-use crate::optim::Optimizer;
 
 /// Bytes of an element.
 const F64: u64 = 8;
@@ -26,12 +25,9 @@ fn check(graph: &Graph, batch: usize, train: bool, free: u64) -> Result<()> {
     let elements: usize = Parameters::new(graph).slots.iter().map(|slot| slot.spec.shape.elements()).sum();
     let fixed = (elements as u64).saturating_mul(F64 * if train { 5 } else { 3 });
     // All tensors of a batch are kept until its end, and grow with it alone.
-    let of_batch = |batch: usize| -> Result<u64> {
-        let plans = plans(graph, batch, train, Options { optimizer: Optimizer::default(), ..Options::default() })?;
-        Ok(plans.values().map(tensors).max().unwrap_or(0))
-    };
-    let need = |tensors: u64| fixed.saturating_add(tensors);
-    let total = need(of_batch(batch)?);
+    let plans = plans(graph, 1, train, Options::default())?;
+    let sample = plans.values().map(tensors).max().unwrap_or(0).max(1);
+    let total = fixed.saturating_add(sample.saturating_mul(batch as u64));
     if total <= free {
         return Ok(());
     }
@@ -43,7 +39,7 @@ fn check(graph: &Graph, batch: usize, train: bool, free: u64) -> Result<()> {
         mib(total),
         mib(free)
     );
-    let hint = match free.saturating_sub(fixed) / of_batch(1)?.max(1) {
+    let hint = match free.saturating_sub(fixed) / sample {
         0 => format!("{} does not fit even with --batch 1: use a smaller --size", graph.name),
         n => format!("the largest batch that fits is --batch {n}"),
     };
