@@ -226,7 +226,7 @@ fn checkpoint(path: &Path) {
 }
 
 fn keras(path: &Path) {
-    if let Ok(Contents::Weights(loose)) = keras::read(path) {
+    if let Ok(Contents::Weights(loose)) = keras::read(path, None) {
         let graph = fer_gpu::models::find("mini-xception").and_then(|model| model.graph(7)).expect("a listed network");
         drop(loose.fill(path, &graph));
     }
