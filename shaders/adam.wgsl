@@ -4,8 +4,8 @@
 
 struct Params {
     count: u32,         // vec4s
-    beta1: f32,
-    beta2: f32,
+    one_minus_beta1: f32,   // both computed in f64: 1 - 0.999 in f32 is 1.3e-5 of itself off
+    one_minus_beta2: f32,
     epsilon: f32,
     clip: u32,          // 0 nothing, 1 by the factor, 2 by value
     limit: f32,         // of values
@@ -32,8 +32,8 @@ fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
         }
         let m_old = quad(m[i]);
         let v_old = quad(v[i]);
-        let m_new = m_old + (g - m_old) * (1.0 - params.beta1);
-        let v_new = v_old + (g * g - v_old) * (1.0 - params.beta2);
+        let m_new = m_old + (g - m_old) * params.one_minus_beta1;
+        let v_new = v_old + (g * g - v_old) * params.one_minus_beta2;
         m[i] = quad_of(m_new);
         v[i] = quad_of(v_new);
         let p = quad(weights[i]);

@@ -37,7 +37,7 @@ struct Network {
 
 #[derive(Deserialize)]
 struct Run {
-    learning_rate: f32,
+    learning_rate: f64,
     losses_f64: Vec<f64>,
     inference_loss_f64: f64,
 }

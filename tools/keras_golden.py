@@ -14,10 +14,11 @@ import json
 import sys
 from pathlib import Path
 
+import keras_adam
 import keras_augment
 import keras_elementwise
 import keras_networks
-from keras_common import Case, keras, np, single, tf, use_dtype
+from keras_common import Case, keras, np, tf, use_dtype
 
 
 def conv2d():
@@ -279,35 +280,9 @@ def softmax_cross_entropy():
         yield case
 
 
-def adam():
-    """Three steps of Adam: the parameter and its two moments after each; Keras casts the betas to float32."""
-    rows = [  # name, count, scales of the three gradients, lr, beta1, beta2, epsilon, what else the optimizer is told
-        ("defaults", 40, (1.0, 1.0, 1.0), 0.001, 0.9, 0.999, 1e-7, {}),
-        ("a tiny gradient first", 40, (1e-6, 1.0, 1e-6), 0.001, 0.9, 0.999, 1e-7, {}),
-        ("gradients near epsilon", 33, (1e-6, 1e-7, 1e-8), 0.003, 0.9, 0.999, 1e-7, {}),
-        ("zero gradients", 7, (0.0, 0.0, 0.0), 0.001, 0.9, 0.999, 1e-7, {}),
-        ("other betas", 17, (1.0, 0.01, 100.0), 0.01, 0.8, 0.99, 1e-3, {}),
-        ("weight decay", 21, (1.0, 0.1, 1.0), 0.01, 0.9, 0.999, 1e-7, {"weight_decay": single(0.3)}),
-        ("clipped by the norm of all", 37, (1.0, 0.01, 3.0), 0.01, 0.9, 0.999, 1e-7, {"global_clipnorm": 0.5}),
-        ("clipped by value", 19, (1.0, 0.01, 3.0), 0.01, 0.9, 0.999, 1e-7, {"clipvalue": 0.25}),
-        ("decay and clipping", 11, (5.0, 2.0, 0.1), 0.01, 0.9, 0.999, 1e-7, {"weight_decay": 0.5, "global_clipnorm": 1.0}),
-    ]
-    for number, (name, count, scales, lr, beta1, beta2, epsilon, more) in enumerate(rows):
-        lr, beta1, beta2 = single(lr), single(beta1), single(beta2)
-        case = Case(9000 + 10 * number, name, lr=lr, beta1=beta1, beta2=beta2, epsilon=epsilon, **more)
-        p = keras.Variable(case.input("p", (count,)), dtype="float64")
-        gradients = [case.input(f"g{k}", (count,), scale) for k, scale in enumerate(scales, 1)]
-        optimizer = keras.optimizers.Adam(lr, beta_1=beta1, beta_2=beta2, epsilon=epsilon, **more)
-        for k, gradient in enumerate(gradients, 1):
-            optimizer.apply([gradient], [p])
-            m, v = optimizer._momentums[0], optimizer._velocities[0]
-            case.output(**{f"p{k}": p, f"m{k}": m, f"v{k}": v})
-        yield case
-
-
 OPS = [conv2d, depthwise_conv2d, dense, batch_norm, relu, leaky_relu, max_pool2d, avg_pool2d, global_max_pool, zero_pad2d]
-OPS += [concat, add, mul, global_avg_pool, softmax_cross_entropy, adam]
-OPS += keras_elementwise.OPS + keras_augment.OPS
+OPS += [concat, add, mul, global_avg_pool, softmax_cross_entropy]
+OPS += keras_adam.OPS + keras_elementwise.OPS + keras_augment.OPS
 
 
 def dump(value, depth=4, indent=0):

@@ -16,10 +16,10 @@ layers = keras.layers
 
 STEPS = 10
 LEARNING_RATE = 0.001
-CONSTANTS = {  # each as the nearest float32, so that float64 and float32 train by the same numbers
-    "adam_beta1": single(0.9),
-    "adam_beta2": single(0.999),
-    "adam_epsilon": single(1e-7),
+CONSTANTS = {  # Adam's as users write them; those of layers as the nearest float32, so that float64 and float32 agree
+    "adam_beta1": 0.9,
+    "adam_beta2": 0.999,
+    "adam_epsilon": 1e-7,
     "bn_momentum": single(0.99),
     "bn_epsilon": single(1e-3),
     "leaky_relu_slope": single(0.2),

@@ -239,8 +239,7 @@ def run(name, dtype, spreads):
     values = start(model, spreads)
     x, labels = batch(name, dtype)
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    betas = {"beta_1": CONSTANTS["adam_beta1"], "beta_2": CONSTANTS["adam_beta2"]}
-    optimizer = keras.optimizers.Adam(LEARNING_RATE, epsilon=CONSTANTS["adam_epsilon"], **betas)
+    optimizer = keras.optimizers.Adam(LEARNING_RATE, beta_1=single(0.9), beta_2=single(0.999), epsilon=single(1e-7))
 
     def inference():
         logits = model(x, training=False)

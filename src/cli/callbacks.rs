@@ -13,13 +13,13 @@ pub(super) struct CallbackArgs {
     accumulate: Option<usize>,
     /// AdamW's decay of all trained parameters, such as Keras's 0.004 [default: 0, plain Adam]
     #[arg(long, hide_short_help = true, value_name = "X", allow_hyphen_values = true)]
-    weight_decay: Option<f32>,
+    weight_decay: Option<f64>,
     /// Scale gradients so that their norm, all together, is no more than this
     #[arg(long, hide_short_help = true, value_name = "NORM", allow_hyphen_values = true)]
-    clip_norm: Option<f32>,
+    clip_norm: Option<f64>,
     /// Keep each gradient within plus and minus this
     #[arg(long, hide_short_help = true, value_name = "LIMIT", allow_hyphen_values = true)]
-    clip_value: Option<f32>,
+    clip_value: Option<f64>,
     /// The learning rate's course: none, step (a tenth at half and at three quarters), exponential or cosine (to 0) [default: none]
     #[arg(long, value_name = "NAME")]
     schedule: Option<Kind>,

@@ -56,7 +56,7 @@ pub(super) struct TrainArgs {
     batch: Option<usize>,
     /// Adam's learning rate [default: 0.001]
     #[arg(long, allow_hyphen_values = true)]
-    lr: Option<f32>,
+    lr: Option<f64>,
     /// Seed of parameters, order, dropout and drawn data [default: 0]
     #[arg(long)]
     seed: Option<u64>,

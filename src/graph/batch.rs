@@ -106,12 +106,12 @@ pub struct At {
     /// Epochs done before its own.
     pub epoch: u32,
     /// Learning rate.
-    pub lr: f32,
+    pub lr: f64,
 }
 
 impl At {
     /// A step of the first epoch.
-    pub fn step(step: u64, lr: f32) -> Self {
+    pub fn step(step: u64, lr: f64) -> Self {
         Self { step, epoch: 0, lr }
     }
 }

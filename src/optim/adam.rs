@@ -36,17 +36,18 @@ impl Decayed {
     }
 }
 
-/// Adam's constants.
+/// Adam's constants, in f64: `1 - beta2` of an f32 0.999 would be 1.3e-5 of itself off. The GPU gets what is computed of them,
+/// rounded once, as Keras does for f32 variables.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// Decay of the first moment.
-    pub beta1: f32,
+    pub beta1: f64,
     /// Decay of the second moment.
-    pub beta2: f32,
+    pub beta2: f64,
     /// Added to the square root.
-    pub epsilon: f32,
+    pub epsilon: f64,
     /// AdamW's decay of the parameters themselves; 0 is plain Adam.
-    pub weight_decay: f32,
+    pub weight_decay: f64,
     /// Which of them.
     pub decayed: Decayed,
     /// What is done to gradients that are too large.
@@ -81,8 +82,8 @@ pub struct Arenas<'a> {
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 struct Params {
     count: u32,
-    beta1: f32,
-    beta2: f32,
+    one_minus_beta1: f32,
+    one_minus_beta2: f32,
     epsilon: f32,
     clip: u32,
     limit: f32,
@@ -92,20 +93,21 @@ struct Params {
 
 impl Adam {
     /// The bias-corrected step size of step `t`, counted from 0, for learning rate `lr`.
-    pub fn step_size(&self, lr: f32, t: u64) -> f32 {
+    pub fn step_size(&self, lr: f64, t: u64) -> f32 {
         self.exact_step_size(lr, t) as f32
     }
 
-    /// [`Adam::step_size`] before it is rounded to f32.
-    pub fn exact_step_size(&self, lr: f32, t: u64) -> f64 {
+    /// [`Adam::step_size`] before it is rounded to f32. The powers are those of the betas in f32, even in f64, as Keras on TensorFlow
+    /// computes them; `1 - beta` elsewhere is computed in f64.
+    pub fn exact_step_size(&self, lr: f64, t: u64) -> f64 {
         let t = t as f64 + 1.0;
-        let (b1, b2) = (f64::from(self.beta1), f64::from(self.beta2));
-        f64::from(lr) * (1.0 - b2.powf(t)).sqrt() / (1.0 - b1.powf(t))
+        let power = |beta: f64| f64::from(beta as f32).powf(t);
+        lr * (1.0 - power(self.beta2)).sqrt() / (1.0 - power(self.beta1))
     }
 
-    /// The share of itself that a parameter loses in a step at learning rate `lr`.
-    pub fn decay(&self, lr: f32) -> f64 {
-        f64::from(lr) * f64::from(self.weight_decay)
+    /// The share of itself that a parameter loses in a step at learning rate `lr`; of the weight decay in f32, as Keras takes it.
+    pub fn decay(&self, lr: f64) -> f64 {
+        lr * f64::from(self.weight_decay as f32)
     }
 
     /// Records one update: a dispatch for each slice of the arenas that fits a binding, after those of clipping.
@@ -122,8 +124,16 @@ impl Adam {
             let at = |t: &GpuTensor| t.flat(range.clone());
             let count = range.len().div_ceil(4);
             let decayed = decayed.saturating_sub(range.start).min(range.len()).div_ceil(4) as u32;
-            let &Self { beta1, beta2, epsilon, .. } = self;
-            let params = Params { count: count as u32, beta1, beta2, epsilon, clip, limit, decayed, padding: 0 };
+            let params = Params {
+                count: count as u32,
+                one_minus_beta1: (1.0 - self.beta1) as f32,
+                one_minus_beta2: (1.0 - self.beta2) as f32,
+                epsilon: self.epsilon as f32,
+                clip,
+                limit,
+                decayed,
+                padding: 0,
+            };
             let writes = [&at(a.weights), &at(a.m), &at(a.v)];
             rec.dispatch_items(&kernel, &params, &[&at(a.gradients), a.metrics, factor], &writes, (count, 64))?;
             rec.updates();
@@ -141,11 +151,11 @@ impl Adam {
         m: &mut [f64],
         v: &mut [f64],
     ) {
-        let (b1, b2, epsilon) = (f64::from(self.beta1), f64::from(self.beta2), f64::from(self.epsilon));
+        let &Self { beta1, beta2, epsilon, .. } = self;
         for i in 0..g.len() {
             let g = self.clip.value(g[i] * factor);
-            m[i] += (g - m[i]) * (1.0 - b1);
-            v[i] += (g * g - v[i]) * (1.0 - b2);
+            m[i] += (g - m[i]) * (1.0 - beta1);
+            v[i] += (g * g - v[i]) * (1.0 - beta2);
             p[i] -= decay * p[i];
             p[i] -= step_size * m[i] / (v[i].sqrt() + epsilon);
         }

@@ -15,9 +15,9 @@ pub enum Clip {
     #[default]
     Nothing,
     /// All are scaled by `min(1, limit / norm)`, the norm being that of all gradients together.
-    Norm(f32),
+    Norm(f64),
     /// Each is kept within plus and minus the limit.
-    Value(f32),
+    Value(f64),
 }
 
 #[repr(C)]
@@ -34,8 +34,8 @@ impl Clip {
     pub(super) fn params(self) -> (u32, f32) {
         match self {
             Self::Nothing => (0, 0.0),
-            Self::Norm(limit) => (1, limit),
-            Self::Value(limit) => (2, limit),
+            Self::Norm(limit) => (1, limit as f32),
+            Self::Value(limit) => (2, limit as f32),
         }
     }
 
@@ -51,6 +51,7 @@ impl Clip {
         metrics: &GpuTensor,
     ) -> Result<Option<GpuTensor>> {
         let Self::Norm(limit) = self else { return Ok(None) };
+        let limit = limit as f32;
         let ranges: Vec<_> = slices(rec.gpu, gradients.elements()).collect();
         let groups_of = |elements: usize| elements.div_ceil(4).div_ceil(CHUNK);
         let all: usize = ranges.iter().map(|r| groups_of(r.len())).sum();
@@ -73,7 +74,7 @@ impl Clip {
     /// The reference's factor for gradients the sum of whose squares is `squares`.
     pub fn factor(self, squares: f64) -> f64 {
         match self {
-            Self::Norm(limit) if squares.sqrt() > f64::from(limit) => f64::from(limit) / squares.sqrt(),
+            Self::Norm(limit) if squares.sqrt() > limit => limit / squares.sqrt(),
             Self::Norm(_) | Self::Nothing | Self::Value(_) => 1.0,
         }
     }
@@ -81,7 +82,7 @@ impl Clip {
     /// The reference's gradient, once it is scaled.
     pub fn value(self, g: f64) -> f64 {
         match self {
-            Self::Value(limit) => g.clamp(-f64::from(limit), f64::from(limit)),
+            Self::Value(limit) => g.clamp(-limit, limit),
             Self::Norm(_) | Self::Nothing => g,
         }
     }

@@ -43,26 +43,26 @@ pub struct Schedule {
     /// Steps in which the rate rises evenly to `lr`; what follows counts its steps from there.
     pub warmup_steps: u64,
     /// The rate at step 0 of the warm-up.
-    pub warmup_from: f32,
+    pub warmup_from: f64,
     /// Cosine: the steps of the whole way, those of the phase after the warm-up if absent. Exponential: the steps of one factor, an
     /// epoch's if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decay_steps: Option<u64>,
     /// Exponential: the factor, 0.96 if absent (that of Keras's example).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub decay_rate: Option<f32>,
+    pub decay_rate: Option<f64>,
     /// Exponential: whether the rate falls at every `decay-steps` at once.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub staircase: bool,
     /// Cosine: the share of `lr` that is left at the end; 0 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<f32>,
+    pub alpha: Option<f64>,
     /// Step: where the rate changes; half and three quarters of the phase if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub boundaries: Vec<u64>,
     /// Step: the rates, one more than there are boundaries; `lr` and a tenth of the one before at each boundary if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<f32>,
+    pub values: Vec<f64>,
 }
 
 /// How long what is scheduled takes: what a schedule leaves out is made of it.
@@ -85,11 +85,10 @@ impl Schedule {
     }
 
     /// The learning rate of a step for the base rate `lr`.
-    pub fn rate(&self, lr: f32, step: u64, length: Length) -> f32 {
-        let base = f64::from(lr);
+    pub fn rate(&self, lr: f64, step: u64, length: Length) -> f64 {
         let Some(after) = step.checked_sub(self.warmup_steps) else {
-            let from = f64::from(self.warmup_from);
-            return (from + (base - from) * step as f64 / self.warmup_steps as f64) as f32;
+            let from = self.warmup_from;
+            return from + (lr - from) * step as f64 / self.warmup_steps as f64;
         };
         let rest = length.phase.saturating_sub(self.warmup_steps);
         match self.kind {
@@ -98,22 +97,22 @@ impl Schedule {
             Kind::Exponential => {
                 let ratio = after as f64 / self.decay_steps.unwrap_or(length.epoch).max(1) as f64;
                 let exponent = if self.staircase { ratio.floor() } else { ratio };
-                (base * f64::from(self.decay_rate.unwrap_or(0.96)).powf(exponent)) as f32
+                lr * self.decay_rate.unwrap_or(0.96).powf(exponent)
             }
             Kind::Cosine => {
                 let steps = self.decay_steps.unwrap_or(rest).max(1);
                 let done = after.min(steps) as f64 / steps as f64;
-                let alpha = f64::from(self.alpha.unwrap_or(0.0));
-                (base * ((1.0 - alpha) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()) + alpha)) as f32
+                let alpha = self.alpha.unwrap_or(0.0);
+                lr * ((1.0 - alpha) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()) + alpha)
             }
         }
     }
 
-    fn piecewise(&self, lr: f32, step: u64, steps: u64) -> f32 {
+    fn piecewise(&self, lr: f64, step: u64, steps: u64) -> f64 {
         let own = [steps / 2, steps - steps / 4];
         let boundaries = if self.boundaries.is_empty() { &own[..] } else { &self.boundaries };
         let passed = boundaries.iter().filter(|b| step > **b).count();
-        let tenth = || (f64::from(lr) * 0.1f64.powi(passed as i32)) as f32;
+        let tenth = || lr * 0.1f64.powi(passed as i32);
         self.values.get(passed).copied().unwrap_or_else(tenth)
     }
 
@@ -169,9 +168,10 @@ mod tests {
 
     #[test]
     fn what_is_left_out_fits_the_phase() {
+        // As f32, which forgives the last digits.
         let rates = |kind, steps: &[u64]| {
             let schedule = Schedule { kind, warmup_steps: 20, ..Schedule::default() };
-            steps.iter().map(|s| schedule.rate(0.5, *s, LENGTH)).collect::<Vec<_>>()
+            steps.iter().map(|s| schedule.rate(0.5, *s, LENGTH) as f32).collect::<Vec<_>>()
         };
         assert_eq!(rates(Kind::None, &[0, 5, 20, 99]), [0.0, 0.125, 0.5, 0.5]);
         assert_eq!(rates(Kind::Step, &[20, 60, 61, 80, 81]), [0.5, 0.5, 0.05, 0.05, 0.005]);

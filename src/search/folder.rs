@@ -217,7 +217,7 @@ mod tests {
             let point: Vec<_> = search.point(trial).map(|(key, value)| (key, value.clone())).collect();
             assert_eq!(point.iter().map(|p| p.0).collect::<Vec<_>>(), ["lr", "network.units", "schedule.warmup-steps"]);
             assert_eq!(config.network["units"], point[1].1);
-            assert_eq!(config.lr, point[0].1.as_float().unwrap() as f32);
+            assert_eq!(config.lr, point[0].1.as_float().unwrap());
             assert_eq!(config.schedule.warmup_steps as i64, point[2].1.as_integer().unwrap());
             assert_eq!(config.epochs, 4);
         }

@@ -153,9 +153,9 @@ impl ReduceOnPlateau {
             (state.best, state.wait) = (Some(Best { epoch: row.epoch, value }), 0);
         } else if state.cooldown == 0 {
             state.wait += 1;
-            if state.wait >= self.patience && state.lr > self.min_lr as f32 {
+            if state.wait >= self.patience && state.lr > self.min_lr {
                 (state.cooldown, state.wait) = (self.cooldown, 0);
-                state.lr = (f64::from(state.lr) * self.factor).max(self.min_lr) as f32;
+                state.lr = (state.lr * self.factor).max(self.min_lr);
             }
         }
     }

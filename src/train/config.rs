@@ -48,17 +48,17 @@ pub struct Config {
     /// Batches whose gradients are averaged for one update of the parameters.
     pub accumulate: usize,
     /// Adam's learning rate.
-    pub lr: f32,
+    pub lr: f64,
     /// AdamW's decay of trained parameters; 0 is plain Adam.
-    pub weight_decay: f32,
+    pub weight_decay: f64,
     /// Which of them decay: `all`, as Keras does, or `kernels`, which leaves out biases and batch norm's.
     pub weight_decay_on: Decayed,
     /// The norm of all gradients together that none may exceed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub clip_norm: Option<f32>,
+    pub clip_norm: Option<f64>,
     /// The size that no gradient may exceed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub clip_value: Option<f32>,
+    pub clip_value: Option<f64>,
     /// Seed of the starting parameters, the order of images, dropout, and drawn data.
     pub seed: u64,
     /// Epochs without a better validation accuracy, or what `early-stopping` watches, after which training stops; 0 never stops, or

@@ -27,7 +27,7 @@ pub struct Fit {
     /// Images of an update; the last one of an epoch may have fewer.
     pub batch: usize,
     /// Learning rate.
-    pub lr: f32,
+    pub lr: f64,
     /// The rule of the updates.
     pub optimizer: Optimizer,
 }
@@ -340,7 +340,7 @@ mod tests {
         assert!(text(&x, &labels[..1], Fit::default()).contains("1 labels for 2 images"));
         assert!(text(&x, &[0, 3], Fit::default()).contains("label 3 of image 1"));
         assert!(text(&x, &labels, Fit { batch: 0, ..Fit::default() }).contains("at least 1"));
-        assert!(text(&x, &labels, Fit { lr: f32::NAN, ..Fit::default() }).contains("not finite"));
+        assert!(text(&x, &labels, Fit { lr: f64::NAN, ..Fit::default() }).contains("not finite"));
         let error = network.fit(&[f32::NAN; 16], &[0], &Fit::default()).unwrap_err();
         assert_eq!(error.exit_code(), 6, "{error}");
         assert!(

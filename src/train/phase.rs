@@ -20,7 +20,7 @@ pub struct PhaseConfig {
     pub batch: Option<usize>,
     /// Adam's learning rate.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lr: Option<f32>,
+    pub lr: Option<f64>,
     /// `none`, `body`, a number of layers or a layer's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freeze: Option<String>,
@@ -37,7 +37,7 @@ pub struct Phase {
     /// Images a step.
     pub batch: usize,
     /// Adam's learning rate.
-    pub lr: f32,
+    pub lr: f64,
     /// What is frozen; as the network comes, if absent.
     pub freeze: Option<Freeze>,
 }

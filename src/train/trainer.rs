@@ -290,7 +290,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// The learning rate of a step of the phase.
-    fn rate(&self, step: u64) -> f32 {
+    fn rate(&self, step: u64) -> f64 {
         let base = self.progress.plateau.map_or(self.progress.lr, |plateau| plateau.lr);
         let epoch = self.dataset.train.len().div_ceil(self.images_a_step()) as u64;
         let phase = epoch.saturating_mul(self.phase().epochs as u64);
@@ -354,7 +354,7 @@ impl<'a> Trainer<'a> {
             val_loss: mean(&validation, validation.loss),
             val_accuracy: mean(&validation, validation.correct),
             val_mse: mean(&validation, validation.mse),
-            lr: f64::from(self.rate(self.progress.step.saturating_sub(1))),
+            lr: self.rate(self.progress.step.saturating_sub(1)),
             seconds: partial.seconds + start.elapsed().as_secs_f64(),
             images_per_s: images as f64 / training,
             outputs,

@@ -22,7 +22,7 @@ pub struct AdamState {
 ///
 /// # Errors
 /// Whatever the driver reports.
-pub fn adam(gpu: &Gpu, adam: &Adam, lr: f32, p: &[f32], gradients: &[Vec<f32>]) -> Result<Vec<AdamState>> {
+pub fn adam(gpu: &Gpu, adam: &Adam, lr: f64, p: &[f32], gradients: &[Vec<f32>]) -> Result<Vec<AdamState>> {
     let tensor = |label: &str, values: &[f32]| gpu.upload(label, [values.len()], values);
     let zeros = vec![0.0; p.len()];
     let [gradient, weights, m, v] =

@@ -2,7 +2,7 @@
 
 use super::{distance, noise};
 use fer_gpu::gpu::Gpu;
-use fer_gpu::graph::{At, CpuExecutor, Executor, GpuExecutor, Graph, Options};
+use fer_gpu::graph::{At, CpuExecutor, Executor, GpuExecutor, Graph, Options, Samples};
 use fer_gpu::models::Stack;
 use fer_gpu::optim::{Adam, Clip, Decayed, Optimizer};
 use fer_gpu::tensor::{HostTensor, fill};
@@ -26,14 +26,14 @@ pub(crate) struct Golden {
 
 #[derive(Deserialize)]
 struct Config {
-    lr: f32,
-    beta1: f32,
-    beta2: f32,
-    epsilon: f32,
+    lr: f64,
+    beta1: f64,
+    beta2: f64,
+    epsilon: f64,
     #[serde(default)]
-    weight_decay: f32,
-    global_clipnorm: Option<f32>,
-    clipvalue: Option<f32>,
+    weight_decay: f64,
+    global_clipnorm: Option<f64>,
+    clipvalue: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -62,7 +62,7 @@ impl Golden {
     fn adam(&self, times: usize) -> Adam {
         let &Config { beta1, beta2, epsilon, weight_decay, global_clipnorm, clipvalue, .. } = &self.config;
         let clip = match (global_clipnorm, clipvalue) {
-            (Some(limit), _) => Clip::Norm(limit * (times as f32).sqrt()),
+            (Some(limit), _) => Clip::Norm(limit * (times as f64).sqrt()),
             (None, Some(limit)) => Clip::Value(limit),
             (None, None) => Clip::Nothing,
         };
@@ -85,6 +85,34 @@ impl Golden {
             [p.clone(), m.clone(), v.clone()]
         };
         (0..).zip(self.gradients()).map(step).collect()
+    }
+
+    /// The parameters after twenty updates of the network of tools/keras_adam.py, on the reference.
+    pub(crate) fn network_on_the_reference(&self) -> Vec<HostTensor> {
+        let net = Stack::new("relus", [8, 8, 1]).conv_same(4, 3).relu().max_pool(2, 2).flatten();
+        let graph = net.dense(12).relu().dense(3).finish().expect("fits");
+        let optimizer = Optimizer { adam: self.adam(1), accumulate: 1 };
+        let mut executor = CpuExecutor::new(Arc::new(graph), 6, 0).optimizer(optimizer).exact();
+        for (k, tensor) in executor.values_mut().iter_mut().enumerate() {
+            tensor.data = self.input(&format!("w{k}")).into_iter().map(f64::from).collect();
+        }
+        for step in 0..20 {
+            let labels: Vec<u32> = (0..6).map(|j| (7 * j + 3 * step) % 3).collect();
+            let samples = Samples::labelled(self.input(&format!("x{step}")), &labels, 3);
+            executor.train(&samples.batch(), At::step(step.into(), self.config.lr)).expect("trains");
+        }
+        executor.values_mut().to_vec()
+    }
+
+    /// How far a case's parameters are from Keras's, at most.
+    pub(crate) fn error(&self, parameters: &[HostTensor]) -> f64 {
+        assert_eq!(parameters.len(), self.outputs.len(), "{}", self.name);
+        let keras = (0..parameters.len()).map(|k| &self.outputs[&format!("w{k}")].values);
+        let pairs = parameters.iter().zip(keras).flat_map(|(ours, keras)| {
+            assert_eq!(ours.data.len(), keras.len(), "{}", self.name);
+            ours.data.iter().zip(keras)
+        });
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
     }
 
     /// With the case's elements repeated `times` times over, so that the arenas can be cut; every copy must come out alike.

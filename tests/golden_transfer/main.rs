@@ -9,15 +9,22 @@ mod common;
 mod variable;
 
 use fer_gpu::graph::{
-    At, CpuExecutor, Executor, Freeze, GpuExecutor, Graph, NamedTensor, Parameters, Samples, Slot, Snapshot,
+    At, CpuExecutor, Executor, Freeze, GpuExecutor, Graph, NamedTensor, Options, Parameters, Samples, Slot, Snapshot,
 };
 use fer_gpu::models::{self, Variant};
+use fer_gpu::optim::{Adam, Optimizer};
 use fer_gpu::tensor::fill;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 use variable::{Variable, Worst, apart, norm_of};
+
+/// Adam with the constants of these files: the nearest float32.
+fn optimizer() -> Optimizer {
+    let [beta1, beta2, epsilon] = [0.9f32, 0.999, 1e-7].map(f64::from);
+    Optimizer { adam: Adam { beta1, beta2, epsilon, ..Adam::default() }, accumulate: 1 }
+}
 
 #[derive(Deserialize)]
 struct Golden {
@@ -27,7 +34,7 @@ struct Golden {
     classes: usize,
     /// Shift and scale of the image's numbers.
     image: [f32; 2],
-    learning_rate: f32,
+    learning_rate: f64,
     inference: Pass,
     /// Losses of the two steps.
     train: [f64; 2],
@@ -173,7 +180,7 @@ impl Golden {
     }
 
     fn on_the_reference(&self, graph: &Arc<Graph>, start: &Snapshot) -> Found {
-        let mut executor = CpuExecutor::new(Arc::clone(graph), self.batch, 0).exact();
+        let mut executor = CpuExecutor::new(Arc::clone(graph), self.batch, 0).optimizer(optimizer()).exact();
         let samples = self.batch(graph);
         let gradients = |executor: &mut CpuExecutor, _: bool| {
             let (_, gradients) = executor.gradients(&samples.batch(), At::step(0, 0.0)).expect("gradients");
@@ -185,7 +192,9 @@ impl Golden {
 
     fn on_the_gpu(&self, graph: &Arc<Graph>, start: &Snapshot) -> Found {
         let gpu = Arc::new(common::gpu());
-        let mut executor = GpuExecutor::new(gpu, Arc::clone(graph), self.batch, 0, true).expect("the adapter holds it");
+        let options = Options { optimizer: optimizer(), ..Options::default() };
+        let with = GpuExecutor::with(gpu, Arc::clone(graph), self.batch, 0, (true, options));
+        let mut executor = with.expect("the adapter holds it");
         let wide = |t: NamedTensor| t.values.into_iter().map(f64::from).collect::<Vec<_>>();
         let slots = Parameters::new(graph).slots;
         let gradients = |executor: &mut GpuExecutor, stepped: bool| {
@@ -219,7 +228,7 @@ impl Golden {
         for (i, variable) in variables.iter().enumerate() {
             let (before, after) = &found.values[i];
             let at = places(before.len());
-            let lr = f64::from(self.learning_rate);
+            let lr = self.learning_rate;
             let moved: Vec<f64> = at.iter().map(|p| (after[*p] - before[*p]) / lr).collect();
             let start: Vec<f64> = at.iter().map(|p| before[*p]).collect();
             variable.weights(&start, &moved, lr, &mut worst);

@@ -102,7 +102,7 @@ pub struct Progress {
     pub batch: usize,
     /// Learning rate of the phase, before any schedule.
     #[serde(with = "exact_float")]
-    pub lr: f32,
+    pub lr: f64,
     /// The best epoch so far.
     pub best: Option<Best>,
     /// Epochs without improvement, counted by early stopping.
@@ -163,12 +163,12 @@ pub struct Plateau {
     pub cooldown: usize,
     /// Learning rate now.
     #[serde(with = "exact_float")]
-    pub lr: f32,
+    pub lr: f64,
 }
 
 impl Plateau {
     /// Before the first epoch, at the phase's learning rate.
-    pub fn new(lr: f32) -> Self {
+    pub fn new(lr: f64) -> Self {
         Self { best: None, wait: 0, cooldown: 0, lr }
     }
 }

@@ -106,7 +106,7 @@ fn round_trip_is_bit_identical_and_deterministic() {
     assert_eq!(loaded.tensors["conv2d/bias"].values[1].to_bits(), (-0.0f32).to_bits());
     let progress = loaded.meta.progress.unwrap();
     assert_eq!(progress.best.unwrap().value.to_bits(), (0.1f64 + 0.2).to_bits());
-    assert_eq!(progress.lr.to_bits(), 0.1f32.to_bits());
+    assert_eq!(progress.lr.to_bits(), 0.1f64.to_bits());
     assert_eq!((progress.seed, progress.step), (u64::MAX, 7));
     assert!(progress.history[1].val_loss.is_nan());
     // Any other reader of the format opens it.

@@ -82,7 +82,7 @@ fn a_plateau_reduces_the_rate_also_when_resumed() {
     for epochs in [2, 4, 6] {
         train(&config(epochs), &halves, &Device::Cpu, |_, _| {}).unwrap();
     }
-    let lr = f64::from(0.001f32);
+    let lr = 0.001;
     assert_eq!(rates(&whole), [lr, lr, lr, lr / 2.0, lr / 2.0, lr / 4.0]);
     assert_eq!(rates(&halves), rates(&whole));
     let last = "last.safetensors";
