@@ -8,6 +8,8 @@ mod figures;
 mod hostile;
 #[path = "cli/pages.rs"]
 mod pages;
+#[path = "cli/pixels.rs"]
+mod pixels;
 #[path = "cli/readme.rs"]
 mod readme;
 #[path = "cli/tables.rs"]

@@ -8,7 +8,7 @@ use fer_gpu::data::{InputSpec, Options, open};
 #[ignore = "needs FER_GPU_FER2013: fer2013.csv or fer2013.csv.gz"]
 fn needs_fer2013_the_real_table() {
     let path = std::env::var("FER_GPU_FER2013").expect("FER_GPU_FER2013 must name the table");
-    let input = InputSpec { height: 48, width: 48, channels: 1 };
+    let input = InputSpec::new(48, 48, 1);
     let begin = std::time::Instant::now();
     let data = open(&path, input, &Options::default()).unwrap();
     eprintln!("read in {:.1} s", begin.elapsed().as_secs_f64());

@@ -40,7 +40,7 @@ fn config() -> Config {
 }
 
 fn dataset() -> Dataset {
-    let input = InputSpec { height: 48, width: 48, channels: 1 };
+    let input = InputSpec::new(48, 48, 1);
     data::open("synth:70", input, &Options { seed: SEED, ..Options::default() }).expect("draws")
 }
 

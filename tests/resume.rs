@@ -39,7 +39,7 @@ fn config(epochs: usize) -> Config {
 }
 
 fn dataset() -> Dataset {
-    let input = InputSpec { height: 48, width: 48, channels: 1 };
+    let input = InputSpec::new(48, 48, 1);
     let data = data::open("synth:70", input, &Options { seed: 5, ..Options::default() }).expect("draws");
     assert!(data.train.len() > 2 * BATCH && !data.train.len().is_multiple_of(BATCH), "the last batch is to be smaller");
     data

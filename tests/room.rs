@@ -104,7 +104,7 @@ fn later_buffers_count() {
         gpu.limit_memory(budget + more);
         GpuExecutor::new(Arc::new(gpu), Arc::clone(&graph), 4, 1, true).expect("fits")
     };
-    let input = InputSpec { height: 48, width: 48, channels: 1 };
+    let input = InputSpec::new(48, 48, 1);
     let light = || -> Arc<dyn Augmentation> {
         Arc::new(Augmenter::new(&Settings::from(Preset::Light), 1, input, Preprocess::Unit).expect("it changes images"))
     };

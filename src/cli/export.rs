@@ -61,6 +61,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode> {
         return Err(Error::usage(format!("{} exists already", out.display()), "name the new file with --out"));
     }
     let (preprocessing, head, classes) = (meta.preprocessing, meta.head, meta.classes.join(", "));
+    let resize = meta.conversion.resize;
     match args.format {
         Format::Onnx => write(&out, &onnx::to_bytes(&saved.export(args.half))?)?,
         Format::KerasH5 if args.half => {
@@ -69,7 +70,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode> {
         Format::KerasH5 => {
             write(&out, &keras::to_bytes(&saved.export(false))?)?;
             say!(
-                "the file does not hold preprocessing ({preprocessing}) and classes ({classes}): Keras has no place for them"
+                "the file does not hold preprocessing ({preprocessing}), resizing ({resize}) and classes ({classes}): Keras has no place for them"
             );
             if let Some(t) = meta.temperature {
                 say!("nor the temperature {t:.4} of its calibration: its probabilities are those before");

@@ -165,7 +165,7 @@ mod tests {
         }
     }
 
-    const INPUT: InputSpec = InputSpec { height: 2, width: 2, channels: 3 };
+    const INPUT: InputSpec = InputSpec::new(2, 2, 3);
     const LEFT: FaceBox = FaceBox { x: 0, y: 0, width: 10, height: 10 };
     const RIGHT: FaceBox = FaceBox { x: 20, y: 5, width: 12, height: 12 };
 

@@ -1,7 +1,7 @@
 //! `fer-gpu import`.
 
 use super::out::{print_path, say};
-use crate::data::{Preprocess, Task};
+use crate::data::{Preprocess, Resize, Task};
 use crate::error::{Error, Result};
 use crate::models::Variant;
 use crate::train::{Import, import};
@@ -44,6 +44,10 @@ pub(super) struct ImportArgs {
     /// body's published weights (`fer-gpu models` says which), else none for a model that begins with Rescaling, unit otherwise]
     #[arg(long, value_name = "NAME")]
     preprocess: Option<Preprocess>,
+    /// How its images were resized: tf-bilinear (Keras's image_dataset_from_directory), pil-nearest (its flow_from_directory),
+    /// pil-bilinear (torchvision), cv2-linear (cv2.resize) .. [default: pil-bilinear]; a wrong name lists all
+    #[arg(long, value_name = "FILTER")]
+    resize: Option<Resize>,
     /// For weights without a model: their network, a name that `fer-gpu models` lists, a TOML file of layers, or what Keras's
     /// model.to_json() gives
     #[arg(long, value_name = "NAME|FILE.toml|FILE.json")]
@@ -72,6 +76,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
         classes: args.classes.clone(),
         outputs: args.outputs.clone(),
         preprocess: args.preprocess,
+        resize: args.resize,
         model: args.model.clone(),
         size: Variant::parse(args.size.as_deref(), None, None)?.size,
     };
@@ -84,10 +89,11 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
     let meta = &checkpoint.meta;
     let [height, width, channels] = meta.input;
     say!(
-        "{}: {} tensors, {parameters} values; input {height} x {width} x {channels}, preprocessing {}; {} {}",
+        "{}: {} tensors, {parameters} values; input {height} x {width} x {channels}, preprocessing {}, resized by {}; {} {}",
         meta.model,
         checkpoint.tensors.len(),
         meta.preprocessing,
+        meta.conversion.resize,
         if meta.task == Task::Classes { "classes" } else { "values" },
         meta.classes.join(", ")
     );

@@ -6,7 +6,7 @@ use super::out::{print, print_data, say, say_lines};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
 use crate::data::augment::Preset;
-use crate::data::{self, ClassWeight, Dataset, OnBadFile, Preprocess, Task};
+use crate::data::{self, ClassWeight, Dataset, OnBadFile, Preprocess, Resize, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::Checkpoint;
 use crate::train::environment::Environment;
@@ -46,6 +46,11 @@ pub(super) struct TrainArgs {
     /// Rescaling take none]
     #[arg(long, value_name = "NAME")]
     preprocess: Option<Preprocess>,
+    /// The filter that resizes images, kept with the network: pil- (nearest, box, bilinear, hamming, bicubic, lanczos), cv2- (linear,
+    /// nearest, area, cubic), tf- (bilinear, bilinear-antialias, nearest, area), or image-triangle, older checkpoints' [default: what the
+    /// checkpoint of --weights says, else pil-bilinear]
+    #[arg(long, value_name = "FILTER")]
+    resize: Option<Resize>,
     #[command(flatten)]
     variant: VariantArgs,
     /// Epochs in all, also when resuming [default: 10]
@@ -134,6 +139,7 @@ impl TrainArgs {
         set(&mut c.model, &self.model);
         c.weights = self.weights.clone().or(c.weights);
         c.preprocess = self.preprocess.or(c.preprocess);
+        c.resize = self.resize.or(c.resize);
         self.check_first_phase(&c)?;
         set(&mut c.epochs, &self.epochs);
         set(&mut c.batch, &self.batch);

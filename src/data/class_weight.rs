@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::data::{InputSpec, Options, open};
 
-    const INPUT: InputSpec = InputSpec { height: 8, width: 8, channels: 1 };
+    const INPUT: InputSpec = InputSpec::new(8, 8, 1);
 
     fn weigh(class_weight: ClassWeight) -> Result<Dataset> {
         let classes = Some(["happy", "sad", "neutral"].map(String::from).to_vec());

@@ -1,17 +1,16 @@
 //! Image files: what they hold decides how they are read, not what they are called.
 //!
-//! Colours become grey by the luma weights of the `image` crate (Rec. 709); transparency is ignored; sizes change
-//! with the triangle filter, without keeping the aspect ratio (as Keras's image loader does by default).
+//! `conversion` makes a network's pixels of them.
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::imageops::FilterType;
 use image::{DynamicImage, ImageError};
 
 use super::InputSpec;
 use super::codec::{self, Decoded};
+use super::conversion::write_floats;
 use super::kinds::{EXPECTED, recognise};
 use super::store::check_length;
 use crate::error::{Error, Result};
@@ -128,24 +127,6 @@ pub(super) fn write_decoded(image: &DynamicImage, place: Place<'_>, input: Input
     })
 }
 
-/// Writes an image as floats, resized and in the channels that the network takes. `out` has the right length.
-pub fn write_floats(image: &DynamicImage, input: InputSpec, out: &mut [f32]) {
-    let image = if input.channels == 1 {
-        DynamicImage::ImageLuma8(image.to_luma8())
-    } else {
-        DynamicImage::ImageRgb8(image.to_rgb8())
-    };
-    let (width, height) = (input.width as u32, input.height as u32);
-    let image = if (image.width(), image.height()) == (width, height) {
-        image
-    } else {
-        image.resize_exact(width, height, FilterType::Triangle)
-    };
-    for (to, from) in out.iter_mut().zip(image.as_bytes()) {
-        *to = f32::from(*from) / 255.0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -153,7 +134,7 @@ mod tests {
     use image::{GrayImage, ImageFormat, RgbImage};
     use std::io::Cursor;
 
-    const GREY: InputSpec = InputSpec { height: 4, width: 6, channels: 1 };
+    const GREY: InputSpec = InputSpec::new(4, 6, 1);
 
     fn read(path: &Path, input: InputSpec) -> Result<Vec<f32>> {
         let mut out = vec![f32::NAN; input.len()];
@@ -180,11 +161,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.png");
         RgbImage::from_pixel(3, 5, image::Rgb([255, 0, 51])).save(&path).unwrap();
-        let rgb = read(&path, InputSpec { height: 2, width: 7, channels: 3 }).unwrap();
+        let rgb = read(&path, InputSpec::new(2, 7, 3)).unwrap();
         assert_eq!(rgb.len(), 42);
         assert!(rgb.chunks(3).all(|p| p == [1.0, 0.0, 0.2]), "{rgb:?}");
         let grey = read(&path, GREY).unwrap();
-        assert!(grey.iter().all(|p| (p - (0.2126 + 0.0722 * 0.2)).abs() < 0.01), "{grey:?}");
+        assert!(grey.iter().all(|p| (p - (0.299 + 0.114 * 0.2)).abs() < 0.01), "{grey:?}");
     }
 
     #[test]

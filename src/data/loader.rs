@@ -223,7 +223,7 @@ mod tests {
             self.len
         }
         fn input(&self) -> InputSpec {
-            InputSpec { height: 1, width: 2, channels: 1 }
+            InputSpec::new(1, 2, 1)
         }
         fn outputs(&self) -> usize {
             7

@@ -19,9 +19,11 @@ pub mod augment;
 pub mod check;
 mod class_weight;
 mod codec;
+mod conversion;
 mod decode;
 mod fer_csv;
 mod folder;
+mod grey;
 mod head;
 mod kinds;
 pub mod loader;
@@ -32,6 +34,7 @@ mod parquet;
 pub(crate) mod paths;
 mod preprocess;
 mod relabel;
+mod resize;
 mod select;
 mod shards;
 mod sheet;
@@ -53,11 +56,14 @@ use image::DynamicImage;
 
 pub use class_weight::ClassWeight;
 pub use codec::Decoded;
-pub use decode::{decode, decode_sized, read_image, write_floats};
+pub use conversion::{Conversion, write_floats};
+pub use decode::{decode, decode_sized, read_image};
+pub use grey::Grey;
 pub use head::Head;
 pub use loader::Loader;
 pub use preprocess::{Affine, Preprocess};
 pub use relabel::Relabelled;
+pub use resize::Resize;
 pub use store::RowPlace;
 pub use walk::find_images;
 
@@ -80,9 +86,28 @@ pub struct InputSpec {
     pub width: usize,
     /// 1 for grey, 3 for red, green, blue.
     pub channels: usize,
+    /// How it is brought there.
+    pub conversion: Conversion,
 }
 
 impl InputSpec {
+    /// Images of `height` rows, `width` columns and `channels` channels, by the default conversion.
+    pub const fn new(height: usize, width: usize, channels: usize) -> Self {
+        let conversion = Conversion { grey: Grey::Rec601, resize: Resize::PilBilinear };
+        Self { height, width, channels, conversion }
+    }
+
+    /// The same by another conversion.
+    #[must_use]
+    pub fn converted(self, conversion: Conversion) -> Self {
+        Self { conversion, ..self }
+    }
+
+    /// Height, width and channels.
+    pub fn dims(&self) -> [usize; 3] {
+        [self.height, self.width, self.channels]
+    }
+
     /// The images of a network's input shape.
     ///
     /// # Errors
@@ -91,7 +116,7 @@ impl InputSpec {
         let [height, width, channels] = *shape.dims() else {
             return Err(Error::usage(format!("an input of shape {shape}"), "a network of images takes [h, w, c]"));
         };
-        let input = Self { height, width, channels };
+        let input = Self::new(height, width, channels);
         input.check().map(|()| input)
     }
 
@@ -297,7 +322,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    const INPUT: InputSpec = InputSpec { height: 48, width: 48, channels: 1 };
+    const INPUT: InputSpec = InputSpec::new(48, 48, 1);
 
     fn refuse(source: &str, input: InputSpec, options: &Options) -> String {
         open(source, input, options).unwrap_err().to_string()
@@ -321,7 +346,7 @@ mod tests {
     #[test]
     fn impossible_inputs() {
         for input in [(0, 48, 1), (48, 48, 2), (48, 100_000, 3)] {
-            let input = InputSpec { height: input.0, width: input.1, channels: input.2 };
+            let input = InputSpec::new(input.0, input.1, input.2);
             assert!(refuse("synth", input, &Options::default()).contains("1 (grey) or 3 (RGB)"));
         }
     }

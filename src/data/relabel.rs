@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn images_keep_their_pixels_under_new_labels() {
-        let input = InputSpec { height: 48, width: 48, channels: 1 };
+        let input = InputSpec::new(48, 48, 1);
         let data = open("synth:70", input, &Options::default()).unwrap();
         let ours: Vec<String> = ["happiness", "anger"].map(str::to_owned).to_vec();
         let matching = Matching::new(&data.classes, &ours, &[]).unwrap();

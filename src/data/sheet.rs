@@ -1,7 +1,8 @@
 //! Sheets of small images for a person to look at.
 
+use super::{InputSpec, write_floats};
 use crate::error::{Error, Result};
-use image::imageops::{FilterType, overlay, resize};
+use image::imageops::overlay;
 use image::{DynamicImage, ImageFormat, RgbImage};
 use std::io::Cursor;
 use std::path::Path;
@@ -12,7 +13,10 @@ pub(super) fn sheet(rows: &[Vec<DynamicImage>], side: u32) -> DynamicImage {
     let mut sheet = RgbImage::new(side * columns, side * rows.len() as u32);
     for (y, row) in (0i64..).zip(rows) {
         for (x, image) in (0i64..).zip(row) {
-            let cell = resize(&image.to_rgb8(), side, side, FilterType::Triangle);
+            let mut cell = vec![0.0; (side * side * 3) as usize];
+            write_floats(image, InputSpec::new(side as usize, side as usize, 3), &mut cell);
+            let bytes = cell.iter().map(|v| (v * 255.0).round() as u8).collect();
+            let cell = RgbImage::from_raw(side, side, bytes).expect("three bytes for each pixel");
             overlay(&mut sheet, &cell, i64::from(side) * x, i64::from(side) * y);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use image::{DynamicImage, GrayImage};
 
-use super::decode::write_floats;
+use super::conversion::write_floats;
 use super::within::Within;
 use super::{InputSpec, Origin, Split};
 use crate::error::{Error, Result};
@@ -95,7 +95,7 @@ impl Split for Stored {
 
     fn read(&self, index: usize, out: &mut [f32]) -> Result<()> {
         check_length(self.input, out)?;
-        if self.input == (InputSpec { height: self.side, width: self.side, channels: 1 }) {
+        if self.input.dims() == [self.side, self.side, 1] {
             for (to, from) in out.iter_mut().zip(self.bytes(index)) {
                 *to = f32::from(*from) / 255.0;
             }

@@ -5,7 +5,7 @@ use crate::error::Result;
 use image::GrayImage;
 use std::path::Path;
 
-const INPUT: InputSpec = InputSpec { height: 8, width: 8, channels: 1 };
+const INPUT: InputSpec = InputSpec::new(8, 8, 1);
 /// FER+'s header.
 const HEAD: &str = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n";
 

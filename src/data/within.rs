@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    const INPUT: InputSpec = InputSpec { height: 8, width: 8, channels: 1 };
+    const INPUT: InputSpec = InputSpec::new(8, 8, 1);
 
     /// Every wrapper around weighted images: weights and origins come through all of them.
     #[test]

@@ -115,7 +115,7 @@ mod tests {
     /// The first picture of the sheet is the most confident mistake, its pixels those before preprocessing.
     #[test]
     fn the_sheet_shows_the_worst_as_it_was() {
-        let input = InputSpec { height: 48, width: 48, channels: 1 };
+        let input = InputSpec::new(48, 48, 1);
         let options = Options { preprocess: Preprocess::Tf, ..Options::default() };
         let data = open("synth:70", input, &options).unwrap();
         let split = data.test.unwrap();

@@ -128,7 +128,7 @@ impl<'a> Explainer<'a> {
     pub fn occlusion(&mut self, pixels: &[f32], class: usize) -> Result<Map> {
         let whole = self.outputs(pixels)?;
         self.check(pixels, class)?;
-        let InputSpec { height, width, channels } = self.input;
+        let InputSpec { height, width, channels, .. } = self.input;
         let side = (height.min(width) / SQUARES).max(1);
         let starts = |length: usize| {
             let step = (side / 2).max(1);
@@ -177,7 +177,7 @@ impl<'a> Explainer<'a> {
     fn check(&self, pixels: &[f32], class: usize) -> Result<()> {
         if pixels.len() != self.input.len() || class >= self.classes {
             let what = format!("{} floats and class {class}", pixels.len());
-            let InputSpec { height, width, channels } = self.input;
+            let InputSpec { height, width, channels, .. } = self.input;
             let hint = format!("the network takes {height} x {width} x {channels} and has {} classes", self.classes);
             return Err(Error::usage(what, hint));
         }

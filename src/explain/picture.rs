@@ -28,7 +28,7 @@ fn enlarged(image: &RgbImage, by: u32) -> RgbImage {
 
 /// An image's pixels (from 0 to 1, rows first, channels last) at the size of the pictures of its maps.
 pub fn upscaled(pixels: &[f32], input: InputSpec) -> RgbImage {
-    let InputSpec { height, width, channels } = input;
+    let InputSpec { height, width, channels, .. } = input;
     let small = RgbImage::from_fn(width as u32, height as u32, |x, y| {
         let first = (y as usize * width + x as usize) * channels;
         Rgb([0, 1, 2].map(|c| byte(pixels.get(first + c.min(channels - 1)).copied().unwrap_or(0.0))))
@@ -118,7 +118,7 @@ mod tests {
         let picture = heat(&map);
         assert_eq!(picture.dimensions(), (4 * 96, 3 * 96));
         assert!(light(picture.get_pixel(2 * 96 + 5, 96 + 5)) > 3 * light(picture.get_pixel(5, 5)));
-        let image = upscaled(&[0.4; 12], InputSpec { height: 3, width: 4, channels: 1 });
+        let image = upscaled(&[0.4; 12], InputSpec::new(3, 4, 1));
         assert_eq!(image.get_pixel(9, 9).0, [102; 3]);
         let over = overlay(&map, &image);
         assert_eq!(over.get_pixel(5, 5).0, [102; 3], "nothing over a 0");

@@ -1,6 +1,7 @@
 //! Finding faces.
 
 use super::FaceBox;
+use crate::data::Grey;
 use crate::error::{Error, Result};
 use image::imageops::{FilterType, resize};
 use image::{DynamicImage, GrayImage};
@@ -54,8 +55,10 @@ impl Detector {
 
 impl Find for Detector {
     fn find(&self, picture: &DynamicImage) -> Result<Vec<FaceBox>> {
-        let mut grey = picture.to_luma8();
-        let (width, height) = grey.dimensions();
+        let (width, height) = (picture.width(), picture.height());
+        // Not the network's grey: faces must not move with the checkpoint.
+        let grey = Grey::Rec709.bytes(picture).into_owned();
+        let mut grey = GrayImage::from_raw(width, height, grey).expect("a byte for each pixel");
         if width.min(height) < SMALLEST {
             return Ok(Vec::new());
         }
@@ -99,7 +102,7 @@ mod tests {
 
     /// A grey wall with drawn faces of some size at some places.
     fn wall(faces: &[(u32, u32, u32, usize)], size: (u32, u32)) -> DynamicImage {
-        let data = open("synth:70", InputSpec { height: 48, width: 48, channels: 1 }, &Options::default()).unwrap();
+        let data = open("synth:70", InputSpec::new(48, 48, 1), &Options::default()).unwrap();
         let mut wall = GrayImage::from_pixel(size.0, size.1, Luma([120]));
         for (x, y, side, index) in faces {
             let mut pixels = vec![0.0; 48 * 48];

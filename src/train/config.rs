@@ -4,7 +4,7 @@ use super::callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
 use super::phase::PhaseConfig;
 use super::task::Output;
 use crate::data::augment::Augmenter;
-use crate::data::{ClassWeight, InputSpec, OnBadFile, Options, Preprocess, augment};
+use crate::data::{ClassWeight, InputSpec, OnBadFile, Options, Preprocess, Resize, augment};
 use crate::error::{Error, Result, nearest};
 use crate::graph::Augmentation;
 use crate::input::read_text;
@@ -31,6 +31,9 @@ pub struct Config {
     /// What is made of the pixels; if absent what the weights say, or [`Model::preprocessing`](crate::models::Model::preprocessing).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preprocess: Option<Preprocess>,
+    /// The filter that resizes images; if absent what the weights say, or [`Resize::default`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<Resize>,
     /// Side of the input, or height and width as `96x128`; the network's own if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
@@ -119,6 +122,7 @@ impl Default for Config {
             network: Variables::new(),
             weights: None,
             preprocess: None,
+            resize: None,
             size: None,
             freeze: None,
             unfreeze_last: None,

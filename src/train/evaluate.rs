@@ -238,7 +238,7 @@ fn mirrored(x: &[f32], [_, width, channels]: [usize; 3]) -> Vec<f32> {
 
 fn input_of(meta: &Meta) -> InputSpec {
     let [height, width, channels] = meta.input;
-    InputSpec { height, width, channels }
+    InputSpec::new(height, width, channels).converted(meta.conversion)
 }
 
 /// The graph of a checkpoint.

@@ -175,7 +175,7 @@ impl Network {
             let what = format!("{} names for the {outputs} outputs of {}", names.len(), self.graph.name);
             return Err(Error::usage(what, "name each output once"));
         }
-        let InputSpec { height, width, channels } = InputSpec::of(self.graph.input())?;
+        let InputSpec { height, width, channels, conversion } = InputSpec::of(self.graph.input())?;
         let (network, freeze) = kept(&self.graph, None)?;
         let meta = Meta {
             model: self.graph.name.clone(),
@@ -186,6 +186,7 @@ impl Network {
             input: [height, width, channels],
             freeze,
             preprocessing: preprocess,
+            conversion,
             kernels: self.device.choices(),
             temperature: None,
             progress: None,

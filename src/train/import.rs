@@ -3,7 +3,7 @@
 use super::head::{self, Settled};
 use super::saved;
 use super::start::{kept, preprocessing_of};
-use crate::data::{InputSpec, Preprocess, Task};
+use crate::data::{Conversion, InputSpec, Preprocess, Resize, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::keras::{self, Contents, Imported, Loose};
@@ -23,6 +23,8 @@ pub struct Import {
     pub outputs: Option<Vec<String>>,
     /// How its images were made; a guess, which is told, if absent.
     pub preprocess: Option<Preprocess>,
+    /// The filter that resized its images; the default if absent, which is told.
+    pub resize: Option<Resize>,
     /// The network that weights without a model are of: a name of the registry, a TOML file of layers, or a model's JSON.
     pub model: Option<String>,
     /// Height and width of the images, for a model that takes any.
@@ -126,7 +128,7 @@ fn with_initial(graph: &Graph, given: Vec<NamedTensor>) -> Vec<NamedTensor> {
 
 fn meta(settled: &Settled, options: &Import, notes: &mut Vec<String>) -> Result<Meta> {
     let Settled { graph, task, head, names, .. } = settled;
-    let InputSpec { height, width, channels } = InputSpec::of(graph.input())?;
+    let InputSpec { height, width, channels, .. } = InputSpec::of(graph.input())?;
     // A registered network has published weights, whose images are known.
     let published = options.model.as_deref().and_then(|name| models::find(name).ok());
     let preprocessing = options.preprocess.unwrap_or_else(|| {
@@ -140,6 +142,15 @@ fn meta(settled: &Settled, options: &Import, notes: &mut Vec<String>) -> Result<
         guess
     });
     preprocessing.check(channels)?;
+    let resize = options.resize.unwrap_or_else(|| {
+        let default = Resize::default();
+        notes.push(format!(
+            "nor how they were resized: images of other sizes are by `{default}`; --resize says otherwise, tf-bilinear for Keras's \
+             image_dataset_from_directory, pil-nearest for its flow_from_directory"
+        ));
+        default
+    });
+    let conversion = Conversion { resize, ..Conversion::default() };
     let (network, freeze) = kept(graph, None)?;
     Ok(Meta {
         model: graph.name.clone(),
@@ -150,6 +161,7 @@ fn meta(settled: &Settled, options: &Import, notes: &mut Vec<String>) -> Result<
         classes: names.clone(),
         input: [height, width, channels],
         preprocessing,
+        conversion,
         kernels: Default::default(),
         temperature: None,
         progress: None,
@@ -174,5 +186,8 @@ mod tests {
         assert_eq!(meta(&settled, &told, &mut Vec::new()).expect("described").preprocessing, Preprocess::Unit);
         let whole = meta(&settled, &Import::default(), &mut Vec::new()).expect("described");
         assert_eq!(whole.preprocessing, Preprocess::Unit);
+        assert_eq!(whole.conversion, Conversion::default());
+        let area = Import { resize: Some(Resize::Cv2Area), ..Import::default() };
+        assert_eq!(meta(&settled, &area, &mut Vec::new()).expect("described").conversion.resize, Resize::Cv2Area);
     }
 }

@@ -70,5 +70,9 @@ pub(super) fn continues(meta: &Meta, path: &Path, config: &Config, dataset: &Dat
     if let Some(asked) = config.preprocess.filter(|asked| *asked != preprocess) {
         return refuse(format!("was trained with the preprocessing {preprocess}, not {asked}"));
     }
+    let resize = meta.conversion.resize;
+    if let Some(asked) = config.resize.filter(|asked| *asked != resize) {
+        return refuse(format!("was trained on images resized by {resize}, not {asked}"));
+    }
     Ok(progress)
 }

@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::evaluate::graph_of;
 use super::head;
-use crate::data::{Dataset, InputSpec, Preprocess, Task};
+use crate::data::{Conversion, Dataset, InputSpec, Preprocess, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::{Checkpoint, Meta};
 use crate::formats::keras::{self, Contents, Imported, Loose};
@@ -43,6 +43,7 @@ enum Source {
 struct Weights {
     network: Option<(String, Graph)>,
     preprocess: Option<Preprocess>,
+    conversion: Option<Conversion>,
     source: Source,
 }
 
@@ -52,13 +53,28 @@ impl Start {
     /// # Errors
     /// An unknown model, a file that cannot be read, or a file without a network where no model is named.
     pub fn read(config: &Config) -> Result<Self> {
-        let Some(path) = &config.weights else {
-            let own = models::find(&config.model).map_or_else(|_| Preprocess::default(), |m| m.preprocessing(false));
-            return Self::of_name(config, config.preprocess.unwrap_or(own), None);
+        let (mut start, conversion) = match &config.weights {
+            None => {
+                let own =
+                    models::find(&config.model).map_or_else(|_| Preprocess::default(), |m| m.preprocessing(false));
+                (Self::of_name(config, config.preprocess.unwrap_or(own), None)?, None)
+            }
+            Some(path) => {
+                let weights = read_weights(path, config.variant()?.size)?;
+                let conversion = weights.conversion;
+                (Self::with_weights(config, path, weights)?, conversion)
+            }
         };
-        let Weights { network, preprocess, source } = read_weights(path, config.variant()?.size)?;
+        let conversion = conversion.unwrap_or_default();
+        start.input.conversion = Conversion { resize: config.resize.unwrap_or(conversion.resize), ..conversion };
+        Ok(start)
+    }
+
+    /// [`Start::read`] with the parameters of a file that was read.
+    fn with_weights(config: &Config, path: &Path, weights: Weights) -> Result<Self> {
+        let Weights { network, preprocess, source, .. } = weights;
         let said = config.preprocess.or(preprocess);
-        let weights = Some((path.clone(), source));
+        let weights = Some((path.to_path_buf(), source));
         if file::is_file(&config.model) {
             return Self::of_name(config, said.unwrap_or_default(), weights);
         }
@@ -95,7 +111,9 @@ impl Start {
     /// # Errors
     /// As `graph_of`.
     pub fn of_checkpoint(meta: &Meta, path: &Path) -> Result<Self> {
-        Self::of_graph(meta.model.clone(), &graph_of(meta, path)?, meta.preprocessing, None)
+        let mut start = Self::of_graph(meta.model.clone(), &graph_of(meta, path)?, meta.preprocessing, None)?;
+        start.input.conversion = meta.conversion;
+        Ok(start)
     }
 
     /// The network of the registry, or of a TOML file.
@@ -120,7 +138,7 @@ impl Start {
     ) -> Result<Self> {
         let [height, width, channels] = model.input_of(&variant);
         preprocess.check(channels)?;
-        let (name, input) = (model.name.to_owned(), InputSpec { height, width, channels });
+        let (name, input) = (model.name.to_owned(), InputSpec::new(height, width, channels));
         Ok(Self { name, input, preprocess, network: Network::Named(model, variant), weights, end: None })
     }
 
@@ -230,16 +248,20 @@ pub(super) fn kept(graph: &Graph, freeze: Option<&Freeze>) -> Result<Kept> {
 fn read_weights(path: &Path, size: Option<[usize; 2]>) -> Result<Weights> {
     if !matches!(Kind::of(path)?, Some(Kind::Hdf5 | Kind::KerasZip)) {
         let checkpoint = Checkpoint::load(path)?;
-        let (name, preprocess) = (checkpoint.meta.model.clone(), checkpoint.meta.preprocessing);
+        let (name, preprocess) = (checkpoint.meta.model.clone(), Some(checkpoint.meta.preprocessing));
+        let conversion = Some(checkpoint.meta.conversion);
         let graph = graph_of(&checkpoint.meta, path)?;
         let source = Source::Named(super::saved::snapshot(checkpoint, path, &graph)?.parameters);
-        return Ok(Weights { network: Some((name, graph)), preprocess: Some(preprocess), source });
+        return Ok(Weights { network: Some((name, graph)), preprocess, conversion, source });
     }
     Ok(match keras::read(path, size)? {
-        Contents::Weights(loose) => Weights { network: None, preprocess: None, source: Source::Loose(loose) },
+        Contents::Weights(loose) => {
+            Weights { network: None, preprocess: None, conversion: None, source: Source::Loose(loose) }
+        }
         Contents::Model(model) => {
             let Imported { graph, parameters, .. } = *model;
-            Weights { network: Some((graph.name.clone(), graph)), preprocess: None, source: Source::Named(parameters) }
+            let (network, source) = (Some((graph.name.clone(), graph)), Source::Named(parameters));
+            Weights { network, preprocess: None, conversion: None, source }
         }
     })
 }
@@ -283,6 +305,7 @@ mod tests {
             input: [64, 64, 1],
             freeze: None,
             preprocessing: Preprocess::Unit,
+            conversion: Conversion::default(),
             kernels: Default::default(),
             temperature: None,
             progress: None,

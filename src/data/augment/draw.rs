@@ -125,7 +125,7 @@ mod tests {
     use super::super::Preset;
     use super::*;
 
-    const INPUT: InputSpec = InputSpec { height: 48, width: 40, channels: 1 };
+    const INPUT: InputSpec = InputSpec::new(48, 40, 1);
 
     fn of(settings: &Settings, seed: u64) -> Augmenter {
         Augmenter::new(settings, seed, INPUT, Preprocess::Unit).unwrap()

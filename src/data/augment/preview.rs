@@ -32,7 +32,7 @@ pub fn preview(split: &dyn Split, augmenter: &Augmenter, count: usize, path: &Pa
 }
 
 fn row(split: &dyn Split, augmenter: &Augmenter, index: usize) -> Result<Vec<DynamicImage>> {
-    let input @ InputSpec { height, width, channels } = split.input();
+    let input @ InputSpec { height, width, channels, .. } = split.input();
     let mut pixels = vec![0.0; input.len()];
     split.read(index, &mut pixels)?;
     let x = HostTensor::from_f32([1, height, width, channels], &pixels);
@@ -41,7 +41,7 @@ fn row(split: &dyn Split, augmenter: &Augmenter, index: usize) -> Result<Vec<Dyn
 }
 
 /// An image of values from 0 to 1.
-fn picture(x: &HostTensor, InputSpec { height, width, channels }: InputSpec) -> DynamicImage {
+fn picture(x: &HostTensor, InputSpec { height, width, channels, .. }: InputSpec) -> DynamicImage {
     let bytes = x.data.iter().map(|v| (v * 255.0).round() as u8).collect();
     let (width, height) = (width as u32, height as u32);
     let whole = "a value for each channel of each pixel";
@@ -64,7 +64,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sheet.png");
         for channels in [1, 3] {
-            let input = InputSpec { height: 24, width: 32, channels };
+            let input = InputSpec::new(24, 32, channels);
             let data = open("synth:70", input, &Options::default()).unwrap();
             let dark = Settings { brightness_range: [0.5, 0.5], ..Settings::default() };
             let augmenter = Augmenter::new(&dark, 0, input, Preprocess::Unit).unwrap();

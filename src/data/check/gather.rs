@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// A source that is not there or has no image; a table without its columns.
 pub fn check(source: &str) -> Result<Findings> {
     // The size at which tables store images; of others the size does not matter here.
-    let input = InputSpec { height: SIDE, width: SIDE, channels: 1 };
+    let input = InputSpec::new(SIDE, SIDE, 1);
     let mut faults = Faults::gather();
     let (items, classes, mut notes) = match Source::find(source)? {
         Source::Tree(root) => of_tree(root)?,

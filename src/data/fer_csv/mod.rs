@@ -106,7 +106,7 @@ pub(super) fn survey(path: &Path, faults: &mut Faults) -> Result<Survey> {
     let classes = found.classes.names.clone();
     let notes = std::mem::take(&mut found.classes.notes);
     found.keep(&classes);
-    let input = InputSpec { height: found.side, width: found.side, channels: 1 };
+    let input = InputSpec::new(found.side, found.side, 1);
     let splits = found.store(path, classes.len(), input);
     Ok(Survey { classes, splits, notes })
 }

@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use std::io::Write;
 use std::path::PathBuf;
 
-const INPUT: InputSpec = InputSpec { height: 48, width: 48, channels: 1 };
+const INPUT: InputSpec = InputSpec::new(48, 48, 1);
 
 /// A row whose pixels all are `10 * emotion + copy`.
 fn row(emotion: usize, usage: &str, copy: usize) -> String {
@@ -94,7 +94,7 @@ fn other_sizes_and_channels() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.csv");
     std::fs::write(&path, table()).unwrap();
-    let input = InputSpec { height: 20, width: 31, channels: 3 };
+    let input = InputSpec::new(20, 31, 3);
     let data = crate::data::open(path.to_str().unwrap(), input, &Options::default()).unwrap();
     assert_eq!(read_all(&data.test.unwrap())[2], (2, 23.0));
 }

@@ -13,7 +13,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 /// The size of the golden images: nothing is scaled.
-const INPUT: InputSpec = InputSpec { height: 5, width: 6, channels: 1 };
+const INPUT: InputSpec = InputSpec::new(5, 6, 1);
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/parquet").join(name)

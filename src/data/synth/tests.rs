@@ -2,7 +2,7 @@
 
 use super::*;
 
-const INPUT: InputSpec = InputSpec { height: 48, width: 48, channels: 1 };
+const INPUT: InputSpec = InputSpec::new(48, 48, 1);
 
 fn pixels(split: &dyn Split) -> Vec<Vec<f32>> {
     let image = |i| {

@@ -4,7 +4,7 @@ use super::*;
 use crate::data;
 use image::GrayImage;
 
-const INPUT: InputSpec = InputSpec { height: 8, width: 8, channels: 1 };
+const INPUT: InputSpec = InputSpec::new(8, 8, 1);
 
 /// A folder of four grey images and a table.
 fn folder(text: &str) -> (tempfile::TempDir, String) {

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Head, Preprocess, Task};
+use crate::data::{Conversion, Head, Preprocess, Task};
 use crate::error::{Error, Result};
 use crate::formats::exact_float;
 use crate::graph::{Description, Freeze};
@@ -73,6 +73,9 @@ pub struct Meta {
     pub freeze: Option<Freeze>,
     /// How pixels become inputs.
     pub preprocessing: Preprocess,
+    /// How images become pixels; files that do not say so are of before there was a choice.
+    #[serde(default = "Conversion::of_old_checkpoints")]
+    pub conversion: Conversion,
     /// Which variants of kernels trained it: they fix the order of sums, so a resumed run keeps to them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kernels: BTreeMap<String, String>,

@@ -58,6 +58,7 @@ fn sample(step: u64, width: usize) -> Checkpoint {
         input: [48, 48, 1],
         freeze: Some(Freeze::Through("pool".into())),
         preprocessing: Preprocess::Unit,
+        conversion: Conversion { resize: crate::data::Resize::Cv2Area, ..Conversion::default() },
         kernels: [("conv2d.forward 1x1".to_owned(), "direct 32x32".to_owned())].into(),
         temperature: Some(1.75),
         progress: Some(progress),

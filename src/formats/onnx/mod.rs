@@ -1,6 +1,7 @@
 //! Networks as ONNX (opset 13), for onnxruntime, tract and whatever else reads it.
 //!
-//! The input `pixels` is `[n, height, width, channels]` of values from 0 to 255, grey or red first: preprocessing is part of the file.
+//! The input `pixels` is `[n, height, width, channels]` of values from 0 to 255, grey or red first: preprocessing is part of the file,
+//! the filter that images are resized with and the weights of grey are in its metadata.
 //! The output `probabilities` is `[n, classes]`, softmax or sigmoids included; the class names are in the metadata. Inside, images are
 //! channels first, as ONNX wants them. `half` stores constants as f16 and computes in f32.
 
@@ -12,6 +13,7 @@ pub(crate) use writer::to_half;
 use super::export::Network;
 use crate::data::{Head, Preprocess};
 use crate::error::Result;
+use crate::formats::checkpoint::Meta;
 use crate::graph::{Graph, Loss};
 use crate::tensor::Shape;
 use ops::{Translator, Value};
@@ -50,16 +52,25 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
         Loss::MeanSquaredError if meta.head.is_independent() => writer.node("Sigmoid", OUTPUT, &[&scores], &[]),
         Loss::MeanSquaredError => writer.node("Identity", VALUES, &[&scores], &[]),
     };
-    let colours = if graph.input().dims()[2] == 1 { "grey" } else { "red, green, blue" };
     let mut texts = vec![
         ("classes", serde_json::json!(meta.classes).to_string()),
         ("network", meta.model.clone()),
-        ("input", format!("pixels from 0 to 255, [n, height, width, channels], {colours}")),
+        ("input", input(meta)),
+        ("resize", meta.conversion.resize.to_string()),
     ];
     if meta.head.is_independent() {
         texts.push(("output", Head::INDEPENDENT.to_owned()));
     }
     Ok(writer.finish((INPUT, graph.input().dims()), (&output, graph.output().dims()), OPSET, &texts))
+}
+
+/// What the input is, in words.
+fn input(meta: &Meta) -> String {
+    let channels = match meta.input[2] {
+        1 => format!("grey = {}", meta.conversion.grey.describe()),
+        _ => "red, green, blue".to_owned(),
+    };
+    format!("pixels from 0 to 255, [n, height, width, channels], {channels}")
 }
 
 /// The nodes whose output a max pooling reads.

@@ -81,7 +81,7 @@ impl Trainer<'_> {
 
     /// Writes `last.safetensors`.
     pub(super) fn save(&self) -> Result<Checkpoint> {
-        let InputSpec { height, width, channels } = self.dataset.train.input();
+        let InputSpec { height, width, channels, conversion } = self.dataset.train.input();
         let (network, freeze) = self.kept.clone();
         let meta = Meta {
             model: self.graph.name.clone(),
@@ -92,6 +92,7 @@ impl Trainer<'_> {
             input: [height, width, channels],
             freeze,
             preprocessing: self.preprocess,
+            conversion,
             kernels: self.device.choices(),
             temperature: None,
             progress: Some(self.progress.clone()),

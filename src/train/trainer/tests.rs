@@ -59,7 +59,7 @@ fn a_run_follows_its_schedule_and_keeps_what_was_asked() {
     train(&config, &run, &Device::Cpu, |_, _| {}).unwrap();
     // 50 images in updates of 24: 3 an epoch; a row has its last step's rate.
     let length = Length { epoch: 3, phase: 12 };
-    let wanted: Vec<f64> = [2, 5, 8, 11].map(|step| f64::from(schedule.rate(0.001, step, length))).to_vec();
+    let wanted: Vec<f64> = [2, 5, 8, 11].map(|step| schedule.rate(0.001, step, length)).to_vec();
     assert_eq!(rates(&run), wanted);
     let names: Vec<String> =
         std::fs::read_dir(&run).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
