@@ -6,25 +6,31 @@ use fer_gpu::gpu::Gpu;
 use fer_gpu::gpu::adapter::DeviceChoice;
 use fer_gpu::ops::add::Add;
 use fer_gpu::ops::augment::{Augment, FillMode, Row, Transform};
+use fer_gpu::ops::average::Average;
 use fer_gpu::ops::avg_pool2d::AvgPool2d;
 use fer_gpu::ops::batch_norm::BatchNorm;
 use fer_gpu::ops::concat::Concat;
 use fer_gpu::ops::conv2d::Conv2d;
+use fer_gpu::ops::crop2d::Crop2d;
 use fer_gpu::ops::dense::Dense;
 use fer_gpu::ops::depthwise_conv2d::DepthwiseConv2d;
 use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
 use fer_gpu::ops::global_max_pool::GlobalMaxPool;
 use fer_gpu::ops::leaky_relu::LeakyRelu;
 use fer_gpu::ops::max_pool2d::MaxPool2d;
+use fer_gpu::ops::maximum::Maximum;
 use fer_gpu::ops::mul::Mul;
 use fer_gpu::ops::normalization::Normalization;
+use fer_gpu::ops::permute::Permute;
 use fer_gpu::ops::relu::Relu;
 use fer_gpu::ops::relu6::Relu6;
 use fer_gpu::ops::rescaling::Rescaling;
 use fer_gpu::ops::sigmoid::Sigmoid;
 use fer_gpu::ops::silu::Silu;
 use fer_gpu::ops::softmax_cross_entropy::one_hot;
+use fer_gpu::ops::subtract::Subtract;
 use fer_gpu::ops::tanh::Tanh;
+use fer_gpu::ops::upsample2d::{Interpolation, Upsample2d};
 use fer_gpu::ops::window::Padding;
 use fer_gpu::ops::zero_pad2d::ZeroPad2d;
 use fer_gpu::ops::{self, Case, Input, Op, Subject, Tolerance};
@@ -122,6 +128,7 @@ impl Golden {
         match op {
             "add" => self.of(Add),
             "augment" => self.augmented(),
+            "average" => self.of(Average),
             "avg_pool2d" => {
                 self.of(AvgPool2d { window: self.pair("window"), stride: self.pair("stride"), padding: self.padding() })
             }
@@ -138,6 +145,7 @@ impl Golden {
                 padding: self.padding(),
                 bias: self.flag("bias"),
             }),
+            "crop2d" => self.of(Crop2d { rows: self.pair("rows"), columns: self.pair("columns") }),
             "dense" => self.of(Dense { units: self.size("units"), bias: self.flag("bias") }),
             "depthwise_conv2d" => self.of(DepthwiseConv2d {
                 kernel: self.pair("kernel"),
@@ -152,6 +160,7 @@ impl Golden {
             "max_pool2d" => {
                 self.of(MaxPool2d { window: self.pair("window"), stride: self.pair("stride"), padding: self.padding() })
             }
+            "maximum" => self.of(Maximum),
             "mean_squared_error" => Case {
                 subject: {
                     let (predictions, targets) = (self.input("predictions"), self.input("targets"));
@@ -162,6 +171,9 @@ impl Golden {
             },
             "normalization" => self.of(Normalization),
             "mul" => self.of(Mul),
+            "permute" => {
+                self.of(Permute { axes: self.numbers("dims").iter().map(|axis| *axis as usize - 1).collect() })
+            }
             "relu" => self.of(Relu),
             "relu6" => self.of(Relu6),
             "rescaling" => self.of(Rescaling { scale: self.numbers("scale"), offset: self.numbers("offset") }),
@@ -176,7 +188,15 @@ impl Golden {
                 },
                 ..self.of(Relu)
             },
+            "subtract" => self.of(Subtract),
             "tanh" => self.of(Tanh),
+            "upsample2d" => self.of(Upsample2d {
+                factor: self.pair("factor"),
+                interpolation: match self.config["interpolation"].as_str() {
+                    Some("nearest") => Interpolation::Nearest,
+                    _ => Interpolation::Bilinear,
+                },
+            }),
             "zero_pad2d" => self.of(ZeroPad2d { rows: self.pair("rows"), columns: self.pair("columns") }),
             _ => panic!("{op}: say here how its golden cases are built"),
         }

@@ -17,6 +17,7 @@ from pathlib import Path
 import keras_adam
 import keras_augment
 import keras_elementwise
+import keras_merge
 import keras_networks
 from keras_common import Case, keras, np, tf, use_dtype
 
@@ -282,7 +283,7 @@ def softmax_cross_entropy():
 
 OPS = [conv2d, depthwise_conv2d, dense, batch_norm, relu, leaky_relu, max_pool2d, avg_pool2d, global_max_pool, zero_pad2d]
 OPS += [concat, add, mul, global_avg_pool, softmax_cross_entropy]
-OPS += keras_adam.OPS + keras_elementwise.OPS + keras_augment.OPS
+OPS += keras_adam.OPS + keras_elementwise.OPS + keras_merge.OPS + keras_augment.OPS
 
 
 def dump(value, depth=4, indent=0):

@@ -6,21 +6,25 @@
 
 use super::Op;
 use super::add::Add;
+use super::average::Average;
 use super::avg_pool2d::AvgPool2d;
 use super::batch_norm::BatchNorm;
 use super::concat::Concat;
 use super::conv2d::Conv2d;
+use super::crop2d::Crop2d;
 use super::dense::Dense;
 use super::depthwise_conv2d::DepthwiseConv2d;
-use super::describe_keys::{Keys, pair_of};
+use super::describe_keys::Keys;
 use super::dropout::Dropout;
 use super::flatten::Flatten;
 use super::global_avg_pool::GlobalAvgPool;
 use super::global_max_pool::GlobalMaxPool;
 use super::leaky_relu::LeakyRelu;
 use super::max_pool2d::MaxPool2d;
+use super::maximum::Maximum;
 use super::mul::Mul;
 use super::normalization::Normalization;
+use super::permute::Permute;
 use super::relu::Relu;
 use super::relu6::Relu6;
 use super::rescaling::Rescaling;
@@ -28,7 +32,9 @@ use super::reshape::Reshape;
 use super::sigmoid::Sigmoid;
 use super::silu::Silu;
 use super::stochastic_depth::StochasticDepth;
+use super::subtract::Subtract;
 use super::tanh::Tanh;
+use super::upsample2d::{Interpolation, Upsample2d};
 use super::window::Padding;
 use super::zero_pad2d::ZeroPad2d;
 use serde_json::{Map, Value, json};
@@ -45,10 +51,12 @@ type Read = fn(&Keys<'_>) -> Result<Arc<dyn Op>, String>;
 const CLASSES: &[(&str, Read)] = &[
     ("Activation", |k| activation(k.text("activation")?)),
     ("Add", |_| Ok(Arc::new(Add))),
+    ("Average", |_| Ok(Arc::new(Average))),
     ("AveragePooling2D", avg_pool2d),
     ("BatchNormalization", batch_norm),
     ("Concatenate", |k| k.only("axis", &[json!(-1)]).map(|()| Arc::new(Concat) as _)),
     ("Conv2D", conv2d),
+    ("Cropping2D", |k| k.sides("cropping").map(|[rows, columns]| Arc::new(Crop2d { rows, columns }) as _)),
     ("Dense", |k| Ok(Arc::new(Dense { bias: k.flag("use_bias", true)?, ..Dense::new(k.count("units")?) }))),
     ("DepthwiseConv2D", depthwise_conv2d),
     ("Dropout", dropout),
@@ -57,12 +65,16 @@ const CLASSES: &[(&str, Read)] = &[
     ("GlobalMaxPooling2D", |k| k.global().map(|()| Arc::new(GlobalMaxPool) as _)),
     ("LeakyReLU", |k| Ok(Arc::new(LeakyRelu { slope: k.either(&["negative_slope", "alpha"], 0.3)? }))),
     ("MaxPooling2D", max_pool2d),
+    ("Maximum", |_| Ok(Arc::new(Maximum))),
     ("Multiply", |_| Ok(Arc::new(Mul))),
     ("Normalization", normalization),
+    ("Permute", permute),
     ("ReLU", relu),
     ("Rescaling", rescaling),
     ("Reshape", |k| Ok(Arc::new(Reshape { target: k.sizes("target_shape")?.into() }))),
-    ("ZeroPadding2D", zero_pad2d),
+    ("Subtract", |_| Ok(Arc::new(Subtract))),
+    ("UpSampling2D", upsample2d),
+    ("ZeroPadding2D", |k| k.sides("padding").map(|[rows, columns]| Arc::new(ZeroPad2d { rows, columns }) as _)),
 ];
 
 /// Keras's classes of layers that are several ops here, or one op by another name.
@@ -161,6 +173,13 @@ pub fn config(op: &dyn Op) -> Option<Config> {
         json!({"target_shape": op.target.dims()})
     } else if let Some(op) = op.downcast_ref::<ZeroPad2d>() {
         json!({"padding": [op.rows, op.columns]})
+    } else if let Some(op) = op.downcast_ref::<Crop2d>() {
+        json!({"cropping": [op.rows, op.columns]})
+    } else if let Some(op) = op.downcast_ref::<Permute>() {
+        json!({"dims": op.axes.iter().map(|axis| axis + 1).collect::<Vec<_>>()})
+    } else if let Some(op) = op.downcast_ref::<Upsample2d>() {
+        let name = INTERPOLATIONS.iter().find(|(_, interpolation)| *interpolation == op.interpolation)?.0;
+        json!({"size": op.factor, "interpolation": name})
     } else {
         plain_config(op)?
     };
@@ -183,7 +202,8 @@ fn plain_config(op: &dyn Any) -> Option<Value> {
         return Some(json!({"max_value": 6.0}));
     }
     let pooling = op.is::<GlobalAvgPool>() || op.is::<GlobalMaxPool>();
-    let joining = op.is::<Add>() || op.is::<Mul>() || op.is::<Concat>();
+    let joining = op.is::<Add>() || op.is::<Mul>() || op.is::<Concat>() || op.is::<Average>();
+    let joining = joining || op.is::<Maximum>() || op.is::<Subtract>();
     (pooling || joining || op.is::<Relu>() || op.is::<Flatten>() || op.is::<Normalization>()).then(|| json!({}))
 }
 
@@ -262,15 +282,22 @@ fn rescaling(k: &Keys<'_>) -> Result<Arc<dyn Op>, String> {
     Ok(Arc::new(Rescaling { scale: numbers("scale", f32::NAN)?, offset: numbers("offset", 0.0)? }))
 }
 
-/// `[[top, bottom], [left, right]]`, `[vertical, horizontal]`, or one number for all four sides.
-fn zero_pad2d(k: &Keys<'_>) -> Result<Arc<dyn Op>, String> {
+/// Keras's names of what lies between pixels.
+const INTERPOLATIONS: [(&str, Interpolation); 2] =
+    [("nearest", Interpolation::Nearest), ("bilinear", Interpolation::Bilinear)];
+
+fn upsample2d(k: &Keys<'_>) -> Result<Arc<dyn Op>, String> {
     k.channels_last()?;
-    if let Some([rows, columns]) = k.get("padding").and_then(Value::as_array).map(Vec::as_slice)
-        && let (Some(rows), Some(columns)) = (pair_of(rows), pair_of(columns))
-    {
-        return Ok(Arc::new(ZeroPad2d { rows, columns }));
-    }
-    Err(k.wrong("padding", "[[top, bottom], [left, right]]"))
+    let name = if k.get("interpolation").is_some() { k.text("interpolation")? } else { "nearest" };
+    let known = INTERPOLATIONS.iter().find(|(known, _)| *known == name);
+    let (_, interpolation) = *known.ok_or_else(|| k.wrong("interpolation", "nearest or bilinear"))?;
+    Ok(Arc::new(Upsample2d { factor: k.pair("size")?.unwrap_or([2; 2]), interpolation }))
+}
+
+/// Keras counts the axes of a sample from 1.
+fn permute(k: &Keys<'_>) -> Result<Arc<dyn Op>, String> {
+    let axes: Option<Vec<usize>> = k.sizes("dims")?.into_iter().map(|axis| axis.checked_sub(1)).collect();
+    Ok(Arc::new(Permute { axes: axes.ok_or_else(|| k.wrong("dims", "axes counted from 1"))? }))
 }
 
 fn max_pool2d(k: &Keys<'_>) -> Result<Arc<dyn Op>, String> {

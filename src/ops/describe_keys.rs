@@ -72,6 +72,18 @@ impl<'a> Keys<'a> {
         pair_of(value).map(Some).ok_or_else(|| self.wrong(key, "one or two whole numbers"))
     }
 
+    /// Rows and columns at the edges of a map: `[[top, bottom], [left, right]]`, `[vertical, horizontal]`, or one number for all
+    /// four sides.
+    pub(super) fn sides(&self, key: &str) -> Result<[[usize; 2]; 2], String> {
+        self.channels_last()?;
+        let sides = match self.get(key).and_then(Value::as_array).map(Vec::as_slice) {
+            Some([rows, columns]) => pair_of(rows).zip(pair_of(columns)),
+            Some(_) => None,
+            None => self.get(key).and_then(pair_of).map(|side| (side, side)),
+        };
+        sides.map(|(rows, columns)| [rows, columns]).ok_or_else(|| self.wrong(key, "[[top, bottom], [left, right]]"))
+    }
+
     /// A list of whole numbers.
     pub(super) fn sizes(&self, key: &str) -> Result<Vec<usize>, String> {
         let list = self.get(key).and_then(Value::as_array);
@@ -122,7 +134,7 @@ fn whole(value: &Value) -> Option<usize> {
 }
 
 /// `[3, 3]`, or `3` for both.
-pub(super) fn pair_of(value: &Value) -> Option<[usize; 2]> {
+fn pair_of(value: &Value) -> Option<[usize; 2]> {
     match value.as_array().map(Vec::as_slice) {
         Some([a, b]) => whole(a).zip(whole(b)).map(|(a, b)| [a, b]),
         Some(_) => None,

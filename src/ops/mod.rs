@@ -10,11 +10,13 @@
 
 pub mod add;
 pub mod augment;
+pub mod average;
 pub mod avg_pool2d;
 pub mod batch_norm;
 pub mod case;
 pub mod concat;
 pub mod conv2d;
+pub mod crop2d;
 pub mod dense;
 pub mod depthwise_conv2d;
 pub mod describe;
@@ -29,9 +31,12 @@ mod init;
 mod io;
 pub mod leaky_relu;
 pub mod max_pool2d;
+pub mod maximum;
 pub mod mean_squared_error;
+mod merge;
 pub mod mul;
 pub mod normalization;
+pub mod permute;
 pub mod relu;
 pub mod relu6;
 pub mod rescaling;
@@ -40,7 +45,9 @@ pub mod sigmoid;
 pub mod silu;
 pub mod softmax_cross_entropy;
 pub mod stochastic_depth;
+pub mod subtract;
 pub mod tanh;
+pub mod upsample2d;
 pub mod window;
 pub mod zero_pad2d;
 
@@ -214,10 +221,13 @@ pub struct Row {
 pub const TABLE: &[Row] = &[
     Row { name: "add", shader: Some("add"), cases: add::cases },
     Row { name: "augment", shader: Some("augment"), cases: augment::cases },
+    Row { name: "average", shader: Some("average"), cases: average::cases },
     Row { name: "avg_pool2d", shader: Some("avg_pool2d"), cases: avg_pool2d::cases },
     Row { name: "batch_norm", shader: Some("batch_norm"), cases: batch_norm::cases },
     Row { name: "concat", shader: Some("concat"), cases: concat::cases },
     Row { name: "conv2d", shader: Some("conv2d"), cases: conv2d::cases },
+    // The padding of zero_pad2d in the other direction: the same kernels.
+    Row { name: "crop2d", shader: Some("zero_pad2d"), cases: crop2d::cases },
     // A dense layer is a 1 x 1 convolution over a 1 x N map: the same kernels.
     Row { name: "dense", shader: Some("conv2d"), cases: dense::cases },
     Row { name: "depthwise_conv2d", shader: Some("depthwise_conv2d"), cases: depthwise_conv2d::cases },
@@ -227,9 +237,11 @@ pub const TABLE: &[Row] = &[
     Row { name: "global_max_pool", shader: Some("global_max_pool"), cases: global_max_pool::cases },
     Row { name: "leaky_relu", shader: Some("leaky_relu"), cases: leaky_relu::cases },
     Row { name: "max_pool2d", shader: Some("max_pool2d"), cases: max_pool2d::cases },
+    Row { name: "maximum", shader: Some("maximum"), cases: maximum::cases },
     Row { name: "mean_squared_error", shader: Some("mean_squared_error"), cases: mean_squared_error::cases },
     Row { name: "mul", shader: Some("mul"), cases: mul::cases },
     Row { name: "normalization", shader: Some("normalization"), cases: normalization::cases },
+    Row { name: "permute", shader: Some("permute"), cases: permute::cases },
     Row { name: "relu", shader: Some("relu"), cases: relu::cases },
     Row { name: "relu6", shader: Some("relu6"), cases: relu6::cases },
     Row { name: "rescaling", shader: Some("rescaling"), cases: rescaling::cases },
@@ -238,7 +250,9 @@ pub const TABLE: &[Row] = &[
     Row { name: "silu", shader: Some("silu"), cases: silu::cases },
     Row { name: "softmax_cross_entropy", shader: Some("softmax_cross_entropy"), cases: softmax_cross_entropy::cases },
     Row { name: "stochastic_depth", shader: Some("stochastic_depth"), cases: stochastic_depth::cases },
+    Row { name: "subtract", shader: Some("subtract"), cases: subtract::cases },
     Row { name: "tanh", shader: Some("tanh"), cases: tanh::cases },
+    Row { name: "upsample2d", shader: Some("upsample2d"), cases: upsample2d::cases },
     Row { name: "zero_pad2d", shader: Some("zero_pad2d"), cases: zero_pad2d::cases },
 ];
 

@@ -6,10 +6,13 @@ use crate::graph::{NamedTensor, Node};
 use crate::ops::avg_pool2d::AvgPool2d;
 use crate::ops::batch_norm::BatchNorm;
 use crate::ops::conv2d::Conv2d;
+use crate::ops::crop2d::Crop2d;
 use crate::ops::depthwise_conv2d::DepthwiseConv2d;
 use crate::ops::leaky_relu::LeakyRelu;
 use crate::ops::max_pool2d::MaxPool2d;
+use crate::ops::permute::Permute;
 use crate::ops::rescaling::Rescaling;
+use crate::ops::upsample2d::{Interpolation, Upsample2d};
 use crate::ops::window::{Axis, Padding};
 use crate::ops::zero_pad2d::ZeroPad2d;
 use crate::tensor::Shape;
@@ -70,19 +73,22 @@ impl Translator<'_> {
             "global_max_pool" => self.global(name, "GlobalMaxPool", x),
             "flatten" | "reshape" => self.reshape(name, x, output),
             "add" => self.sum(name, inputs),
+            "average" => self.joined("Mean", name, inputs),
+            "maximum" => self.joined("Max", name, inputs),
+            "subtract" => self.joined("Sub", name, inputs),
             "mul" => self.product(name, inputs),
             "concat" => {
-                let names: Vec<&str> = inputs.iter().map(|v| v.name.as_str()).collect();
+                let names = names(inputs);
                 self.writer.node("Concat", name, &names, &[("axis", Attribute::Int(1))])
             }
             "dense" => self.dense(node, x)?,
             "normalization" => self.normalization(node, x)?,
-            _ => self.configured(node, op, x)?,
+            _ => self.configured(node, op, x, output)?,
         })
     }
 
     /// Ops with settings.
-    fn configured(&mut self, node: &Node, op: &dyn Any, x: &Value) -> Result<String> {
+    fn configured(&mut self, node: &Node, op: &dyn Any, x: &Value, output: &Shape) -> Result<String> {
         let name = node.name.as_str();
         if let Some(op) = op.downcast_ref::<Conv2d>() {
             let window = Window { size: op.kernel, stride: op.stride, padding: op.padding };
@@ -110,6 +116,15 @@ impl Translator<'_> {
         }
         if let Some(op) = op.downcast_ref::<ZeroPad2d>() {
             return Ok(self.pad(name, op, x));
+        }
+        if let Some(op) = op.downcast_ref::<Crop2d>() {
+            return Ok(self.crop(name, op, x));
+        }
+        if let Some(op) = op.downcast_ref::<Upsample2d>() {
+            return Ok(self.upsample(name, op, x));
+        }
+        if let Some(op) = op.downcast_ref::<Permute>() {
+            return Ok(self.permute(name, op, x, output));
         }
         Err(Error::shape(node.op.name(), "this op cannot be written as ONNX").in_layer(name))
     }
@@ -234,11 +249,52 @@ impl Translator<'_> {
     }
 
     fn sum(&mut self, name: &str, inputs: &[&Value]) -> String {
-        let names: Vec<&str> = inputs.iter().map(|v| v.name.as_str()).collect();
-        match names[..] {
-            [a, b] => self.writer.node("Add", name, &[a, b], &[]),
-            _ => self.writer.node("Sum", name, &names, &[]),
+        self.joined(if inputs.len() == 2 { "Add" } else { "Sum" }, name, inputs)
+    }
+
+    /// A node that reads all inputs and has no settings.
+    fn joined(&mut self, onnx: &str, name: &str, inputs: &[&Value]) -> String {
+        self.writer.node(onnx, name, &names(inputs), &[])
+    }
+
+    /// What is left of a map without its edges.
+    fn crop(&mut self, name: &str, op: &Crop2d, x: &Value) -> String {
+        let ends = [x.shape.dims()[0] - op.rows[1], x.shape.dims()[1] - op.columns[1]].map(|n| n as i64);
+        let starts = self.writer.ints(&format!("{name}:starts"), &[op.rows[0], op.columns[0]].map(|n| n as i64));
+        let ends = self.writer.ints(&format!("{name}:ends"), &ends);
+        let axes = self.writer.ints(&format!("{name}:axes"), &[2, 3]);
+        self.writer.node("Slice", name, &[&x.name, &starts, &ends, &axes], &[])
+    }
+
+    fn upsample(&mut self, name: &str, op: &Upsample2d, x: &Value) -> String {
+        let (mode, place) = match op.interpolation {
+            Interpolation::Nearest => ("nearest", "asymmetric"),
+            Interpolation::Bilinear => ("linear", "half_pixel"),
+        };
+        let scales = [1.0, 1.0, op.factor[0] as f32, op.factor[1] as f32];
+        let scales = self.writer.exact(&format!("{name}:scales"), &[4], &scales);
+        let attributes = [
+            ("mode", Attribute::Text(mode)),
+            ("coordinate_transformation_mode", Attribute::Text(place)),
+            ("nearest_mode", Attribute::Text("floor")),
+        ];
+        // The region of interest, which these modes do not read, is left out.
+        self.writer.node("Resize", name, &[&x.name, "", &scales], &attributes)
+    }
+
+    /// Axes of a sample in another order; images are channels first on both sides.
+    fn permute(&mut self, name: &str, op: &Permute, x: &Value, output: &Shape) -> String {
+        let mut from = x.name.clone();
+        if x.shape.dims().len() == 3 {
+            from = self.writer.node("Transpose", &format!("{name}:last"), &[&from], &[channels_last()]);
         }
+        let perm = std::iter::once(0).chain(op.axes.iter().map(|axis| *axis as i64 + 1)).collect();
+        let attributes = [("perm", Attribute::Ints(perm))];
+        if output.dims().len() != 3 {
+            return self.writer.node("Transpose", name, &[&from], &attributes);
+        }
+        let moved = self.writer.node("Transpose", &format!("{name}:moved"), &[&from], &attributes);
+        self.writer.node("Transpose", name, &[&moved], &[channels_first()])
     }
 
     /// A product; a vector becomes the gate of an image.
@@ -256,6 +312,11 @@ impl Translator<'_> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         self.writer.node("Mul", name, &names, &[])
     }
+}
+
+/// The names of several values.
+fn names<'a>(inputs: &[&'a Value]) -> Vec<&'a str> {
+    inputs.iter().map(|v| v.name.as_str()).collect()
 }
 
 /// A sliding window.

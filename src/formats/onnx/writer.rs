@@ -12,6 +12,7 @@ const FLOAT16: i64 = 10;
 /// `AttributeProto.AttributeType`.
 const TYPE_FLOAT: i64 = 1;
 const TYPE_INT: i64 = 2;
+const TYPE_STRING: i64 = 3;
 const TYPE_INTS: i64 = 7;
 
 /// An attribute's value.
@@ -19,6 +20,7 @@ pub(super) enum Attribute {
     Float(f32),
     Int(i64),
     Ints(Vec<i64>),
+    Text(&'static str),
 }
 
 /// Nodes and constants so far.
@@ -41,6 +43,7 @@ impl Writer {
             let attribute = match value {
                 Attribute::Float(v) => attribute.float(2, *v).int(20, TYPE_FLOAT),
                 Attribute::Int(v) => attribute.int(3, *v).int(20, TYPE_INT),
+                Attribute::Text(text) => attribute.text(4, text).int(20, TYPE_STRING),
                 Attribute::Ints(list) => list.iter().fold(attribute, |m, v| m.int(8, *v)).int(20, TYPE_INTS),
             };
             node = node.message(5, &attribute);

@@ -7,12 +7,12 @@
 
 mod reference;
 
-use super::several;
+use super::merge;
 use super::{
     Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Op, Tolerance,
 };
-use crate::error::{Error, Result};
-use crate::gpu::{GpuTensor, Kernel, Lanes, Recorder};
+use crate::error::Result;
+use crate::gpu::{GpuTensor, Kernel, Recorder};
 use crate::tensor::Shape;
 
 /// The op.
@@ -21,17 +21,9 @@ pub struct Add;
 
 const SHADER: &str = include_str!("../../../shaders/add.wgsl");
 
-/// Records `entry` over all of `result`, four elements an invocation.
+/// Records `entry` over all of `result`.
 fn record(rec: &mut Recorder<'_>, entry: &'static str, reads: &[&GpuTensor], result: &GpuTensor) -> Result<()> {
-    let kernel = Kernel::new("add", entry, SHADER).with_lanes(Lanes::Four);
-    for s in rec.batch_slices(&[result])? {
-        let reads: Vec<GpuTensor> = reads.iter().map(|t| t.samples(&s)).collect();
-        let result = result.samples(&s);
-        let count = result.elements().div_ceil(4);
-        let params = [count as u32, 0, 0, 0];
-        rec.dispatch_items(&kernel, &params, &reads.iter().collect::<Vec<_>>(), &[&result], (count, 64))?;
-    }
-    Ok(())
+    merge::record(rec, Kernel::new("add", entry, SHADER), 1.0, reads, result)
 }
 
 impl Op for Add {
@@ -44,11 +36,7 @@ impl Op for Add {
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
-        let inputs = several("add", inputs)?;
-        match inputs.iter().find(|x| **x != inputs[0]) {
-            None => Ok(inputs[0].clone()),
-            Some(x) => Err(Error::shape("add", format!("takes inputs of one shape, found {} and {x}", inputs[0]))),
-        }
+        merge::one_shape("add", inputs)
     }
 
     fn forward_reference(&self, io: &HostForward<'_>) -> HostOutput {

@@ -41,19 +41,41 @@ impl ZeroPad2d {
         Self { rows: [pad; 2], columns: [pad; 2] }
     }
 
-    /// Records `entry`, which reads `source` and has an invocation for LANES channels of each pixel of `result`; `small` is the
-    /// one of the two without the padding.
+    /// Records the copy of `map` to its place in the larger `padded`, with zeros around it.
+    pub(super) fn record_padding(
+        &self,
+        rec: &mut Recorder<'_>,
+        label: [&'static str; 2],
+        map: &GpuTensor,
+        padded: &GpuTensor,
+    ) -> Result<()> {
+        self.record(rec, (label, "forward"), (map, padded), (map, padded))
+    }
+
+    /// Records the copy of what lies within the padding of `padded` to `map`.
+    pub(super) fn record_cropping(
+        &self,
+        rec: &mut Recorder<'_>,
+        label: [&'static str; 2],
+        padded: &GpuTensor,
+        map: &GpuTensor,
+    ) -> Result<()> {
+        self.record(rec, (label, "backward"), (padded, map), (map, padded))
+    }
+
+    /// Records `entry` under the label of op and pass; it reads `source` and has an invocation for LANES channels of each pixel of
+    /// `result`; `small` is the one of the two without the padding.
     fn record(
         &self,
         rec: &mut Recorder<'_>,
-        entry: &'static str,
+        ([op, pass], entry): ([&'static str; 2], &'static str),
         (source, result): (&GpuTensor, &GpuTensor),
         (small, large): (&GpuTensor, &GpuTensor),
     ) -> Result<()> {
         let size = |t: &GpuTensor| [t.shape.dims()[1] as u32, t.shape.dims()[2] as u32];
         let c = result.shape.dims()[3];
         let lanes = Lanes::of(c);
-        let kernel = Kernel::new("zero_pad2d", entry, SHADER).with_lanes(lanes);
+        let kernel = Kernel::new(op, entry, SHADER).with_lanes(lanes).named(pass);
         for s in rec.batch_slices(&[source, result])? {
             let (source, result) = (source.samples(&s), result.samples(&s));
             let count = result.elements() / lanes.count();
@@ -107,12 +129,12 @@ impl Op for ZeroPad2d {
     }
 
     fn forward(&self, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
-        self.record(rec, "forward", (&io.x[0], io.y), (&io.x[0], io.y))
+        self.record_padding(rec, ["zero_pad2d", "forward"], &io.x[0], io.y)
     }
 
     fn backward(&self, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
         let Some(dx) = &io.dx[0] else { return Ok(()) };
-        self.record(rec, "backward", (io.dy, dx), (dx, io.dy))
+        self.record_cropping(rec, ["zero_pad2d", "backward"], io.dy, dx)
     }
 }
 
