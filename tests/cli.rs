@@ -4,6 +4,8 @@
 mod cli_support;
 #[path = "cli/figures.rs"]
 mod figures;
+#[path = "cli/folders.rs"]
+mod folders;
 #[path = "cli/hostile.rs"]
 mod hostile;
 #[path = "cli/pages.rs"]

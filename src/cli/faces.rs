@@ -2,8 +2,8 @@
 
 use super::args::BadFile;
 use super::labels::Place;
-use super::out::say_lines;
-use crate::data::{InputSpec, decode, write_floats};
+use super::out::{say, say_lines};
+use crate::data::{InputSpec, decode_sized, write_floats};
 use crate::error::Result;
 use crate::faces::video::{Frames, is_video};
 use crate::faces::{FaceBox, Find, cut};
@@ -41,6 +41,21 @@ pub(super) struct Sight {
 }
 
 impl Look<'_> {
+    /// What is to be labelled in an image file. Places are in pixels of the file, even if it was scaled while it was decoded.
+    fn photograph(&self, file: &Path) -> Result<Vec<Sight>> {
+        let decoded = decode_sized(file)?;
+        let read = (decoded.image.width(), decoded.image.height());
+        let mut sights = self.at(&decoded.image, file, None)?;
+        if read != decoded.size {
+            let (size, path) = (decoded.size, file.display());
+            say!("note: {path} has {} x {} pixels and is read at {} x {}", size.0, size.1, read.0, read.1);
+            for face in sights.iter_mut().filter_map(|sight| sight.place.face.as_mut()) {
+                *face = face.scaled(read, size);
+            }
+        }
+        Ok(sights)
+    }
+
     /// What is to be labelled in a picture; one sight without pixels if no face is found.
     fn at(&self, picture: &DynamicImage, file: &Path, time: Option<f64>) -> Result<Vec<Sight>> {
         let sight = |face: Option<FaceBox>, picture: Option<&DynamicImage>| {
@@ -92,7 +107,7 @@ pub(super) fn look(
             }
             continue;
         }
-        let read = |file: &PathBuf| look.at(&decode(file)?, file, None);
+        let read = |file: &PathBuf| look.photograph(file);
         let seen: Vec<Result<Vec<Sight>>> = files.par_iter().map(read).collect();
         for sights in seen {
             some.extend(allowed(sights, on_bad)?.unwrap_or_default());

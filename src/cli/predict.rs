@@ -4,7 +4,7 @@ use super::args::{BadFile, DeviceArgs, unique};
 use super::faces::{Choice, Look, Sight, look};
 use super::labels::{Form, Place, Prediction, Printer, Says};
 use super::out::say;
-use crate::data::{Head, decode, find_images};
+use crate::data::{Head, decode_sized, find_images};
 use crate::error::{Error, Result};
 use crate::faces::video::{Frames, is_video};
 use crate::faces::{Detector, FaceBox, Recording, annotate};
@@ -240,8 +240,12 @@ impl<'a> Copies<'a> {
         if is_video(&file) {
             return film(&file, &folder.join(format!("{name}.mp4")), self.fps, &drawn);
         }
-        let mut picture = decode(&file)?.to_rgb8();
-        drawn.iter().for_each(|(place, caption)| mark(&mut picture, place, caption));
+        let decoded = decode_sized(&file)?;
+        let mut picture = decoded.image.to_rgb8();
+        for (place, caption) in &drawn {
+            let face = place.face.map(|face| face.scaled(decoded.size, picture.dimensions()));
+            mark(&mut picture, &Place { face, ..place.clone() }, caption);
+        }
         let path = folder.join(format!("{name}.png"));
         let mut bytes = Cursor::new(Vec::new());
         picture

@@ -37,7 +37,7 @@ impl Matching {
         }
         let find = |their: &String| {
             let mapped = map.iter().find(|(t, _)| t == their).and_then(|(_, our)| names::find(our, ours));
-            mapped.or_else(|| names::find(their, ours)).or_else(|| names::find(unnumbered(their), ours))
+            mapped.or_else(|| names::find(their, ours)).or_else(|| names::find(names::unnumbered(their), ours))
         };
         let labels: Vec<Option<u32>> = theirs.iter().map(|their| find(their).map(|our| our as u32)).collect();
         if labels.iter().all(Option::is_none) {
@@ -103,12 +103,6 @@ fn known(what: &str, name: &str, names: &[String]) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!("{what} `{name}`"), names::hint(name, names)))
-}
-
-/// A name without the number before it: `Happiness` of `3_Happiness` or `03. Happiness`.
-fn unnumbered(name: &str) -> &str {
-    let name = name.trim().trim_start_matches(|c: char| c.is_ascii_digit());
-    name.trim_start_matches(['_', '-', '.', ' '])
 }
 
 /// A `theirs=ours` of `--map`.

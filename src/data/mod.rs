@@ -154,9 +154,21 @@ pub enum OnBadFile {
     Skip,
 }
 
+/// What a source is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// To learn from: every class needs training images.
+    #[default]
+    Train,
+    /// To score a network on: splits and classes may be missing. [`Dataset::train`] and [`Dataset::validation`] may be empty.
+    Score,
+}
+
 /// How to open a source.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// What for. Tables are opened as for training, whatever it is.
+    pub purpose: Purpose,
     /// Classes to keep, in this order (labels 0, 1, ...); all if `None`.
     pub classes: Option<Vec<String>>,
     /// Share (between 0 and 1) of each class's training images to hold back, where the data has no validation split.

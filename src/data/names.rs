@@ -24,9 +24,16 @@ pub fn canonical(name: &str) -> String {
     group.map_or(name, |words| words[0].to_owned())
 }
 
-/// Whether a name is one of the emotions that collections have.
-pub(super) fn is_emotion(name: &str) -> bool {
-    SYNONYMS.iter().any(|words| words.contains(&canonical(name).as_str()))
+/// Whether a name, with a number before it or not, is one of an emotion that is known here.
+pub fn is_emotion(name: &str) -> bool {
+    let name = unnumbered(name).trim().to_lowercase();
+    SYNONYMS.iter().any(|words| words.contains(&name.as_str()))
+}
+
+/// A name without the number before it: `Happiness` of `3_Happiness` or `03. Happiness`.
+pub fn unnumbered(name: &str) -> &str {
+    let name = name.trim().trim_start_matches(|c: char| c.is_ascii_digit());
+    name.trim_start_matches(['_', '-', '.', ' '])
 }
 
 /// The place in `known` of a class by this name: the very name if it is there, else the first that means the same.
@@ -54,6 +61,7 @@ mod tests {
             ["joy", "happy", "Sadness", "wow", "fear"].map(|n| find(n, &known)),
             [Some(1), Some(0), Some(2), Some(3), None]
         );
+        assert!(is_emotion("03. Anger") && is_emotion("JOY") && !is_emotion("train") && !is_emotion("5"));
         assert!(hint("sadd", &known).contains("`sad`?") && hint("xyz", &known).starts_with("The classes"));
         let words: Vec<&str> = SYNONYMS.concat();
         let different: std::collections::BTreeSet<_> = words.iter().collect();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::store::Part;
-use super::{DEFAULT_VALIDATION_SPLIT, Options, Split};
+use super::{DEFAULT_VALIDATION_SPLIT, Options, Purpose, Split};
 use crate::error::{Error, Result, nearest};
 use crate::philox::Philox;
 
@@ -58,13 +58,16 @@ pub(super) fn choose_classes(known: &[String], options: &Options) -> Result<Vec<
 /// order that the images had.
 ///
 /// # Errors
-/// The name of a class with fewer than two images: each side needs one.
+/// The name of a class with fewer than two images: each side needs one, to train.
 pub(super) fn hold_back(labels: &[u32], classes: &[String], options: &Options) -> Result<(Vec<u32>, Vec<u32>), String> {
     let share = options.validation_split.unwrap_or(DEFAULT_VALIDATION_SPLIT);
     let mut held = vec![false; labels.len()];
     let mut rng = Philox::new(options.seed, VALIDATION_STREAM);
     for (label, class) in classes.iter().enumerate() {
         let mut members: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] as usize == label).collect();
+        if members.len() < 2 && options.purpose == Purpose::Score {
+            continue;
+        }
         if members.len() < 2 {
             return Err(class.clone());
         }

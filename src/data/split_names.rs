@@ -50,6 +50,11 @@ impl SplitName {
         find(plain).or_else(|| ENDINGS.iter().find_map(|ending| find(plain.strip_suffix(ending)?)))
     }
 
+    /// The names of all splits, for messages: `train, training, ...`.
+    pub(super) fn known() -> String {
+        NAMES.iter().flat_map(|(_, names)| *names).copied().collect::<Vec<_>>().join(", ")
+    }
+
     /// Its place in lists of the three.
     pub(super) fn index(self) -> usize {
         self as usize

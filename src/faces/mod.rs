@@ -29,6 +29,18 @@ pub struct FaceBox {
 }
 
 impl FaceBox {
+    /// The same place in the picture at another size, both given as columns and rows.
+    #[must_use]
+    pub fn scaled(self, from: (u32, u32), to: (u32, u32)) -> Self {
+        let along = |at: u32, from: u32, to: u32| {
+            ((f64::from(at) * f64::from(to) / f64::from(from.max(1))).round() as u32).min(to)
+        };
+        let (x, y) = (along(self.x, from.0, to.0), along(self.y, from.1, to.1));
+        let right = along(self.x.saturating_add(self.width), from.0, to.0);
+        let bottom = along(self.y.saturating_add(self.height), from.1, to.1);
+        Self { x, y, width: right - x, height: bottom - y }
+    }
+
     /// Pixels in it.
     pub fn area(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height)
@@ -59,6 +71,9 @@ mod tests {
     fn cuts_have_their_margin_and_repeat_the_border() {
         let picture = DynamicImage::ImageRgb8(RgbImage::from_fn(20, 10, |x, y| Rgb([x as u8, y as u8, 7])));
         let face = FaceBox { x: 10, y: 2, width: 10, height: 5 };
+        let double = FaceBox { x: 20, y: 5, width: 20, height: 13 };
+        assert_eq!(face.scaled((20, 10), (40, 25)), double);
+        assert_eq!(double.scaled((40, 25), (20, 10)), face);
         let cropped = cut(&picture, face, 0.0).to_rgb8();
         assert_eq!((cropped.dimensions(), cropped.get_pixel(3, 4).0), ((10, 5), [13, 6, 7]));
         let wide = cut(&picture, face, 0.4).to_rgb8();

@@ -215,6 +215,7 @@ impl Config {
             soft_labels: self.soft_labels.clone(),
             class_weight: self.class_weight.clone(),
             outputs: (!self.outputs.is_empty()).then(|| self.outputs.clone()),
+            ..Options::default()
         }
     }
 

@@ -132,6 +132,10 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     if args.tta {
         network.mirror()?;
     }
+    if args.calibrate && dataset.validation.is_empty() {
+        let what = format!("--calibrate: {} has no validation split to fit the temperature to", dataset.source);
+        return Err(Error::usage(what, "leave it out, or give data with a validation or a training split"));
+    }
     if args.calibrate {
         let (validation, _) = relabel(Arc::clone(&dataset.validation), &dataset, matching.as_ref())?;
         calibrate(&mut network, &checkpoint_of(&args.network)?, &validation, batch)?;
@@ -218,15 +222,29 @@ fn calibrate(network: &mut Loaded, file: &Path, validation: &Arc<dyn Split>, bat
     Ok(())
 }
 
+/// The split to score, and what it is called.
+///
+/// # Errors
+/// A split that the data does not have.
 fn pick(dataset: &Dataset, asked: Option<Which>) -> Result<(Arc<dyn Split>, &'static str)> {
-    match (asked, &dataset.test) {
-        (Some(Which::All), _) => Ok((dataset.all(), "whole")),
-        (Some(Which::Train), _) => Ok((Arc::clone(&dataset.train), "train")),
-        (Some(Which::Validation), _) | (None, None) => Ok((Arc::clone(&dataset.validation), "validation")),
-        (Some(Which::Test) | None, Some(test)) => Ok((Arc::clone(test), "test")),
-        (Some(Which::Test), None) => {
-            let what = format!("--split test: {} has no test split", dataset.source);
-            Err(Error::usage(what, "--split validation, train or all"))
-        }
+    let test = dataset.test.as_ref().filter(|test| !test.is_empty());
+    let (split, name) = match asked {
+        Some(Which::All) => (Some(dataset.all()), "whole"),
+        Some(Which::Train) => (Some(Arc::clone(&dataset.train)), "train"),
+        Some(Which::Validation) => (Some(Arc::clone(&dataset.validation)), "validation"),
+        Some(Which::Test) => (test.map(Arc::clone), "test"),
+        None => match (test, dataset.validation.is_empty()) {
+            (Some(test), _) => (Some(Arc::clone(test)), "test"),
+            (None, false) => (Some(Arc::clone(&dataset.validation)), "validation"),
+            (None, true) => (Some(Arc::clone(&dataset.train)), "train"),
+        },
+    };
+    if let Some(split) = split.filter(|split| !split.is_empty()) {
+        return Ok((split, name));
     }
+    let there =
+        [(&dataset.train, "train"), (&dataset.validation, "validation")].into_iter().chain(test.map(|t| (t, "test")));
+    let there: Vec<&str> = there.filter(|(split, _)| !split.is_empty()).map(|(_, name)| name).collect();
+    let what = format!("--split {name}: {} has no {name} split", dataset.source);
+    Err(Error::usage(what, format!("--split {} or all", there.join(", "))))
 }

@@ -1,7 +1,7 @@
 //! The data that a network is scored on.
 
 use super::EvaluateArgs;
-use crate::data::{self, Dataset, OnBadFile, Task};
+use crate::data::{self, Dataset, OnBadFile, Purpose, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::Meta;
 use crate::train::{Config, Saved};
@@ -31,6 +31,7 @@ pub(super) fn open(args: &EvaluateArgs, saved: &Saved) -> Result<Dataset> {
     let own = run.filter(|r| args.data.as_ref().is_none_or(|data| *data == r.data));
     let chosen = args.classes.is_some() || own.is_some_and(|r| !r.classes.is_empty());
     let options = data::Options {
+        purpose: Purpose::Score,
         classes: chosen.then(|| meta.classes.clone()),
         validation_split: args.validation_split.or(run.and_then(|r| r.validation_split)),
         on_bad_file: args.on_bad_file.map(OnBadFile::from).or(run.map(|r| r.on_bad_file)).unwrap_or_default(),

@@ -2,12 +2,11 @@
 
 use super::summary::summarise;
 use super::{Findings, Item, Pixels, SPLITS, look};
-use crate::data::folder::{Layout, Scan};
+use crate::data::folder::{Layout, Tree};
 use crate::data::store::SIDE;
 use crate::data::survey::{Faults, Survey};
-use crate::data::{Dataset, InputSpec, Options, Source, fer_csv, open, parquet, values};
+use crate::data::{Dataset, InputSpec, Options, Source, fer_csv, kinds, open, parquet, values};
 use crate::error::{Error, Result};
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ pub fn check(source: &str) -> Result<Findings> {
     let input = InputSpec::new(SIDE, SIDE, 1);
     let mut faults = Faults::gather();
     let (items, classes, mut notes) = match Source::find(source)? {
-        Source::Tree(root) => of_tree(root)?,
+        Source::Tree(root) => of_tree(root, &mut faults)?,
         Source::FerCsv(path) => of_survey(fer_csv::survey(path, &mut faults)?),
         Source::Values(path) => of_survey(values::survey(path, input, &mut faults)?),
         Source::Parquet(shards) => of_survey(parquet::survey(&shards, input, &mut faults)?),
@@ -33,7 +32,7 @@ pub fn check(source: &str) -> Result<Findings> {
         if let Some(first) = faults.into_first() {
             return Err(first);
         }
-        return Err(Error::data(source, "no image in any class folder", ".png, .jpg, .jpeg or .bmp files"));
+        return Err(Error::data(source, "no image in any class folder", kinds::EXPECTED));
     }
     if let Faults::Gather(_, more @ 1..) = faults {
         notes.push(format!("{more} more rows that cannot be read are not listed"));
@@ -48,30 +47,28 @@ pub fn check(source: &str) -> Result<Findings> {
 
 type Found = (Vec<Item>, Vec<String>, Vec<String>);
 
-fn of_tree(root: &Path) -> Result<Found> {
+fn of_tree(root: &Path, faults: &mut Faults) -> Result<Found> {
     let mut notes = Vec::new();
     let layout = Layout::find(root, &mut notes)?;
-    let folders = [Some(&layout.train), layout.validation.as_ref(), layout.test.as_ref()];
-    let mut scans = Vec::new();
-    for (split, folder) in folders.into_iter().enumerate() {
-        if let Some(folder) = folder {
-            scans.push((split, Scan::of(root, folder, &mut notes)?));
-        }
+    let tree = Tree::read(&layout, &mut notes)?;
+    notes.extend(layout.missing());
+    let classes = tree.classes();
+    if let [class] = &classes[..] {
+        notes.push(format!("the only class is {class}: training needs two"));
     }
-    let names: BTreeSet<&String> = scans.iter().flat_map(|(_, scan)| scan.classes.keys()).collect();
-    let classes: Vec<String> = names.into_iter().cloned().collect();
     let mut items = Vec::new();
-    for (split, scan) in &scans {
+    for scan in &tree.scans {
         for (class, paths) in &scan.classes {
             let label = classes.binary_search(class).expect("the list was made of these names");
             items.extend(paths.iter().map(|path| Item {
-                split: *split,
+                split: scan.split.index(),
                 label,
                 name: path.display().to_string(),
                 pixels: Pixels::File(path.clone()),
             }));
         }
     }
+    tree.faults.into_iter().try_for_each(|fault| faults.take(fault))?;
     Ok((items, classes, notes))
 }
 

@@ -8,9 +8,8 @@
 mod gather;
 mod summary;
 
-use super::Split;
+use super::{Decoded, Split};
 use crate::error::Result;
-use image::DynamicImage;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -84,21 +83,23 @@ struct Seen {
 
 /// Reads every image, in parallel: what was seen, or what is wrong.
 fn look(items: &[Item]) -> Vec<Result<Seen>> {
-    items.par_iter().map(|item| item.image().map(|image| Seen::of(&image))).collect()
+    items.par_iter().map(|item| item.image().map(|decoded| Seen::of(&decoded))).collect()
 }
 
 impl Item {
-    fn image(&self) -> Result<DynamicImage> {
+    fn image(&self) -> Result<Decoded> {
         match &self.pixels {
-            Pixels::File(path) => super::decode::decode(path),
-            Pixels::Of(split, index) => split.picture(*index),
+            Pixels::File(path) => super::decode::decode_sized(path),
+            Pixels::Of(split, index) => {
+                split.picture(*index).map(|image| Decoded { size: (image.width(), image.height()), image })
+            }
         }
     }
 }
 
 impl Seen {
-    fn of(image: &DynamicImage) -> Self {
-        let (width, height) = (image.width(), image.height());
+    fn of(Decoded { image, size: (width, height) }: &Decoded) -> Self {
+        let (width, height) = (*width, *height);
         let color = image.color();
         let mode = match (color.has_color(), color.has_alpha()) {
             (false, false) => "grey",
