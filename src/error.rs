@@ -44,7 +44,7 @@ pub enum Error {
         expected: String,
     },
     /// The operating system refused a file.
-    #[error("cannot {doing} {}: {}", shown(.path), clean(&.source.to_string()))]
+    #[error("cannot {doing} {}: {}{}", shown(.path), clean(&.source.to_string()), hint_line(io_hint(.source)))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -167,6 +167,19 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .filter(|(score, _)| *score > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, k)| k)
+}
+
+/// The way on from what only the user can change.
+fn io_hint(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room there (or raise the quota or limit), then run the command again; a training run goes on by `train --resume`"
+        }
+        ErrorKind::ReadOnlyFilesystem => "name a folder on a disk that can be written",
+        ErrorKind::PermissionDenied => "give this user the right to it, or name another place",
+        _ => "",
+    }
 }
 
 fn hint_line(hint: &str) -> String {

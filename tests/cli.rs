@@ -8,6 +8,9 @@ mod figures;
 mod folders;
 #[path = "cli/hostile.rs"]
 mod hostile;
+#[cfg(unix)]
+#[path = "cli/kills.rs"]
+mod kills;
 #[path = "cli/pages.rs"]
 mod pages;
 #[path = "cli/pixels.rs"]

@@ -4,7 +4,7 @@
 
 mod cli_support;
 
-use cli_support::{Done, Parts, copied_run, fer, start, text, wait_for};
+use cli_support::{Done, Parts, command, copied_run, fer, start, text, wait_for};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -68,19 +68,81 @@ fn an_interrupt_finishes_the_step_and_says_how_to_go_on() {
     resume_one(&run);
 }
 
-/// The temporary file of the next save leads to a device that is always full.
-#[cfg(target_os = "linux")]
+/// A limit on the size of files stands for a disk that is full after some bytes of a file, at any of its writes.
 #[test]
-fn a_full_disk_keeps_the_previous_checkpoint() {
+fn a_full_disk_keeps_the_previous_files_and_says_the_way_on() {
     let folder = tempfile::tempdir().unwrap();
     let run = copied_run(folder.path());
     let last = run.join("last.safetensors");
     let before = fs::read(&last).unwrap();
-    std::os::unix::fs::symlink("/dev/full", run.join(".last.safetensors.tmp")).unwrap();
-    fer(&["train", "--resume", text(&run), "--epochs", "2"])
-        .expect(3, &["last.safetensors", "No space left", "what stood there before is untouched", "--resume"]);
-    assert_eq!(fs::read(&last).unwrap(), before);
+    // From nothing at all to half a checkpoint. Without the trap the signal of the limit would end the program.
+    for blocks in [0, 1, 4, before.len() / 1024] {
+        let program = command(&["train", "--resume", text(&run), "--epochs", "2"]);
+        let words: Vec<_> = program.get_args().map(|arg| arg.to_str().unwrap()).collect();
+        let script =
+            format!("trap '' XFSZ; ulimit -f {blocks}; exec {} {}", env!("CARGO_BIN_EXE_fer-gpu"), words.join(" "));
+        let done = Done::of(Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap());
+        let done = done.expect(3, &["cannot ", "File too large", "hint: make room", "--resume"]);
+        println!("{blocks} blocks: {}", done.err);
+        assert_eq!(fs::read(&last).unwrap(), before);
+    }
     resume_one(&run);
+    assert!(fs::read_dir(&run).unwrap().all(|e| !e.unwrap().file_name().to_str().unwrap().ends_with(".tmp")));
+}
+
+/// Nobody, not even root, writes there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error_before_training() {
+    fer(&["train", "--data", "synth:70", "--device", "cpu", "--out", "/proc/self/run"])
+        .expect(3, &["cannot create the run folder /proc/self/run"]);
+    fer(&["train", "--data", "synth:70", "--device", "cpu", "--out", "/dev/full"])
+        .expect(2, &["is a file, not a folder"]);
+}
+
+/// One process at a time trains in a folder; the others are told who does, and change nothing.
+#[test]
+fn two_processes_never_train_in_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut child = start(&endless(&run));
+    wait_for("a checkpoint", || run.join("last.safetensors").exists());
+    let process = format!("process {}", child.id());
+    for _ in 0..3 {
+        fer(&["train", "--resume", text(&run)])
+            .expect(2, &[&process, "is training in", text(&run), "wait until it ends"]);
+    }
+    let calibrate = ["evaluate", text(&run), "--data", "synth:70", "--device", "cpu", "--calibrate"];
+    fer(&calibrate).expect(2, &[&process, "is training in"]);
+    // To read is free.
+    fer(&["evaluate", text(&run), "--data", "synth:70", "--device", "cpu"]).expect(0, &[]);
+    assert!(child.try_wait().unwrap().is_none(), "it was disturbed");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let parts = run.join(".fer-gpu-1-1.tmp");
+    fs::write(&parts, "left by a killed process").unwrap();
+    resume_one(&run);
+    assert!(!parts.exists());
+}
+
+/// Early stopping has ended the run: going on with it trains nothing, as often as one may, until there is more patience.
+#[test]
+fn a_run_that_stopped_by_patience_stays_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let small =
+        ["--data", "synth:70", "--batch", "50", "--device", "cpu", "--lr", "0.3", "--patience", "1", "--epochs", "60"];
+    fer(&[&["train", "--out", text(&run)], &small[..]].concat()).expect(0, &["stopped early"]);
+    let (done, metrics) = (epochs(&run), fs::read(run.join("metrics.json")).unwrap());
+    assert!(done < 60);
+    let resume = ["train", "--resume", text(&run)];
+    for _ in 0..2 {
+        fer(&resume).expect(0, &["are done already", "--patience", "stopped early", "best: epoch"]);
+        assert_eq!((epochs(&run), fs::read(run.join("metrics.json")).unwrap()), (done, metrics.clone()));
+    }
+    let more = (done + 1).to_string();
+    fer(&[&resume[..], &["--patience", "50", "--epochs", &more]].concat()).expect(0, &["best: epoch"]);
+    assert_eq!(epochs(&run), done + 1);
 }
 
 #[test]

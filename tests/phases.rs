@@ -78,7 +78,7 @@ fn train(
     let stop = AtomicBool::new(false);
     let mut watch = Watch { steps, stop: &stop, phases: Vec::new() };
     let resumed = folder.join("last.safetensors").exists();
-    let run = if resumed { RunFolder::open(folder) } else { RunFolder::create(Some(folder)) }.expect("a folder");
+    let run = if resumed { RunFolder::resume(folder) } else { RunFolder::create(Some(folder)) }.expect("a folder");
     let trainer = if resumed { Trainer::resume } else { Trainer::new }(config, data, &run, device).expect("starts");
     let outcome = trainer.run(&mut watch, &stop).expect("trains");
     (outcome.stopped, watch.phases)

@@ -204,9 +204,17 @@ fn open_data(config: &Config, start: &Start) -> Result<Dataset> {
 
 pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     let mut config = args.config()?;
-    let start = match &args.resume {
+    if args.print_config && args.resume.is_some() {
+        print(&config.to_toml()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let resumed = args.resume.as_deref().map(RunFolder::resume).transpose()?;
+    for note in resumed.iter().flat_map(RunFolder::notes) {
+        say!("note: {note}");
+    }
+    let start = match &resumed {
         Some(run) => {
-            let path = RunFolder::open(run)?.last();
+            let path = run.last();
             Start::of_checkpoint(&Checkpoint::load(&path)?.meta, &path)?
         }
         None => Start::read(&config)?,
@@ -246,8 +254,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
             "note: the schedule now ends with epoch {epochs}, not {before}: rates from here on are those of a run of {epochs}"
         );
     }
-    let run = match &args.resume {
-        Some(path) => RunFolder::open(path)?,
+    let run = match resumed {
+        Some(run) => run,
         None => RunFolder::create(args.out.as_deref())?,
     };
     let mut trainer = match &args.resume {
@@ -276,7 +284,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         say!("weights: {note}");
     }
     if trainer.finished() {
-        say!("epochs 1 to {} are done already; ask for more with --epochs", trainer.done());
+        let more = if trainer.patience_is_out() { "a larger --patience, or 0 for none" } else { "--epochs" };
+        say!("epochs 1 to {} are done already; ask for more with {more}", trainer.done());
     }
     if args.profile.asked() {
         args.profile.show(&trainer.profile()?)?;

@@ -2,6 +2,7 @@
 
 use super::{InputSpec, write_floats};
 use crate::error::{Error, Result};
+use crate::formats::atomic::write_atomically;
 use image::imageops::overlay;
 use image::{DynamicImage, ImageFormat, RgbImage};
 use std::io::Cursor;
@@ -30,9 +31,18 @@ pub(super) fn sheet(rows: &[Vec<DynamicImage>], side: u32) -> DynamicImage {
 /// # Errors
 /// What the system or the encoder refuses.
 pub(super) fn write_png(path: &Path, picture: &DynamicImage) -> Result<()> {
+    let bytes = png(path, picture)?;
+    write_atomically(path, |w| w.write_all(&bytes))
+}
+
+/// The bytes of a PNG file; `path` is for the error's text.
+///
+/// # Errors
+/// What the encoder refuses.
+pub(super) fn png(path: &Path, picture: &DynamicImage) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     picture
         .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
         .map_err(|error| Error::data(path, format!("cannot be encoded ({error})"), "a PNG image"))?;
-    std::fs::write(path, bytes).map_err(Error::io("write", path))
+    Ok(bytes)
 }

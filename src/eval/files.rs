@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::formats::atomic::{write_atomically, write_json, write_text};
 use image::{DynamicImage, ImageFormat};
 use serde::Serialize;
-use std::io::Cursor;
+use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 
 /// Images on the sheet of the worst errors.
@@ -24,30 +24,49 @@ pub const CONFUSION_CSV: &str = "confusion.csv";
 /// `confusion.svg`: counts.
 pub const CONFUSION_SVG: &str = "confusion.svg";
 
-/// Writes `metrics.json` (`metrics`) and `report.txt` (`text`), and of a classifier `confusion.csv`, `confusion.svg`, the same two
-/// as `confusion_normalised`, and `reliability.svg`.
+/// Tables and pictures of a classifier.
+const CONFUSION_SHARES_CSV: &str = "confusion_normalised.csv";
+const CONFUSION_SHARES_SVG: &str = "confusion_normalised.svg";
+const RELIABILITY: &str = "reliability.svg";
+
+/// Writes `report.txt` (`text`), of a classifier `confusion.csv`, `confusion.svg`, the same two as `confusion_normalised`, and
+/// `reliability.svg`, and last `metrics.json` (`metrics`): where it is, everything is.
 ///
 /// # Errors
 /// What the system refuses.
 pub fn write_scores(folder: &Path, metrics: &impl Serialize, text: &str, scores: &Scores) -> Result<()> {
-    write_json(&folder.join(METRICS), metrics)?;
     write_text(&folder.join(REPORT), text)?;
-    match scores {
-        Scores::Classes(evaluation) => write_pictures(folder, evaluation),
-        Scores::Values(_) => Ok(()),
+    if let Scores::Classes(evaluation) = scores {
+        write_pictures(folder, evaluation)?;
     }
+    write_json(&folder.join(METRICS), metrics)
+}
+
+/// Removes what [`write_scores`] writes, in the opposite order.
+///
+/// # Errors
+/// What the system refuses.
+pub fn remove_scores(folder: &Path) -> Result<()> {
+    let pictures = [RELIABILITY, CONFUSION_SHARES_SVG, CONFUSION_SHARES_CSV, CONFUSION_SVG, CONFUSION_CSV];
+    for name in [METRICS].into_iter().chain(pictures).chain([REPORT]) {
+        let path = folder.join(name);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io("remove", &path)(e)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The confusion matrices and the reliability diagram.
 fn write_pictures(folder: &Path, evaluation: &Evaluation) -> Result<()> {
-    for (cells, csv, svg) in [
-        (Cells::Counts, CONFUSION_CSV, CONFUSION_SVG),
-        (Cells::Shares, "confusion_normalised.csv", "confusion_normalised.svg"),
-    ] {
+    for (cells, csv, svg) in
+        [(Cells::Counts, CONFUSION_CSV, CONFUSION_SVG), (Cells::Shares, CONFUSION_SHARES_CSV, CONFUSION_SHARES_SVG)]
+    {
         write_confusion_csv(&folder.join(csv), evaluation, cells)?;
         write_text(&folder.join(svg), &confusion_svg(evaluation, cells))?;
     }
-    write_text(&folder.join("reliability.svg"), &reliability_svg(&evaluation.calibration))
+    write_text(&folder.join(RELIABILITY), &reliability_svg(&evaluation.calibration))
 }
 
 /// Writes `worst.svg`, the images that the network was surest of and wrong about, and `worst.csv`, their names in the same order.

@@ -75,7 +75,7 @@ impl Recording {
         if flushed.is_err() || !status.success() {
             return Err(self.refused());
         }
-        std::fs::rename(&self.partial, &self.path).map_err(Error::io("write", &self.path))
+        crate::formats::atomic::rename(&self.partial, &self.path).map_err(Error::io("write", &self.path))
     }
 
     /// The error with ffmpeg's reason.

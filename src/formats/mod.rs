@@ -6,6 +6,7 @@
 //! * [`kind`]: what a file is by its content, where another was expected.
 //! * [`tensorboard`]: the event files that TensorBoard reads, written.
 //! * [`atomic`]: write beside, flush to the disk, rename. Every file of a run folder goes through it.
+//! * `lock`: the right of one process to write in a folder.
 //! * [`exact_float`]: floats in text that come back with the same bits, NaN included.
 pub mod atomic;
 pub mod checkpoint;
@@ -13,6 +14,7 @@ pub mod exact_float;
 pub mod export;
 pub mod keras;
 pub mod kind;
+pub(crate) mod lock;
 pub mod onnx;
 mod proto;
 pub mod tensorboard;

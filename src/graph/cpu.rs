@@ -4,7 +4,7 @@
 //! with the same bits. [`CpuExecutor::exact`] turns that off.
 
 use super::augmentation::{Augmentation, check};
-use super::executor::{Attribution, Executor, Metrics, NamedTensor, Snapshot};
+use super::executor::{Attribution, Executor, Metrics, NamedTensor, Snapshot, Unread};
 use super::plan::{Mode, Options, Plan};
 use super::{At, Batch, Graph, Parameters, Samples, Value};
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ pub struct CpuExecutor {
     /// Whether what training moves stays f64.
     exact: bool,
     fused: bool,
-    collected: Metrics,
+    collected: Vec<Metrics>,
     augmentation: Option<Arc<dyn Augmentation>>,
 }
 
@@ -56,7 +56,7 @@ impl CpuExecutor {
             v: zeros,
             exact: false,
             fused: true,
-            collected: Metrics::default(),
+            collected: Vec::new(),
             augmentation: None,
             parameters,
         }
@@ -194,7 +194,7 @@ impl Executor for CpuExecutor {
     }
 
     fn train(&mut self, batch: &Batch<'_>, at: At) -> Result<()> {
-        if self.collected.not_finite {
+        if self.collected.iter().any(|m| m.not_finite) {
             return Ok(());
         }
         self.prepare(Mode::Train, batch.len())?;
@@ -210,7 +210,7 @@ impl Executor for CpuExecutor {
         }
         let squares = sum.squares();
         sum.metrics.not_finite |= !(squares as f32).is_finite() && matches!(self.optimizer.adam.clip, Clip::Norm(_));
-        self.collected += sum.metrics;
+        self.collected.push(sum.metrics);
         if sum.metrics.not_finite {
             self.values = before;
         } else {
@@ -221,7 +221,7 @@ impl Executor for CpuExecutor {
 
     fn evaluate(&mut self, batch: &Batch<'_>) -> Result<()> {
         let run = self.run(Mode::Evaluate, batch, At::default(), |_, _| {})?;
-        self.collected += run.metrics;
+        self.collected.push(run.metrics);
         Ok(())
     }
 
@@ -238,12 +238,24 @@ impl Executor for CpuExecutor {
         Ok(Attribution { value: value.to_f32(), gradient: gradient.to_f32() })
     }
 
-    fn arrived(&mut self) -> Result<Metrics> {
+    fn arrived(&mut self) -> Result<Vec<Metrics>> {
         Ok(std::mem::take(&mut self.collected))
     }
 
-    fn flush(&mut self) -> Result<Metrics> {
+    fn drain(&mut self) -> Result<Vec<Metrics>> {
         self.arrived()
+    }
+
+    fn pause(&mut self) -> Result<(Vec<Metrics>, Option<Unread>)> {
+        // Every step has given its own sums.
+        Ok((self.arrived()?, None))
+    }
+
+    fn go_on(&mut self, unread: &Unread) -> Result<()> {
+        // Of a run that was interrupted on a device that keeps some.
+        let [loss, correct, mse, count] = unread.sums.map(f64::from);
+        self.collected.push(Metrics { loss, correct, mse, count, not_finite: false });
+        Ok(())
     }
 
     fn snapshot(&self) -> Result<Snapshot> {

@@ -31,6 +31,22 @@ impl std::ops::AddAssign for Metrics {
     }
 }
 
+/// Adds sums one after the other, so that the total has the same bits however they were grouped as they arrived.
+impl std::ops::AddAssign<Vec<Metrics>> for Metrics {
+    fn add_assign(&mut self, others: Vec<Metrics>) {
+        others.into_iter().for_each(|other| *self += other);
+    }
+}
+
+/// Sums that a device has begun and not given yet: see [`Executor::pause`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Unread {
+    /// Loss, correct, mean squared error and count, in the device's own precision.
+    pub sums: [f32; 4],
+    /// Submissions since it last gave its sums.
+    pub submitted: u32,
+}
+
 impl Metrics {
     /// From the metrics tensor of the loss.
     pub(super) fn from_tensor(values: &[f32]) -> Self {
@@ -128,17 +144,41 @@ pub trait Executor {
     /// A value that does not lead to the output, a device without the room, or whatever it reports.
     fn explain(&mut self, x: &[f32], cotangent: &[f32], value: Value) -> Result<Attribution>;
 
-    /// Metrics that have arrived since the last call, without waiting.
+    /// Metrics that have arrived since the last call, in order, without waiting.
     ///
     /// # Errors
     /// Whatever the device reports.
-    fn arrived(&mut self) -> Result<Metrics>;
+    fn arrived(&mut self) -> Result<Vec<Metrics>>;
 
-    /// Metrics of all steps since the last call, waiting for them.
+    /// Metrics of all steps since the last call, in order, waiting for them.
     ///
     /// # Errors
     /// Whatever the device reports.
-    fn flush(&mut self) -> Result<Metrics>;
+    fn drain(&mut self) -> Result<Vec<Metrics>>;
+
+    /// The sum of [`Executor::drain`].
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn flush(&mut self) -> Result<Metrics> {
+        let mut sum = Metrics::default();
+        sum += self.drain()?;
+        Ok(sum)
+    }
+
+    /// Waits for all steps, and gives what [`Executor::arrived`] would have given by now and the sums that the device has begun
+    /// since. An executor that is given these by [`Executor::go_on`] adds the next steps to them as this one would have, so that an
+    /// interruption leaves the last bits as they are.
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn pause(&mut self) -> Result<(Vec<Metrics>, Option<Unread>)>;
+
+    /// Takes over the sums of [`Executor::pause`].
+    ///
+    /// # Errors
+    /// Whatever the device reports.
+    fn go_on(&mut self, unread: &Unread) -> Result<()>;
 
     /// Measures where the time of a training step goes. Takes some twenty steps, and leaves parameters, moments and metrics as they
     /// were.

@@ -2,7 +2,7 @@
 
 use super::augmentation::Augmentation;
 use super::budget::Budget;
-use super::executor::{Attribution, Executor, Metrics, Snapshot};
+use super::executor::{Attribution, Executor, Metrics, Snapshot, Unread};
 use super::gpu_memory::Memory;
 use super::plan::{Mode, Options, Plan};
 use super::{At, Batch, Graph, Parameters, Profile, Samples, Value};
@@ -44,7 +44,7 @@ pub struct GpuExecutor {
     ring: StagingRing,
     since_read: u32,
     flying: VecDeque<wgpu::SubmissionIndex>,
-    collected: Metrics,
+    collected: Vec<Metrics>,
     augmented: Option<Augmented>,
 }
 
@@ -86,7 +86,7 @@ impl GpuExecutor {
             ring,
             since_read: 0,
             flying: VecDeque::new(),
-            collected: Metrics::default(),
+            collected: Vec::new(),
             augmented: None,
             parameters,
         };
@@ -187,11 +187,19 @@ impl GpuExecutor {
     /// Encodes a copy of the metrics to the host and a reset of its sums; the flag stays.
     fn copy_metrics(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
         if let Some(values) = self.ring.copy(&self.gpu, encoder, &self.memory.metrics)? {
-            self.collected += Metrics::from_tensor(&values);
+            self.collected.push(Metrics::from_tensor(&values));
         }
         encoder.clear_buffer(self.memory.metrics.buffer(), 0, Some(16));
         self.since_read = 0;
         Ok(())
+    }
+
+    /// Waits for every copy of the metrics that is under way.
+    fn wait_for_metrics(&mut self) -> Result<Vec<Metrics>> {
+        let copies = self.ring.drain(&self.gpu)?;
+        self.collected.extend(copies.iter().map(|values| Metrics::from_tensor(values)));
+        self.flying.clear();
+        Ok(std::mem::take(&mut self.collected))
     }
 }
 
@@ -277,23 +285,35 @@ impl Executor for GpuExecutor {
         self.attribute(x, cotangent, value)
     }
 
-    fn arrived(&mut self) -> Result<Metrics> {
-        for values in self.ring.arrived(&self.gpu)? {
-            self.collected += Metrics::from_tensor(&values);
-        }
+    fn arrived(&mut self) -> Result<Vec<Metrics>> {
+        let arrived = self.ring.arrived(&self.gpu)?;
+        self.collected.extend(arrived.iter().map(|values| Metrics::from_tensor(values)));
         Ok(std::mem::take(&mut self.collected))
     }
 
-    fn flush(&mut self) -> Result<Metrics> {
+    fn drain(&mut self) -> Result<Vec<Metrics>> {
         let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         self.copy_metrics(&mut encoder)?;
         self.gpu.queue.submit([encoder.finish()]);
         self.ring.submitted();
-        for values in self.ring.drain(&self.gpu)? {
-            self.collected += Metrics::from_tensor(&values);
-        }
-        self.flying.clear();
-        Ok(std::mem::take(&mut self.collected))
+        self.wait_for_metrics()
+    }
+
+    fn pause(&mut self) -> Result<(Vec<Metrics>, Option<Unread>)> {
+        let mut given = self.wait_for_metrics()?;
+        let values: Vec<f32> = self.gpu.read(&self.memory.metrics)?;
+        // The flag must not wait for the next reading.
+        given.push(Metrics { not_finite: Metrics::from_tensor(&values).not_finite, ..Metrics::default() });
+        let sums = std::array::from_fn(|i| values.get(i).copied().unwrap_or(0.0));
+        Ok((given, Some(Unread { sums, submitted: self.since_read })))
+    }
+
+    fn go_on(&mut self, unread: &Unread) -> Result<()> {
+        let mut values = [0.0; METRICS];
+        values[..unread.sums.len()].copy_from_slice(&unread.sums);
+        self.gpu.write(&self.memory.metrics, &values);
+        self.since_read = unread.submitted;
+        Ok(())
     }
 
     fn snapshot(&self) -> Result<Snapshot> {

@@ -3,10 +3,11 @@
 use super::results::{self, Row};
 use super::spec::Search;
 use crate::error::{Error, Result};
-use crate::formats::atomic::write_text;
+use crate::formats::atomic::{remove_leftovers, write_text};
+use crate::formats::lock::{self, try_lock};
 use crate::input::read_text;
 use crate::models::file;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// The form of the folder that this program writes and reads.
@@ -141,9 +142,18 @@ impl Folder {
     /// Waits for the right to read and write the results. It ends when the file is dropped, or with the process.
     pub(super) fn lock(&self) -> Result<File> {
         let path = self.path.join("lock");
-        let file = open_lock(&path)?;
+        let file = lock::open(&path)?;
         file.lock().map_err(Error::io("lock", &path))?;
         Ok(file)
+    }
+
+    /// Removes what killed processes left. [`Folder::lock`] must be held. Run folders are cleaned as they are gone on with.
+    pub(super) fn clean(&self) -> Result<()> {
+        let models = self.path.join("models");
+        [self.path.clone(), models].iter().filter(|path| path.is_dir()).try_for_each(|path| {
+            remove_leftovers(path)?;
+            Ok(())
+        })
     }
 
     /// The right to work on a trial, unless another process has it.
@@ -167,19 +177,6 @@ impl Folder {
             }
         }
         Ok(busy)
-    }
-}
-
-fn open_lock(path: &Path) -> Result<File> {
-    File::options().create(true).truncate(false).write(true).open(path).map_err(Error::io("open the lock", path))
-}
-
-fn try_lock(path: &Path) -> Result<Option<File>> {
-    let file = open_lock(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(e)) => Err(Error::io("lock", path)(e)),
     }
 }
 

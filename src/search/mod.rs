@@ -15,6 +15,11 @@
 //! | `best` | the best trial, trained anew |
 //! | `lock` | locked by who reads or writes `results.csv` |
 //!
+//! What a file names is there before it: the network in `models/` before `search.toml`, a trial's checkpoint before its row in
+//! `results.csv`, the rows before `search.svg`. A process that ends in between leaves work that the next one finds: a trial that
+//! has reached its rung and has no row is recorded, `search.svg` is drawn anew, and `best` is done when its `metrics.json`, the
+//! last file of a run, is there.
+//!
 //! Trial N's settings depend on the search's seed and N alone. [`work`] takes what is to be done next until nothing is left.
 
 mod folder;

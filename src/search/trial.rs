@@ -59,8 +59,8 @@ impl<'a> Bench<'a> {
         if let Err(e) = self.fit(&mut config, &start, &dataset, path, watch) {
             return own_fault(e);
         }
-        let resumes = path.join("last.safetensors").is_file();
-        let run = if resumes { RunFolder::open(path)? } else { fresh(path)? };
+        let run = open(path, watch)?;
+        let resumes = RunFolder::has_checkpoint(path);
         let made = if resumes {
             Trainer::resume(&config, &dataset, &run, self.device)
         } else {
@@ -70,6 +70,7 @@ impl<'a> Bench<'a> {
             Ok(trainer) => trainer,
             Err(e) if resumes => return Err(e),
             Err(e) => {
+                drop(run);
                 fs::remove_dir_all(path).map_err(Error::io("remove the run folder", path))?;
                 return own_fault(e);
             }
@@ -78,7 +79,7 @@ impl<'a> Bench<'a> {
         if !resumes {
             run.write_env(&Environment::here(self.device.to_string()))?;
         }
-        if trainer.done() >= until && until < config.epochs {
+        if trainer.done() >= until && !trainer.finished() {
             // Saved, but the process ended before it was recorded.
             return reached(&run);
         }
@@ -137,6 +138,24 @@ fn own_fault(e: Error) -> Result<Reached> {
             Ok(Reached::Not(Status::Failed, e.to_string()))
         }
         other => Err(other),
+    }
+}
+
+/// The trial's run folder, to go on in, or a new one. A damaged checkpoint costs this trial's time and not the search.
+fn open(path: &Path, watch: &mut dyn Watch) -> Result<RunFolder> {
+    if !RunFolder::has_checkpoint(path) {
+        return fresh(path);
+    }
+    match RunFolder::resume(path) {
+        Ok(run) => {
+            run.notes().iter().for_each(|note| watch.note(note));
+            Ok(run)
+        }
+        Err(e @ Error::Checkpoint { .. }) => {
+            watch.note(&format!("{e}\n  the trial in {} begins anew", path.display()));
+            fresh(path)
+        }
+        Err(e) => Err(e),
     }
 }
 

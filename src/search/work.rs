@@ -54,6 +54,10 @@ pub fn work(
     stop: &AtomicBool,
 ) -> Result<Ended> {
     let mut worker = Worker { folder, monitor: folder.search().monitor()?, bench: Bench::new(device, stop) };
+    {
+        let _lock = folder.lock()?;
+        folder.clean()?;
+    }
     let mut interrupted = false;
     while !interrupted && !stop.load(Ordering::Relaxed) {
         let Some(job) = worker.take()? else { break };
@@ -62,7 +66,10 @@ pub fn work(
     interrupted |= stop.load(Ordering::Relaxed);
     let (rows, busy) = {
         let _lock = folder.lock()?;
-        (folder.rows()?, folder.busy()?)
+        let rows = folder.rows()?;
+        // A process may have ended between the results and their picture.
+        worker.draw(&rows)?;
+        (rows, folder.busy()?)
     };
     let best = best(&rows, worker.monitor).cloned();
     let mut retrained = None;
@@ -138,7 +145,14 @@ impl Worker<'_> {
         let mut rows = self.folder.rows()?;
         rows.push(row.clone());
         self.folder.write_rows(&rows)?;
-        write_text(&self.folder.picture(), &self.picture(&rows))
+        self.draw(&rows)
+    }
+
+    fn draw(&self, rows: &[Row]) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        write_text(&self.folder.picture(), &self.picture(rows))
     }
 
     fn picture(&self, rows: &[Row]) -> String {

@@ -59,8 +59,9 @@ pub struct Saved {
 /// Stores a temperature in a checkpoint; everything else in it stays.
 ///
 /// # Errors
-/// A checkpoint that cannot be read or replaced; the old one is then intact.
+/// A checkpoint that cannot be read or replaced, or of a run that another process trains; the old one is then intact.
 pub fn store_temperature(path: &Path, temperature: f64) -> Result<()> {
+    let _right = super::run::right_to_replace(path)?;
     let mut checkpoint = Checkpoint::load(path)?;
     checkpoint.meta.temperature = Some(temperature);
     checkpoint.save(path)

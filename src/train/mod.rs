@@ -15,6 +15,7 @@ mod order;
 mod outcome;
 mod partial;
 mod phase;
+mod repair;
 mod resume;
 pub mod run;
 mod saved;

@@ -11,8 +11,16 @@
 //! | `metrics.json`, `report.txt` | the evaluation of the best checkpoint |
 //! | `confusion.csv`, `.svg`, `confusion_normalised.csv`, `.svg` | its errors, as counts and as shares of the true class |
 //! | `reliability.svg`, `curves.svg` | whether it is as sure as it is right, and the course of training |
+//! | `lock` | locked by the process that trains; the system unlocks it when the process ends, however it ends |
 //!
-//! Every file is replaced atomically. A new run never shares a folder with an old one.
+//! Every file is replaced atomically, and what a file names is there before it: at an epoch's end `epoch-N`, then `best`, then
+//! `last`, which says which epoch is the best, then the history; at the end of a run everything else, then `metrics.json`, by
+//! which others know that the run is done. `metrics.json` and its companions are of the present `best`: they go before it is
+//! replaced. The other order, `last` first, was weighed: then a resumed run could not tell a lost best epoch from one that is
+//! about to be written, and whoever reads the folder meanwhile finds figures of another network. With this order a process
+//! that ends between two files leaves `best` an epoch ahead, and it is all that `last` would have been (see `repair`).
+//!
+//! A new run never shares a folder with an old one, and one process at a time trains in a folder.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -22,21 +30,29 @@ use serde::Serialize;
 
 use super::environment::Environment;
 use super::history::{EpochRow, write_results};
+use super::repair::repair;
 use crate::error::{Error, Result};
 use crate::eval::plot::curves_svg;
 use crate::eval::{Scores, files};
-use crate::formats::atomic::{write_json, write_text};
+use crate::formats::atomic::{remove_leftovers, write_json, write_text};
 use crate::formats::kind::Kind;
+use crate::formats::lock;
 
 /// Where numbered run folders are made, below the working folder.
 pub const DEFAULT_BASE: &str = "runs/train";
 
 const OCCUPIED: &str = "go on with that run by `--resume`, or name a new folder with `--out`";
 
+/// What is locked.
+const LOCK: &str = "lock";
+
 /// A folder that holds one run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// The right to train in it, if this process has it.
+    lock: Option<File>,
+    notes: Vec<String>,
 }
 
 impl RunFolder {
@@ -54,23 +70,73 @@ impl RunFolder {
         }
     }
 
-    /// Opens the folder of an existing run to resume it.
+    /// Opens the folder of an existing run to read it.
     ///
     /// # Errors
     /// [`Error::Io`] when there is no such folder; [`Error::Usage`] when it is a file; [`Error::Checkpoint`] when it
-    /// holds no `last.safetensors`.
+    /// holds no checkpoint.
     pub fn open(path: &Path) -> Result<Self> {
         let about = fs::metadata(path).map_err(Error::io("open the run folder", path))?;
         if !about.is_dir() {
             let hint = "name the run's folder, for example `runs/train/1`";
             return Err(Error::usage(format!("{} is not a run folder but a file", path.display()), hint));
         }
-        let run = Self { path: path.to_path_buf() };
-        if !run.last().is_file() {
+        let run = Self::at(path);
+        if !Self::has_checkpoint(path) {
             let hint = "the run stopped before its first epoch ended, or it is not a run folder: start a new run";
             return Err(Error::checkpoint(run.last(), "there is no such file to resume from", hint));
         }
         Ok(run)
+    }
+
+    /// Opens the folder of an existing run to go on with it: takes the right to, removes what a killed process left, and brings
+    /// its checkpoints into agreement. [`RunFolder::notes`] says what had to be done.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`]; [`Error::Usage`] when another process trains in it; a checkpoint that is damaged.
+    pub fn resume(path: &Path) -> Result<Self> {
+        let mut run = Self::open(path)?;
+        run.take()?;
+        let left = remove_leftovers(path)?;
+        if left > 0 {
+            run.notes.push(format!("{left} unfinished files of a process that ended while it saved are removed"));
+        }
+        let repaired = repair(&run)?;
+        run.notes.extend(repaired);
+        Ok(run)
+    }
+
+    /// Whether there is a checkpoint to go on with in a folder.
+    pub fn has_checkpoint(path: &Path) -> bool {
+        let run = Self::at(path);
+        // The best alone is the first epoch's, whose process ended before it wrote the last.
+        run.last().is_file() || run.best().is_file()
+    }
+
+    /// What had to be done before training could go on, to be told.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf(), lock: None, notes: Vec::new() }
+    }
+
+    /// Takes the right to train in the folder.
+    fn take(&mut self) -> Result<()> {
+        let path = self.path.join(LOCK);
+        match lock::try_lock(&path) {
+            Ok(Some(file)) => {
+                lock::sign(&file);
+                self.lock = Some(file);
+            }
+            Ok(None) => return Err(busy(&self.path)),
+            Err(e) if path.exists() => {
+                self.notes.push(format!("{e}: start no second process on {}", self.path.display()));
+            }
+            Err(e) => return Err(e),
+        }
+        Ok(())
     }
 
     fn create_at(out: &Path) -> Result<Self> {
@@ -87,7 +153,7 @@ impl RunFolder {
             }
             Err(_) => fs::create_dir_all(out).map_err(Error::io("create the run folder", out))?,
         }
-        Self { path: out.to_path_buf() }.claim()
+        Self::at(out).claim()
     }
 
     fn create_numbered(base: &Path) -> Result<Self> {
@@ -102,7 +168,7 @@ impl RunFolder {
         loop {
             let path = base.join(number.to_string());
             match fs::create_dir(&path) {
-                Ok(()) => return Self { path }.claim(),
+                Ok(()) => return Self::at(&path).claim(),
                 // Another run took the number in between.
                 Err(e) if e.kind() == ErrorKind::AlreadyExists && number < u64::MAX => number += 1,
                 Err(e) => return Err(Error::io("create the run folder", path)(e)),
@@ -111,9 +177,9 @@ impl RunFolder {
     }
 
     /// Shows now, not after the first epoch, whether the folder takes files, and that no other run has it.
-    fn claim(self) -> Result<Self> {
+    fn claim(mut self) -> Result<Self> {
         match File::create_new(self.env()) {
-            Ok(_) => Ok(self),
+            Ok(_) => self.take().map(|()| self),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {
                 Err(Error::usage(format!("{} already holds a run", self.path.display()), OCCUPIED))
             }
@@ -208,6 +274,14 @@ impl RunFolder {
         write_text(&self.curves(), &curves_svg(history, best))
     }
 
+    /// Removes the figures of a best checkpoint that is about to be replaced.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove_scores(&self) -> Result<()> {
+        files::remove_scores(&self.path)
+    }
+
     /// [`RunFolder::write_history`] and the files of [`files::write_scores`].
     ///
     /// # Errors
@@ -215,6 +289,32 @@ impl RunFolder {
     pub fn write_results(&self, history: &[EpochRow], best: Option<usize>, scores: &Scores) -> Result<()> {
         self.write_history(history, best)?;
         files::write_scores(&self.path, scores, &scores.report(), scores)
+    }
+}
+
+fn busy(folder: &Path) -> Error {
+    let (run, who) = (folder.display(), lock::holder(&folder.join(LOCK)));
+    Error::usage(
+        format!("{who} is training in {run}"),
+        "wait until it ends, or stop it (Ctrl-C there, or a termination signal: it saves), then run this again",
+    )
+}
+
+/// The right to replace a checkpoint: that of the run whose folder it is in, if it is in one.
+///
+/// # Errors
+/// [`Error::Usage`] while another process trains there.
+pub(super) fn right_to_replace(checkpoint: &Path) -> Result<Option<File>> {
+    let folder = checkpoint.parent().unwrap_or(Path::new(""));
+    let path = folder.join(LOCK);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    match lock::try_lock(&path) {
+        Ok(None) => Err(busy(folder)),
+        Ok(held) => Ok(held),
+        // A file system without locks.
+        Err(_) => Ok(None),
     }
 }
 
@@ -228,7 +328,7 @@ pub fn checkpoint_of(run_or_file: &Path) -> Result<PathBuf> {
     if !about.is_dir() {
         return Ok(run_or_file.to_path_buf());
     }
-    let run = RunFolder { path: run_or_file.to_path_buf() };
+    let run = RunFolder::at(run_or_file);
     [run.best(), run.last()].into_iter().find(|file| file.is_file()).ok_or_else(|| {
         if run_or_file.join("saved_model.pb").is_file() {
             let what = "the folder is a TensorFlow SavedModel, not a run";
@@ -240,106 +340,5 @@ pub fn checkpoint_of(run_or_file: &Path) -> Result<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use super::*;
-    use crate::eval::metrics::tests::sample;
-    use crate::train::history::{read_results, tests::row};
-
-    #[test]
-    fn numbers_count_up_and_runs_never_share() {
-        let folder = tempfile::tempdir().unwrap();
-        let base = folder.path().join("runs/train");
-        let made = |_| RunFolder::create_numbered(&base).unwrap().path().to_path_buf();
-        assert_eq!([(); 2].map(made), [base.join("1"), base.join("2")]);
-        fs::create_dir(base.join("9")).unwrap();
-        fs::write(base.join("12"), "a file").unwrap();
-        fs::create_dir(base.join("notes")).unwrap();
-        assert_eq!(made(()), base.join("13"));
-        let mut paths: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| made(()))).collect();
-            threads.into_iter().map(|t| t.join().unwrap()).collect()
-        });
-        paths.sort();
-        paths.dedup();
-        assert_eq!(paths.len(), 8);
-        let shared = folder.path().join("shared");
-        let winners: usize = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| RunFolder::create(Some(&shared)).is_ok())).collect();
-            threads.into_iter().map(|t| usize::from(t.join().unwrap())).sum()
-        });
-        assert_eq!(winners, 1);
-    }
-
-    #[test]
-    fn occupied_and_unwritable_folders_are_errors() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
-        fs::write(&file, "precious").unwrap();
-        let text = |path: &Path| RunFolder::create(Some(path)).unwrap_err().to_string();
-        assert!(text(folder.path()).contains("already holds files") && text(folder.path()).contains("--resume"));
-        assert!(text(&file).contains("is a file"));
-        assert!(text(&file.join("run")).contains("cannot create the run folder"));
-        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
-        let run = RunFolder::create(Some(&folder.path().join("a/b"))).unwrap();
-        fs::write(run.last(), "").unwrap();
-        assert!(text(run.path()).contains("already holds a run"));
-        let empty = folder.path().join("empty");
-        fs::create_dir(&empty).unwrap();
-        assert!(RunFolder::create(Some(&empty)).is_ok());
-        // Nobody, not even root, creates files there.
-        #[cfg(target_os = "linux")]
-        {
-            let error = RunFolder { path: "/proc/self".into() }.claim().unwrap_err().to_string();
-            assert!(error.contains("cannot write in the run folder"), "{error}");
-            assert!(text(Path::new("/proc/self/run")).contains("cannot create the run folder"));
-        }
-    }
-
-    #[test]
-    fn opening_needs_a_checkpoint() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(Some(&folder.path().join("run"))).unwrap();
-        let text = |path: &Path| RunFolder::open(path).unwrap_err().to_string();
-        assert!(text(run.path()).contains("resume from"));
-        assert!(text(&run.env()).contains("not a run folder"));
-        assert!(text(&folder.path().join("none")).contains("cannot open"));
-        assert!(checkpoint_of(run.path()).unwrap_err().to_string().contains("neither"));
-        let saved_model = folder.path().join("saved_model");
-        fs::create_dir(&saved_model).unwrap();
-        fs::write(saved_model.join("saved_model.pb"), "").unwrap();
-        assert!(checkpoint_of(&saved_model).unwrap_err().to_string().contains("is a TensorFlow SavedModel"));
-        assert!(checkpoint_of(&folder.path().join("none")).is_err());
-        fs::write(run.last(), "").unwrap();
-        assert_eq!(RunFolder::open(run.path()).unwrap(), run);
-        assert_eq!(checkpoint_of(run.path()).unwrap(), run.last());
-        fs::write(run.best(), "").unwrap();
-        assert_eq!(checkpoint_of(run.path()).unwrap(), run.best());
-        assert_eq!(checkpoint_of(&run.env()).unwrap(), run.env());
-    }
-
-    #[test]
-    fn writes_every_file() {
-        #[derive(Serialize)]
-        struct Config {
-            model: &'static str,
-            epochs: usize,
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(Some(&folder.path().join("run"))).unwrap();
-        run.write_config(&Config { model: "mini", epochs: 3 }).unwrap();
-        run.write_env(&Environment::here("none")).unwrap();
-        let history: Vec<_> = (1..=3).map(row).collect();
-        run.write_results(&history, Some(3), &Scores::Classes(sample())).unwrap();
-        assert_eq!(fs::read_to_string(run.config()).unwrap(), "model = \"mini\"\nepochs = 3\n");
-        let env: serde_json::Value = serde_json::from_slice(&fs::read(run.env()).unwrap()).unwrap();
-        assert!(env["cpus"].as_u64().unwrap() > 0 && env["started"].as_str().unwrap().ends_with('Z'));
-        assert_eq!(read_results(&run.results()).unwrap(), history);
-        let metrics: serde_json::Value = serde_json::from_slice(&fs::read(run.metrics()).unwrap()).unwrap();
-        assert_eq!(metrics["per_class"]["happy"]["support"], 0);
-        for file in [run.report(), run.confusion_csv(), run.confusion_svg(), run.curves()] {
-            assert!(fs::metadata(file).unwrap().len() > 0);
-        }
-        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 11, "no temporary file is left");
-    }
-}
+#[path = "run_tests.rs"]
+mod tests;

@@ -73,7 +73,7 @@ pub(super) fn validate(
         executor.evaluate(&loaded?.batch())?;
         sums += executor.arrived()?;
     }
-    sums += executor.flush()?;
+    sums += executor.drain()?;
     Ok((sums, Vec::new()))
 }
 

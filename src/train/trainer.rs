@@ -6,7 +6,7 @@ use super::evaluate::{LOADER_THREADS, graph_of};
 use super::history::EpochRow;
 use super::order::order;
 use super::outcome::{Observer, Outcome, Stopped};
-use super::partial::{Recent, metrics_of, partial_of};
+use super::partial::{Recent, metrics_of, partial_of, unread_of};
 use super::phase::Phase;
 use super::resume::continues;
 use super::run::RunFolder;
@@ -95,7 +95,7 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
-    /// Goes on with the last checkpoint of a run.
+    /// Goes on with the last checkpoint of a run, whose folder [`RunFolder::resume`] has opened.
     ///
     /// # Errors
     /// A damaged checkpoint, or settings that would not continue the same run.
@@ -162,7 +162,13 @@ impl<'a> Trainer<'a> {
 
     /// Whether nothing is left to be trained.
     pub fn finished(&self) -> bool {
-        self.in_last_phase() && self.phase_done()
+        self.in_last_phase() && (self.phase_done() || self.patience_is_out())
+    }
+
+    /// Whether early stopping has ended the run, in this process or one before.
+    pub fn patience_is_out(&self) -> bool {
+        // An epoch that was begun, with more patience than now, is trained to its end.
+        self.in_last_phase() && self.progress.partial.is_none() && self.out_of_patience()
     }
 
     fn phase(&self) -> &Phase {
@@ -239,7 +245,9 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// Data, device or disk errors; [`crate::Error::NotFinite`] if the loss diverged. The last checkpoint stays as it was.
     pub fn run(mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<Outcome> {
-        let mut stopped = None;
+        self.write_history()?;
+        // A run that is gone on with may have stopped before.
+        let mut stopped = self.patience_is_out().then_some(Stopped::Patience);
         // A time that no clock can reach is none.
         self.deadline = self.config.time()?.and_then(|time| Instant::now().checked_add(time));
         self.tell_phase(observer);
@@ -256,7 +264,7 @@ impl<'a> Trainer<'a> {
             let finished = self.finish_epoch(row.clone());
             let best = finished.map_err(|e| self.explained(e))?;
             observer.epoch(&row, best);
-            if self.in_last_phase() && self.out_of_patience() {
+            if self.patience_is_out() {
                 stopped = Some(Stopped::Patience);
             } else if self.out_of_time() && !self.finished() {
                 stopped = Some(Stopped::Time);
@@ -302,6 +310,9 @@ impl<'a> Trainer<'a> {
         let (epoch, batch) = (self.progress.epoch, self.images_a_step());
         let partial = self.progress.partial.take().unwrap_or_default();
         let mut sums = metrics_of(&partial);
+        if let Some(unread) = unread_of(&partial) {
+            self.executor.go_on(&unread)?;
+        }
         let order = order(self.config.seed, epoch, self.dataset.train.len());
         let steps = order.len().div_ceil(batch);
         let rest: Vec<u32> = order.iter().skip(partial.steps * batch).copied().collect();
@@ -323,18 +334,19 @@ impl<'a> Trainer<'a> {
             }
             observer.step(epoch + 1, step, steps, &sums, images as f64 / start.elapsed().as_secs_f64());
             if stop.load(Ordering::Relaxed) || (self.out_of_time() && step < steps) {
-                sums += self.executor.flush()?;
+                let (given, unread) = self.executor.pause()?;
+                sums += given;
                 if sums.not_finite {
                     return Err(self.not_finite(&recent, step));
                 }
                 let seconds = partial.seconds + start.elapsed().as_secs_f64();
-                self.progress.partial = Some(partial_of(&sums, step, seconds));
-                self.save()?;
+                self.progress.partial = Some(partial_of(&sums, unread, step, seconds));
+                self.checkpoint()?.save(&self.run.last())?;
                 return Ok(None);
             }
         }
         self.waited += loader.waited();
-        sums += self.executor.flush()?;
+        sums += self.executor.drain()?;
         if sums.not_finite {
             return Err(self.not_finite(&recent, step));
         }

@@ -152,11 +152,11 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     let text = notes_of(args.tta, temperature, head, labels.as_ref()) + &scores.report();
     let assessment = Assessment { data: &dataset.source, tta: args.tta, temperature, head, labels, scores: &scores };
     if let Some(out) = &args.out {
-        write_scores(out, &assessment, &text, &scores)?;
         if let Scores::Classes(evaluation) = &scores {
             let (preprocessing, channels) = (network.meta.preprocessing, network.input().channels);
             write_worst(out, evaluation, split.as_ref(), |pixels| preprocessing.undo(pixels, channels))?;
         }
+        write_scores(out, &assessment, &text, &scores)?;
         say!("written to {}", out.display());
     }
     if args.json {

@@ -73,6 +73,11 @@ fn the_tree_holds_the_same_images() {
     assert_eq!(pixels(&*tree.train)[first], pixels(&*drawn.train)[3]);
     let text = write_tree(&out, 70, 9).unwrap_err().to_string();
     assert!(text.contains("not empty"), "{text}");
+    assert!(!out.join(".partial").exists());
+    let cut = dir.path().join("cut");
+    std::fs::create_dir_all(cut.join(".partial/train/angry")).unwrap();
+    let text = write_tree(&cut, 70, 9).unwrap_err().to_string();
+    assert!(text.contains("not all written") && text.contains("remove"), "{text}");
     assert!(write_tree(&dir.path().join("x"), 5, 9).is_err());
 }
 

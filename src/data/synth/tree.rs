@@ -1,16 +1,26 @@
 //! Writes drawn faces as a tree of class folders, so that other tools can train on them, and a sheet to look at.
+//!
+//! A tree that was cut short looks like a smaller one. So everything is written in the folder `.partial` of the tree, which readers
+//! of data skip, and moved to its place at the end: images before the table that names them.
 
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, GrayImage};
 use rayon::prelude::*;
 
-use super::super::sheet::{sheet, write_png};
+use super::super::sheet::{png, sheet, write_png};
 use super::{EMOTIONS, Known, SIDE, SPLITS, check_count, draw, known, split_counts};
 use crate::error::{Error, Result};
+use crate::formats::atomic::rename;
 
 /// Pixels of a face on the sheet, along a side.
 const CELL: u32 = 96;
+/// Where a tree is until it is whole.
+const PARTIAL: &str = ".partial";
+/// The table of numbers.
+const VALUES: &str = "values.csv";
+/// The contact sheet.
+const SHEET: &str = "sheet.png";
 /// Faces of each emotion on the sheet.
 const COLUMNS: usize = 12;
 
@@ -33,24 +43,50 @@ pub struct Written {
 pub fn write_tree(out: &Path, n: usize, seed: u64) -> Result<Written> {
     check_count(n)?;
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    let partial = out.join(PARTIAL);
+    if partial.exists() {
+        return Err(Error::usage(
+            format!("{} holds drawn faces that are not all written", out.display()),
+            format!("another process writes them, or one was stopped: then remove {}", partial.display()),
+        ));
+    }
     if std::fs::read_dir(out).map_err(Error::io("read", out))?.next().is_some() {
         return Err(Error::usage(
             format!("the folder {} is not empty", out.display()),
             "give a new folder, so that faces of different runs do not mix",
         ));
     }
+    std::fs::create_dir(&partial).map_err(Error::io("create", &partial))?;
     let counts = split_counts(n);
+    let written = write_partial(&partial, counts, seed).and_then(|()| {
+        // The training images last of the images: without them nothing takes the folder for a tree.
+        let mut parts = SPLITS.iter().rev().copied().chain([VALUES, SHEET]);
+        parts.try_for_each(|name| {
+            let to = out.join(name);
+            rename(&partial.join(name), &to).map_err(Error::io("write", &to))
+        })
+    });
+    // Best effort: the first error is the one to report.
+    let removed = std::fs::remove_dir_all(&partial).map_err(Error::io("remove", &partial));
+    written.and(removed)?;
+    Ok(Written { counts, sheet: out.join(SHEET) })
+}
+
+/// Writes the whole tree in a folder.
+fn write_partial(folder: &Path, counts: [usize; 3], seed: u64) -> Result<()> {
     for (split, count) in counts.into_iter().enumerate() {
         for emotion in EMOTIONS {
-            let folder = out.join(SPLITS[split]).join(emotion);
+            let folder = folder.join(SPLITS[split]).join(emotion);
             std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }
-        (0..count).into_par_iter().try_for_each(|i| write_png(&out.join(place(split, i)), &face(seed, split, i)))?;
+        (0..count).into_par_iter().try_for_each(|i| {
+            let path = folder.join(place(split, i));
+            let bytes = png(&path, &face(seed, split, i))?;
+            std::fs::write(&path, bytes).map_err(Error::io("write", &path))
+        })?;
     }
-    write_values(&out.join("values.csv"), counts, seed)?;
-    let path = out.join("sheet.png");
-    write_png(&path, &sheet(&faces(counts[0], seed), CELL))?;
-    Ok(Written { counts, sheet: path })
+    write_values(&folder.join(VALUES), counts, seed)?;
+    write_png(&folder.join(SHEET), &sheet(&faces(counts[0], seed), CELL))
 }
 
 /// Where an image is in the tree.

@@ -13,7 +13,7 @@
 
 mod read;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,6 +143,28 @@ pub struct PartialEpoch {
     /// Time spent.
     #[serde(with = "exact_float")]
     pub seconds: f64,
+    /// Sums that the device had begun and not given to those above; absent if it keeps none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<UnreadSums>,
+}
+
+/// Sums of some steps as a device adds them up, in single precision: only the device may add what follows, or the last bits differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnreadSums {
+    /// Of the samples' losses.
+    #[serde(with = "exact_float")]
+    pub loss: f32,
+    /// Samples whose label was the first choice.
+    #[serde(with = "exact_float")]
+    pub correct: f32,
+    /// Of the samples' mean squared errors.
+    #[serde(with = "exact_float")]
+    pub mse: f32,
+    /// Samples.
+    #[serde(with = "exact_float")]
+    pub count: f32,
+    /// Submissions since the device last gave its sums.
+    pub submitted: u32,
 }
 
 /// The best epoch so far by the monitored metric.

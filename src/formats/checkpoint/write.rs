@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{Checkpoint, FORMAT, FORMAT_WITH_HEAD, MAX_HEADER_BYTES, OPTIMIZER, TensorData, check_meta, elements};
 use crate::error::{Error, Result};
-use crate::formats::atomic::replace;
+use crate::formats::atomic::write_atomically;
 
 /// Values converted at a time.
 const CHUNK: usize = 1 << 14;
@@ -33,15 +33,10 @@ pub(super) fn save(checkpoint: &Checkpoint, path: &Path, half: bool) -> Result<(
     let header = check(checkpoint, tensors())
         .and_then(|()| header(checkpoint, tensors(), half))
         .map_err(|what| Error::checkpoint(path, format!("cannot be saved: {what}"), ""))?;
-    replace(path, |w| {
+    write_atomically(path, |w| {
         w.write_all(&(header.len() as u64).to_le_bytes())?;
         w.write_all(&header)?;
         tensors().try_for_each(|(_, tensor)| each_chunk(tensor, half, |bytes| w.write_all(bytes)))
-    })
-    .map_err(|error| {
-        let hint = "what stood there before is untouched; give the folder space and write permission, then `--resume`";
-        let source = io::Error::new(error.kind(), format!("{error} ({hint})"));
-        Error::Io { path: path.to_path_buf(), doing: "save the checkpoint", source }
     })
 }
 

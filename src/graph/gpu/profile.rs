@@ -26,7 +26,7 @@ impl GpuExecutor {
             return Err(Error::usage("a step without images has nothing to profile", "give at least one"));
         }
         let before = self.snapshot()?;
-        let collected = self.flush()?;
+        let collected = self.drain()?;
         let profile = self.rounds(batch);
         // What the profiled steps have counted and moved is none of the training's.
         self.flush()?;

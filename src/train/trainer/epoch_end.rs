@@ -2,7 +2,7 @@
 
 use super::Trainer;
 use crate::data::{Dataset, InputSpec, Split};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::eval::Scores;
 use crate::formats::checkpoint::{Best, Checkpoint, Meta, Plateau, Progress};
 use crate::formats::tensorboard::EventFile;
@@ -15,7 +15,7 @@ use crate::train::task::score;
 use std::sync::Arc;
 
 impl Trainer<'_> {
-    /// Records the epoch and saves; whether it is the best so far.
+    /// Records the epoch and saves, in the order that `train::run` states; whether it is the best so far.
     pub(super) fn finish_epoch(&mut self, row: EpochRow) -> Result<bool> {
         let monitor = self.config.monitor();
         let value = monitor.of(&row);
@@ -25,17 +25,27 @@ impl Trainer<'_> {
         }
         self.count(&row);
         self.progress.epoch = row.epoch;
-        self.tell_tensorboard(&row)?;
-        self.progress.history.push(row);
-        let checkpoint = self.save()?;
-        if better {
-            checkpoint.save(&self.run.best())?;
-        }
+        self.progress.history.push(row.clone());
+        let checkpoint = self.checkpoint()?;
         if self.config.save_every > 0 && self.progress.epoch.is_multiple_of(self.config.save_every) {
             checkpoint.save(&self.run.of_epoch(self.progress.epoch))?;
         }
-        self.run.write_history(&self.progress.history, self.progress.best.map(|b| b.epoch))?;
+        if better {
+            self.run.remove_scores()?;
+            checkpoint.save(&self.run.best())?;
+        }
+        checkpoint.save(&self.run.last())?;
+        self.write_history()?;
+        self.tell_tensorboard(&row)?;
         Ok(better)
+    }
+
+    /// Writes the history so far; a process may have ended before it did.
+    pub(super) fn write_history(&self) -> Result<()> {
+        if self.progress.history.is_empty() {
+            return Ok(());
+        }
+        self.run.write_history(&self.progress.history, self.progress.best.map(|b| b.epoch))
     }
 
     /// Counts the epoch for early stopping and the reduction on a plateau.
@@ -79,8 +89,8 @@ impl Trainer<'_> {
         events.scalars(*epoch as u64, &values)
     }
 
-    /// Writes `last.safetensors`.
-    pub(super) fn save(&self) -> Result<Checkpoint> {
+    /// The run as it stands.
+    pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         let InputSpec { height, width, channels, conversion } = self.dataset.train.input();
         let (network, freeze) = self.kept.clone();
         let meta = Meta {
@@ -97,15 +107,24 @@ impl Trainer<'_> {
             temperature: None,
             progress: Some(self.progress.clone()),
         };
-        let checkpoint = saved::checkpoint(meta, self.executor.snapshot()?);
-        checkpoint.save(&self.run.last())?;
-        Ok(checkpoint)
+        Ok(saved::checkpoint(meta, self.executor.snapshot()?))
     }
 
-    /// The parameters in the best checkpoint.
+    /// The parameters in the best checkpoint, which must be of the best epoch.
     pub(super) fn best_parameters(&self) -> Result<Vec<NamedTensor>> {
         let path = self.run.best();
         let checkpoint = Checkpoint::load(&path)?;
+        let [held, named] =
+            [checkpoint.meta.progress.as_ref().map(|p| p.epoch), self.progress.best.map(|best| best.epoch)];
+        if held != named {
+            let number = |epoch: Option<usize>| epoch.map_or("no epoch".to_owned(), |epoch| format!("epoch {epoch}"));
+            let what = format!("is of {}, and the best was {}: it was replaced", number(held), number(named));
+            return Err(Error::checkpoint(
+                &path,
+                what,
+                "put it back, or `--resume` the run, which goes on from what is there",
+            ));
+        }
         // It may be of another phase, which trained other parameters.
         let graph = graph_of(&checkpoint.meta, &path)?;
         Ok(saved::snapshot(checkpoint, &path, &graph)?.parameters)

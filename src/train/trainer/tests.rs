@@ -35,7 +35,7 @@ fn train(config: &Config, folder: &Path, device: &Device, seen: impl FnMut(usize
     let data = data::open(&config.data, start.input, &options)?;
     let stop = AtomicBool::new(false);
     if folder.join("last.safetensors").exists() {
-        let run = RunFolder::open(folder)?;
+        let run = RunFolder::resume(folder)?;
         return Trainer::resume(config, &data, &run, device)?.run(&mut Quiet(seen), &stop);
     }
     let run = RunFolder::create(Some(folder))?;
