@@ -351,7 +351,11 @@ fn videos_come_through_ffmpeg() {
         // Asked to write, it writes what it is given.
         let write = "case \"$*\" in *pipe:0*) for last; do :; done; exec /bin/cat > \"${last#file:}\";; esac";
         let (asked, frames) = (text(&asked), text(&frames));
-        let script = format!("#!/bin/sh\n{write}\necho \"$@\" > '{asked}'\n/bin/cat '{frames}'\n{end}\n");
+        let times: String =
+            (0..3).map(|n| format!("[Parsed_showinfo_1 @ 0x5] [info] n: {n} pts: {} x\n", 333 * n)).collect();
+        let times = format!("[Parsed_showinfo_1 @ 0x5] [info] config in time_base: 1/1000, x\n{times}");
+        let times = format!("echo '{times}' >&2");
+        let script = format!("#!/bin/sh\n{write}\necho \"$@\" > '{asked}'\n{times}\n/bin/cat '{frames}'\n{end}\n");
         let ffmpeg = bin.join("ffmpeg");
         fs::write(&ffmpeg, script).unwrap();
         fs::set_permissions(&ffmpeg, fs::Permissions::from_mode(0o755)).unwrap();
@@ -359,20 +363,20 @@ fn videos_come_through_ffmpeg() {
     play(&[frame(0), frame(99), frame(200)].concat(), "exit 0");
     let rows = predict(&["--fps", "4", "--json", "--batch", "2"]).expect(0, &[]).json();
     let times: Vec<f64> = rows.as_array().unwrap().iter().map(|row| row["time"].as_f64().unwrap()).collect();
-    assert_eq!(times, [0.0, 0.25, 0.5]);
-    assert!(fs::read_to_string(bin.join("asked")).unwrap().contains("fps=4"));
+    assert_eq!(times, [0.0, 0.333, 0.666], "the times are those that ffmpeg names");
+    assert!(fs::read_to_string(bin.join("asked")).unwrap().contains("*4)"));
     let csv = predict(&["--csv"]).expect(0, &[]).out;
     assert!(
-        csv.lines().next().unwrap().ends_with(",height,time") && csv.lines().nth(2).unwrap().ends_with(",0.5"),
+        csv.lines().next().unwrap().ends_with(",height,time") && csv.lines().nth(2).unwrap().ends_with(",0.333"),
         "{csv}"
     );
-    assert!(predict(&[]).expect(0, &[]).out.lines().nth(3).unwrap().contains(" 1.00 s  "));
+    assert!(predict(&[]).expect(0, &[]).out.lines().nth(3).unwrap().contains(" 0.67 s  "));
     let big = [b"P6\n500 400\n255\n", &[90; 500 * 400 * 3][..]].concat();
     play(&[frame(0), big].concat(), "exit 0");
-    predict(&[]).expect(0, &["no face found in", "at 0.50 s"]);
+    predict(&[]).expect(0, &["no face found in", "at 0.33 s"]);
     let drawn = folder.path().join("drawn");
     play(&[frame(0), frame(99), frame(0)].concat(), "exit 0");
-    predict(&["--annotate", text(&drawn), "--batch", "2"]).expect(0, &[]);
+    predict(&["--annotate", text(&drawn), "--batch", "2", "--fps", "3.003"]).expect(0, &[]);
     assert_eq!(fs::read_dir(&drawn).unwrap().count(), 1, "no partial file is left");
     let copy = fs::read(drawn.join("clip.mp4")).unwrap();
     let copies: Vec<&[u8]> = copy.chunks_exact(frame(0).len()).collect();
@@ -391,4 +395,12 @@ fn videos_come_through_ffmpeg() {
     predict(&[]).expect(3, &["no PPM picture"]);
     play(b"", "exit 0");
     predict(&[]).expect(3, &["no frame"]);
+    // Half a file: what could be read, and a note; of an ffmpeg that was killed nobody knows.
+    for end in ["exit 0", "exit 69"] {
+        play(&frame(0), &format!("echo '[mov @ 0x1] [error] stream ends' >&2; {end}"));
+        let half = ["note: ", "clip.mp4: ffmpeg reports `stream ends`; 1 frames were read, the last at 0.00 s"];
+        assert_eq!(predict(&["--json"]).expect(0, &half).json().as_array().unwrap().len(), 1);
+    }
+    play(&frame(0), "kill -9 $$");
+    predict(&[]).expect(3, &["clip.mp4", "ffmpeg cannot read it"]);
 }

@@ -131,8 +131,8 @@ fn watch(
     some: &mut Vec<Sight>,
     take: &mut impl FnMut(Vec<Sight>) -> Result<bool>,
 ) -> Result<bool> {
-    let Some(frames) = allowed(Frames::open(video, fps), on_bad)? else { return Ok(true) };
-    for frame in frames {
+    let Some(mut frames) = allowed(Frames::open(video, fps), on_bad)? else { return Ok(true) };
+    for frame in frames.by_ref() {
         let sights = frame.and_then(|(time, picture)| look.at(&picture, video, Some(time)));
         let sights = match sights {
             Ok(sights) => sights,
@@ -149,6 +149,9 @@ fn watch(
         if some.len() >= batch && !take(std::mem::take(some))? {
             return Ok(false);
         }
+    }
+    if let Some(note) = frames.note() {
+        say!("note: {}: {note}", video.display());
     }
     Ok(true)
 }

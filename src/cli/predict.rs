@@ -4,9 +4,9 @@ use super::args::{BadFile, DeviceArgs, unique};
 use super::faces::{Choice, Look, Sight, look};
 use super::labels::{Form, Place, Prediction, Printer, Says};
 use super::out::say;
-use crate::data::{Head, decode_sized, find_images};
+use crate::data::{Head, decode_sized, find_images_and};
 use crate::error::{Error, Result};
-use crate::faces::video::{Frames, is_video};
+use crate::faces::video::{Frames, is_video, sample};
 use crate::faces::{Detector, FaceBox, Recording, annotate};
 use crate::formats::atomic::write_atomically;
 use crate::train::{Loaded, Saved};
@@ -30,7 +30,7 @@ pub(super) struct PredictArgs {
     /// A run folder (its best checkpoint) or a checkpoint
     #[arg(value_name = "RUN|FILE.safetensors")]
     network: PathBuf,
-    /// Images, videos (through ffmpeg), patterns (photos/*.jpg), folders of images at any depth, or - for paths from stdin
+    /// Images, videos (through ffmpeg), patterns (photos/*.jpg), folders of them at any depth, or - for paths from stdin
     #[arg(value_name = "IMAGE|DIR|VIDEO|-", required = true)]
     images: Vec<PathBuf>,
     /// Which faces to label
@@ -42,7 +42,7 @@ pub(super) struct PredictArgs {
     /// Write copies of images and videos (of these the frames that are looked at) with faces and labels drawn to a folder
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
-    /// Frames a second of videos
+    /// Most frames a second of videos that are looked at: the first one at or after each step of 1/N s
     #[arg(long, value_name = "N", default_value_t = 2.0, allow_hyphen_values = true)]
     fps: f64,
     /// Images at a time
@@ -75,7 +75,7 @@ struct Count {
 pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     check(args)?;
     let saved = Saved::read(&args.network)?;
-    let files = find_images(&named(args)?)?;
+    let files = find_images_and(&named(args)?, is_video)?;
     let finder = Detector::new()?;
     let device = args.device.open()?;
     // A few faces a photograph: no room is asked for what will not come. Nobody knows a video's.
@@ -265,13 +265,22 @@ fn mark(picture: &mut RgbImage, place: &Place, caption: &str) {
 fn film(video: &Path, copy: &Path, fps: f64, drawn: &[(Place, String)]) -> Result<()> {
     let mut copy = Recording::create(copy, fps)?;
     let mut drawn = drawn.iter().peekable();
+    let (mut first, mut written, mut shown) = (None, 0, None);
     // Damage was reported when the video was looked at: the copy ends there.
     for (time, frame) in Frames::open(video, fps)?.map_while(Result::ok) {
         let mut frame = frame.to_rgb8();
         while let Some((place, caption)) = drawn.next_if(|(place, _)| place.time == Some(time)) {
             mark(&mut frame, place, caption);
         }
+        // The copy has a steady rate: a frame stays until the next one's time.
+        let begins = sample(time, *first.get_or_insert(time), fps);
+        while let Some(before) = shown.as_ref().filter(|_| written < begins) {
+            copy.push(before)?;
+            written += 1;
+        }
         copy.push(&frame)?;
+        written += 1;
+        shown = Some(frame);
     }
     copy.finish()
 }

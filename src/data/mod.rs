@@ -65,7 +65,7 @@ pub use preprocess::{Affine, Preprocess};
 pub use relabel::Relabelled;
 pub use resize::Resize;
 pub use store::RowPlace;
-pub use walk::find_images;
+pub use walk::{find_images, find_images_and};
 
 use crate::error::{Error, Result};
 use crate::tensor::Shape;

@@ -59,6 +59,11 @@ impl Ignored {
 /// # Errors
 /// A folder that cannot be read.
 pub(super) fn list(folder: &Path) -> Result<Listing> {
+    list_and(folder, &|_| false)
+}
+
+/// Lists a folder; files that `also` is true of are with the images.
+fn list_and(folder: &Path, also: &dyn Fn(&Path) -> bool) -> Result<Listing> {
     let mut listing = Listing::default();
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let path = entry.map_err(Error::io("read", folder))?.path();
@@ -74,7 +79,7 @@ pub(super) fn list(folder: &Path) -> Result<Listing> {
             listing.ignored.add(format!("link to a folder that it is in ({})", path.display()));
         } else if is_folder {
             listing.folders.push(path);
-        } else if is_any_image(&path) {
+        } else if is_any_image(&path) || also(&path) {
             listing.images.push(path);
         } else if about.is_err() && path.extension().is_none() {
             listing.dead.push(path);
@@ -101,6 +106,11 @@ pub(super) struct Below {
 /// # Errors
 /// A folder that cannot be read.
 pub(super) fn below(root: &Path) -> Result<Below> {
+    below_and(root, &|_| false)
+}
+
+/// [`below`], where files that `also` is true of are with the images.
+fn below_and(root: &Path, also: &dyn Fn(&Path) -> bool) -> Result<Below> {
     let mut found = Below::default();
     let mut waiting = vec![root.to_path_buf()];
     let mut entered = HashSet::new();
@@ -108,7 +118,7 @@ pub(super) fn below(root: &Path) -> Result<Below> {
         if !entered.insert(folder.canonicalize().map_err(Error::io("read", &folder))?) {
             continue;
         }
-        let inside = list(&folder)?;
+        let inside = list_and(&folder, also)?;
         // Of several ways to a folder the first by name is taken.
         waiting.extend(inside.folders.into_iter().rev());
         found.images.extend(inside.images);
@@ -151,14 +161,22 @@ fn kind(path: &Path) -> String {
     }
 }
 
-/// The image files that `paths` mean, in their order: a file is itself, whatever it is called; a folder is every file
-/// below it that is called like an image, sorted. Hidden files and folders below it are passed over, and each folder is
+/// [`find_images_and`] without other files.
+///
+/// # Errors
+/// As [`find_images_and`].
+pub fn find_images(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    find_images_and(paths, |_| false)
+}
+
+/// The image files, and those that `also` is true of, that `paths` mean, in their order: a file is itself, whatever it is called;
+/// a folder is every such file below it, sorted. Hidden files and folders below it are passed over, and each folder is
 /// entered once, however many links lead to it. A path that is not there and has a `*`, `?` or `[` in it is a pattern (shells of
 /// Windows leave them to the program): the files that match, sorted.
 ///
 /// # Errors
 /// A path that is not there, a pattern that nothing matches, a folder that cannot be read, one without any image.
-pub fn find_images(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub fn find_images_and(paths: &[PathBuf], also: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let mut images = Vec::new();
     for path in paths {
         let about = match std::fs::metadata(path) {
@@ -172,7 +190,7 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             images.push(path.clone());
             continue;
         }
-        let found = below(path)?.images;
+        let found = below_and(path, &also)?.images;
         if found.is_empty() {
             let expected = format!("a file at any depth with one of the endings {}", endings());
             return Err(Error::data(path, "no image in this folder", expected));

@@ -4,6 +4,7 @@
 //! frontal faces inside the program. It knows nothing of profiles, and of faces turned by more than some 30 degrees.
 
 mod annotate;
+mod ffmpeg;
 mod find;
 mod recording;
 pub mod video;

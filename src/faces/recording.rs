@@ -1,6 +1,6 @@
 //! Writing a video through the program ffmpeg, a frame at a time.
 
-use super::video::{last_line, last_words};
+use super::ffmpeg::{last_line, last_words};
 use crate::error::{Error, Result};
 use image::RgbImage;
 use std::ffi::OsString;
