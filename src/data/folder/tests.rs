@@ -4,7 +4,7 @@ use super::*;
 use image::GrayImage;
 use tempfile::TempDir;
 
-const INPUT: InputSpec = InputSpec { height: 8, width: 8, channels: 1 };
+const INPUT: InputSpec = InputSpec::new(8, 8, 1);
 
 /// A tree with `count` images `<n>.png` of the tone `n` in each of the folders.
 fn tree(folders: &[(&str, u8)]) -> TempDir {
