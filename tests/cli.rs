@@ -11,6 +11,8 @@ mod hostile;
 #[cfg(unix)]
 #[path = "cli/kills.rs"]
 mod kills;
+#[path = "cli/guide.rs"]
+mod guide;
 #[path = "cli/pages.rs"]
 mod pages;
 #[path = "cli/pixels.rs"]

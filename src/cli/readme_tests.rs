@@ -1,7 +1,8 @@
-//! Every command that the README or a help text shows is one that the parser takes.
+//! Every command that the README, a guide or a help text shows is one that the parser accepts.
 
 use super::Cli;
 use clap::{CommandFactory, Parser};
+use std::path::Path;
 
 /// The arguments of a shown command, without what the shell does with it; nothing for another line.
 fn arguments(line: &str) -> Option<Vec<&str>> {
@@ -18,13 +19,29 @@ fn parses(line: &str) {
     }
 }
 
+/// The texts of the README and of all guides.
+fn documents() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guides = std::fs::read_dir(root.join("src/guide")).expect("the guides");
+    let guides = guides.map(|e| e.expect("an entry").path()).filter(|p| p.extension().is_some_and(|e| e == "md"));
+    let files = guides.chain([root.join("README.md")]);
+    files.map(|p| std::fs::read_to_string(p).expect("text")).collect()
+}
+
 #[test]
-fn what_the_readme_shows_is_taken() {
-    let readme = include_str!("../../README.md");
-    let blocks: Vec<&str> = readme.split("```").skip(1).step_by(2).collect();
-    let commands: Vec<&str> = blocks.iter().flat_map(|b| b.lines()).filter(|l| arguments(l).is_some()).collect();
-    assert!(commands.len() > 5, "{commands:?}");
+fn what_the_readme_and_the_guides_show_is_accepted() {
+    let documents = documents();
+    assert!(documents.len() > 10);
+    let blocks = documents.iter().flat_map(|text| text.split("```").skip(1).step_by(2));
+    let commands: Vec<&str> = blocks.flat_map(str::lines).filter(|l| arguments(l).is_some()).collect();
+    assert!(commands.len() > 25, "{commands:?}");
     commands.into_iter().for_each(parses);
+}
+
+#[test]
+fn the_readme_is_short() {
+    let readme = include_str!("../../README.md");
+    assert!(readme.lines().count() <= 160 && readme.split_whitespace().count() <= 1500);
 }
 
 #[test]

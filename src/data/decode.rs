@@ -32,8 +32,8 @@ pub fn read_image(path: &Path, input: InputSpec, out: &mut [f32]) -> Result<()> 
     write_decoded(&decode(path)?, Place::file(path), input, out)
 }
 
-/// Decodes a file, whatever its extension says, and turns it upright as its EXIF data ask for. An image of more than [`MAX_SIDE`]
-/// pixels a side comes back smaller.
+/// Decodes a file, whatever its extension says, and turns it upright as its EXIF data ask for. An image of more than
+/// [`MAX_SIDE`](super::MAX_SIDE) pixels a side comes back smaller.
 ///
 /// # Errors
 /// As [`read_image`].
@@ -68,7 +68,8 @@ impl<'a> Place<'a> {
     }
 }
 
-/// [`decode`] for an image in memory; its header was checked with [`check_start`].
+/// [`decode`] for an image in memory, as Parquet holds it; its header was checked with [`check_start`].
+#[cfg(feature = "parquet")]
 pub(super) fn decode_bytes(bytes: &[u8], place: Place<'_>) -> Result<DynamicImage> {
     guarded(place, || codec::decode(bytes)).map(|decoded| decoded.image)
 }
