@@ -6,13 +6,13 @@ mod cli_support;
 mod figures;
 #[path = "cli/folders.rs"]
 mod folders;
+#[path = "cli/guide.rs"]
+mod guide;
 #[path = "cli/hostile.rs"]
 mod hostile;
 #[cfg(unix)]
 #[path = "cli/kills.rs"]
 mod kills;
-#[path = "cli/guide.rs"]
-mod guide;
 #[path = "cli/pages.rs"]
 mod pages;
 #[path = "cli/pixels.rs"]

@@ -8,7 +8,7 @@
 //!
 //! Temporary files are `.fer-gpu-<process>-<number>.tmp`. Two designs were weighed: one fixed name for each target, which
 //! the next save overwrites but which two processes write at the same time; and names that no two processes share, which a
-//! killed process leaves behind. The second loses nothing, and [`remove_leftovers`] clears up: each temporary file is locked
+//! killed process leaves behind. The second loses nothing, and `remove_leftovers` clears up: each temporary file is locked
 //! by the process that writes it, so one that can be locked belongs to nobody.
 
 use std::ffi::OsStr;

@@ -191,7 +191,9 @@ mod tests {
         // As versions did that wrote `last` first.
         for before in [None, Some(checkpoint(1, 1)), Some(checkpoint(2, 2))] {
             let _ = fs::remove_file(run.best());
-            before.map(|best| best.save(&run.best()).unwrap());
+            if let Some(best) = before {
+                best.save(&run.best()).unwrap();
+            }
             checkpoint(4, 4).save(&run.last()).unwrap();
             let notes = repair(&run).unwrap();
             assert!(
@@ -225,7 +227,9 @@ mod tests {
         other.meta.progress.as_mut().unwrap().history[1].loss = 9.0;
         for best in [None, Some(other)] {
             let _ = fs::remove_file(run.best());
-            best.map(|best| best.save(&run.best()).unwrap());
+            if let Some(best) = best {
+                best.save(&run.best()).unwrap();
+            }
             checkpoint(6, 5).save(&run.last()).unwrap();
             assert!(repair(&run).unwrap()[0].contains("and epoch 6, which is there"));
             assert_eq!(epochs(&run), [6, 6, 6]);

@@ -40,10 +40,12 @@ fn splits_and_classes_by_other_names() {
         "no test split",
         "50 training, 9 validation, 0 test images",
     ];
-    let train = ["train", "--data", text(&data), "--batch", "50", "--epochs", "1", "--device", "cpu", "--out", text(&run)];
+    let train =
+        ["train", "--data", text(&data), "--batch", "50", "--epochs", "1", "--device", "cpu", "--out", text(&run)];
     let done = fer(&train).expect(0, &notes);
     assert!(!done.err.contains("held back"), "{}", done.err);
-    let done = fer(&["evaluate", text(&run), "--device", "cpu", "--json"]).expect(0, &["the validation split, 9 images"]);
+    let done =
+        fer(&["evaluate", text(&run), "--device", "cpu", "--json"]).expect(0, &["the validation split, 9 images"]);
     assert_eq!(done.json()["per_class"]["disgust"]["support"], 0);
     let found = fer(&["data", "check", text(&data), "--json"]).expect(0, &[]).json();
     assert_eq!((&found["counts"]["train"]["sad"], &found["counts"]["validation"]["happy"]), (&8.into(), &2.into()));
