@@ -47,15 +47,15 @@ fn damaged_tables() {
         (cut, &["row 29", "2 columns", "as many columns as the header"]),
         ([good.as_bytes(), b"\xff\xfe,0,Training\n"].concat(), &["row 30", "not UTF-8", "a label 0 to 6"]),
         (with("1,Training\n".into()), &["row 30", "2 columns"]),
-        (with(row(1, "0 0", "Training")), &["row 30", "2305 pixels", "2,304"]),
-        (with("1,1 2 3,Training\n".into()), &["row 30", "3 pixels", "2,304"]),
+        (with(row(1, "0 0", "Training")), &["row 30", "2305 pixels", "expected 2304 whole numbers"]),
+        (with("1,1 2 3,Training\n".into()), &["row 30", "3 pixels", "expected 2304 whole numbers"]),
         (with(row(1, "256", "Training")), &["row 30", "pixel 1 is `256`", "0 to 255"]),
         (with(row(1, "-1", "Training")), &["row 30", "pixel 1 is `-1`", "0 to 255"]),
         (with(row(1, "grey", "Training")), &["row 30", "pixel 1 is `grey`", "0 to 255"]),
         (with(row(7, "0", "Training")), &["row 30", "emotion `7`", "0 to 6", "neutral"]),
         (with(row("happy", "0", "Training")), &["row 30", "emotion `happy`", "0 to 6"]),
-        (with(row(1, "0", "Train")), &["row 30", "Usage `Train`", "Training, PublicTest or PrivateTest"]),
-        (good.replacen("emotion", "label", 1).into_bytes(), &["row 1", "no column `emotion`", "emotion, pixels"]),
+        (with(row(1, "0", "Practice")), &["row 30", "Usage `Practice`", "Training, PublicTest or PrivateTest"]),
+        (good.replacen("emotion", "mood", 1).into_bytes(), &["row 1", "no column `emotion`", "emotion,pixels,Usage"]),
         (missing_class.into_bytes(), &["class `happy` has no image in the train split", "--classes"]),
     ];
     for (i, (bytes, words)) in cases.into_iter().enumerate() {
@@ -82,7 +82,6 @@ fn damaged_gzip() {
         ("cut.csv.gz", good[..good.len() / 2].to_vec(), damaged),
         ("flipped.csv.gz", flipped, &[]),
         ("header.csv.gz", good[..12].to_vec(), damaged),
-        ("plain.csv.gz", good_csv().into_bytes(), &["its content is not gzip"]),
         ("empty.csv.gz", Vec::new(), &["an empty file"]),
     ] {
         let data = folder.path().join(name);
@@ -103,11 +102,11 @@ fn folders_that_are_no_data() {
     for entry in fs::read_dir(&happy).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    refused_data(&tree, 3, &["happy", "class `happy` has no image", "at least one .png"]);
+    refused_data(&tree, 3, &["happy", "class `happy` has no image", "at least one image file"]);
     fs::remove_dir(&happy).unwrap();
-    refused_data(&tree, 3, &["no class `happy`", "the same class folders in every split"]);
+    refused_data(&tree, 3, &["no class `happy`", "training images of every class, or --classes"]);
     fs::remove_dir_all(tree.join("train")).unwrap();
-    refused_data(&tree, 3, &["no `train`"]);
+    refused_data(&tree, 3, &["no training split"]);
     let one = folder.path().join("one");
     fs::create_dir_all(one.join("happy")).unwrap();
     fs::copy(tree.join("test/happy/00003.png"), one.join("happy/a.png")).unwrap();
@@ -264,7 +263,7 @@ fn settings_files_name_the_line() {
     let file = folder.path().join("settings.toml");
     for (content, code, words) in [
         ("model = \"fer7-small\"\nepoch = 3\n", 3, ["line 2", "unknown field `epoch`", "`epochs`"]),
-        ("model = \"fer7-small\"\n\nepochs = = 3\n", 3, ["line 3", "TOML parse error", "settings.toml"]),
+        ("model = \"fer7-small\"\n\nepochs = = 3\n", 3, ["line 3", "extra `=`", "settings.toml"]),
         ("batch = -3\n", 3, ["line 1", "-3", "settings.toml"]),
         ("model = 3\n", 3, ["line 1", "string", "settings.toml"]),
         ("lr = -0.5\n", 2, ["--lr -0.5", "positive", ""]),

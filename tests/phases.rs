@@ -103,7 +103,7 @@ fn check(device: &Device) {
     assert_eq!(train(device, &data, &at("whole"), &config, usize::MAX), (None, vec![1, 2, 3]));
     let rows = read_results(&at("whole").join("results.csv")).expect("a history");
     let lrs: Vec<f64> = rows.iter().map(|r| r.lr).collect();
-    assert_eq!(lrs, [0.01f32, 0.001, 0.001, 0.0005].map(f64::from));
+    assert_eq!(lrs, [0.01, 0.001, 0.001, 0.0005]);
 
     // At the end of the first phase, in the middle of the second, and before the last step of the third.
     let cut = [(steps(12), 1), (steps(7) + 1, 2), (2 * steps(7) - steps(7) - 1 + steps(12) - 1, 3)];

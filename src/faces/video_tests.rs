@@ -77,13 +77,13 @@ fn every_frame_has_its_own_time() {
         ("f.flv", "-c:v flv -q:v 1"),
         ("s.ts", "-c:v mpeg4 -q:v 1"),
         ("s.mts", "-c:v mpeg4 -q:v 1 -mpegts_m2ts_mode 1"),
-        ("a.gif", ""),
+        ("a.gif", "-pix_fmt gray"),
         ("a.avi", "-c:v mpeg4 -q:v 1"),
     ];
     for (name, options) in cases {
         let path = folder.path().join(name);
         // MPEG-2 has no 10 frames a second: 20 frames at 25.
-        let options = options.replace("-r 25", "-vf setpts=N/25/TB -r 25");
+        let options = options.replace("-r 25", "-vf settb=1/25,setpts=N -r 25");
         if !make(&path, &options) {
             continue;
         }

@@ -80,7 +80,8 @@ impl<'a> Bench<'a> {
             run.write_env(&Environment::here(self.device.to_string()))?;
         }
         if trainer.done() >= until && !trainer.finished() {
-            // Saved, but the process ended before it was recorded.
+            // Saved, but the process ended before it was recorded, or even before the history was.
+            trainer.write_history()?;
             return reached(&run);
         }
         let halt = AtomicBool::new(false);

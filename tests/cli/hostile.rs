@@ -69,7 +69,7 @@ fn names_do_not_reach_the_terminal_raw() {
     let folder = tempfile::tempdir().unwrap();
     let Evil { data, net, run, trained } = evil_run(folder.path());
     let mut all: Vec<String> = Vec::new();
-    for word in ["files of other kinds are ignored", "written to", "precision"] {
+    for word in ["files that are no images are ignored", "written to", "precision"] {
         all.extend(faults(&trained, 0, word).iter().map(|fault| format!("train: {fault}: {trained:#?}")));
     }
     let (data, net, run) = (text(&data), text(&net), text(&run));

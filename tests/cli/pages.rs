@@ -27,12 +27,12 @@ fn every_command_has_a_man_page() {
     fer(&["man", "--out", text(&file)]).expect(3, &["file"]);
 }
 
-/// The outputs in the README that do not depend on a machine are what the commands print. Those of `train`, `evaluate`, `predict`,
+/// The outputs in the guides that do not depend on a machine are what the commands print. Those of `train`, `evaluate`, `predict`,
 /// `import` and `bench` do, or need files of others: `src/cli/readme_tests.rs` parses them.
 #[test]
-fn the_readme_shows_what_is_printed() {
-    let readme = include_str!("../../README.md");
-    let (mut compared, mut lines) = (0, readme.lines().peekable());
+fn the_guide_shows_what_is_printed() {
+    let guide = include_str!("../../src/guide/networks.md");
+    let (mut compared, mut lines) = (0, guide.lines().peekable());
     while let Some(line) = lines.next() {
         let Some(command) = line.strip_prefix("$ fer-gpu summary ") else { continue };
         let (arguments, tail) = command.split_once(" | tail -").expect("the last lines of a table");
@@ -43,5 +43,5 @@ fn the_readme_shows_what_is_printed() {
         assert!(printed.trim_end().ends_with(&shown.join("\n")), "{command}: {printed}");
         compared += 1;
     }
-    assert!(compared > 0, "the README shows no table");
+    assert!(compared > 0, "the guide shows no table");
 }

@@ -41,7 +41,7 @@ impl Trainer<'_> {
     }
 
     /// Writes the history so far; a process may have ended before it did.
-    pub(super) fn write_history(&self) -> Result<()> {
+    pub(crate) fn write_history(&self) -> Result<()> {
         if self.progress.history.is_empty() {
             return Ok(());
         }
