@@ -30,8 +30,8 @@ pub struct Target {
     pub words: &'static [&'static str],
 }
 
-const SMALL: InputSpec = InputSpec { height: 8, width: 8, channels: 1 };
-const TABLE: InputSpec = InputSpec { height: 48, width: 48, channels: 1 };
+const SMALL: InputSpec = InputSpec::new(8, 8, 1);
+const TABLE: InputSpec = InputSpec::new(48, 48, 1);
 const CSV: &[&str] =
     &["emotion", "pixels", "Usage", "Training", "PublicTest", ",", "\n", "\"", "\r\n", "\u{feff}", " ", "256", "-1"];
 const TOML: &[&str] = &[
