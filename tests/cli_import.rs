@@ -50,6 +50,14 @@ fn an_imported_network_is_used_trained_resumed_and_exported() {
     let again = path("again.safetensors");
     fer(&["import", text(&path("exported.keras-h5")), "--out", text(&again), "--preprocess", "tf"])
         .expect(0, &["nest"]);
+    // A changed number in it is found by its checksum.
+    let file = path("exported.keras-h5");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let number = &Parts::read(&run.join("best.safetensors")).data[..16];
+    let at = bytes.windows(16).position(|window| window == number).expect("the first parameter");
+    bytes[at + 5] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    fer(&["import", text(&file), "--out", text(&again), "--preprocess", "tf"]).expect(3, &["checksum"]);
     let half = ["export", text(&run), "--format", "keras-h5", "--half"];
     fer(&half).expect(2, &["half precision goes with onnx"]);
 }

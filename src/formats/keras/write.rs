@@ -5,7 +5,7 @@ use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::formats::export::Network;
 use crate::graph::{Description, NamedTensor};
-use hdf5_writer::{AttributeBuilder, DatasetBuilder, Hdf5Builder, WriteOptions};
+use hdf5_writer::{AttributeBuilder, DatasetBuilder, FILTER_FLETCHER32, FilterDescription, Hdf5Builder, WriteOptions};
 use serde_json::{Value as Json, json};
 use std::collections::{HashMap, HashSet};
 
@@ -54,9 +54,11 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
     plan.encode(WriteOptions::default()).map_err(refuse)
 }
 
+/// A tensor as one chunk with HDF5's Fletcher-32 checksum, which every reader of HDF5 checks: only chunks can have one.
 fn dataset(path: &str, tensor: &NamedTensor) -> Result<DatasetBuilder, hdf5_writer::Error> {
     let shape: Vec<u64> = tensor.shape.dims().iter().map(|d| *d as u64).collect();
-    DatasetBuilder::typed_data(path, shape, &tensor.values)
+    let checksum = FilterDescription { id: FILTER_FLETCHER32, name: None, client_data: Vec::new() };
+    Ok(DatasetBuilder::typed_data(path, shape.clone(), &tensor.values)?.chunked(shape).filter(checksum))
 }
 
 /// Names without the `/` of a layer's parts, which Keras does not take.
