@@ -54,7 +54,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
             network = folder / "network.safetensors"
-            fer("import", GOLDEN / file, "--preprocess", preprocess, "--out", network)
+            fer("import", GOLDEN / file, "--task", "classes", "--preprocess", preprocess, "--out", network)
             model = keras.models.load_model(GOLDEN / file, compile=False)
             shape = model.input_shape[1:]
             pixels = np.floor(128 * (fill(3, int(np.prod(shape))) + 1)).reshape(shape)

@@ -153,7 +153,7 @@ def main():
 
 def imported(path, file):
     """A model of Keras's as a checkpoint."""
-    fer("import", GOLDEN / "keras" / file, "--preprocess", IMPORTED[file], "--out", path)
+    fer("import", GOLDEN / "keras" / file, "--task", "classes", "--preprocess", IMPORTED[file], "--out", path)
     meta = json.loads(json.loads(header_of(path))["__metadata__"]["meta"])
     return meta["input"]
 

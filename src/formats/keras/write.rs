@@ -54,11 +54,16 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
     plan.encode(WriteOptions::default()).map_err(refuse)
 }
 
-/// A tensor as one chunk with HDF5's Fletcher-32 checksum, which every reader of HDF5 checks: only chunks can have one.
+/// A tensor as one chunk with HDF5's Fletcher-32 checksum, which every reader of HDF5 checks: only chunks can have one, and a single
+/// number is none.
 fn dataset(path: &str, tensor: &NamedTensor) -> Result<DatasetBuilder, hdf5_writer::Error> {
     let shape: Vec<u64> = tensor.shape.dims().iter().map(|d| *d as u64).collect();
+    let plain = DatasetBuilder::typed_data(path, shape.clone(), &tensor.values)?;
+    if shape.is_empty() {
+        return Ok(plain);
+    }
     let checksum = FilterDescription { id: FILTER_FLETCHER32, name: None, client_data: Vec::new() };
-    Ok(DatasetBuilder::typed_data(path, shape.clone(), &tensor.values)?.chunked(shape).filter(checksum))
+    Ok(plain.chunked(shape).filter(checksum))
 }
 
 /// Names without the `/` of a layer's parts, which Keras does not take.
