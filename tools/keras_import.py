@@ -5,7 +5,7 @@ Usage, from the root of the repository, with the pinned versions of `tools/requi
     python tools/keras_import.py [--out tests/golden/keras_import]
 
 Other ends than a softmax, layers that only training has, arithmetic between layers, an input of any size; weights alone of a
-model whose automatic names are not in the order of its layers; and zips as TensorFlow 2.12 and 2.13 lay them out. Inputs are
+model whose automatic names are not in the order of its layers; layers that join maps; and zips as TensorFlow 2.12 and 2.13 lay them out. Inputs are
 `127.5 * fill + 127.5` of stream 7, `expected.json` holds Keras's outputs.
 """
 
@@ -73,6 +73,19 @@ def models_inside():
     return keras.Sequential([*layers, L.Dense(4), L.Dense(3, activation="softmax")], name="models_inside")
 
 
+def joins():
+    """Layers that join, crop, enlarge and permute maps."""
+    image = keras.Input((SIDE, SIDE, 3))
+    x = L.Rescaling(1 / 255)(image)
+    a, b = (L.Conv2D(4, 3, padding="same", activation="tanh")(x) for _ in range(2))
+    x = L.Average()([a, b, L.Maximum()([a, b])])
+    x = L.Subtract()([x, L.Permute((2, 1, 3))(b)])
+    small = L.MaxPooling2D()(L.Cropping2D(((1, 1), (2, 0)))(x))
+    wide = L.UpSampling2D((2, 2), interpolation="bilinear")(small)
+    x = L.Concatenate()([wide, L.UpSampling2D(2)(small)])
+    return keras.Model(image, L.Dense(3, activation="softmax")(L.Flatten()(L.Conv2D(2, 3)(x))), name="joins")
+
+
 def snake_case(name):
     """Keras's `to_snake_case`."""
     name = re.sub(r"\W+", "", name)
@@ -129,6 +142,7 @@ def main():
         (training_layers(), ["training_layers.keras"]),
         (swapped(), ["swapped.weights.h5", "swapped_legacy.h5", "swapped.json"]),
         (models_inside(), ["tf213.keras", "tf212_windows.keras"]),
+        (joins(), ["joins.keras"]),
     ]
     expected = {}
     for seed, (model, files) in enumerate(models):

@@ -204,6 +204,12 @@ fn a_flipped_byte_never_gives_another_model() {
 }
 
 #[test]
+fn layers_that_join_crop_and_enlarge() {
+    let (saved, ..) = imported("joins.keras", Import::default()).expect("joins.keras");
+    compare("joins.keras", &outputs(saved, 255.0), &expected()["joins"].outputs, 1e-6);
+}
+
+#[test]
 fn parameters_that_are_not_finite_are_named() {
     let mut bytes = std::fs::read(golden("linear.h5")).expect("golden");
     let Ok(Contents::Model(model)) = keras::read(&golden("linear.h5"), None) else { panic!("a model") };
