@@ -13,8 +13,10 @@ use fer_gpu::models::{self, Variant};
 use fer_gpu::ops::batch_norm::BatchNorm;
 use fer_gpu::ops::conv2d::Conv2d;
 use fer_gpu::ops::dense::Dense;
+use fer_gpu::ops::depthwise_conv2d::DepthwiseConv2d;
 use fer_gpu::ops::dropout::Dropout;
 use fer_gpu::ops::flatten::Flatten;
+use fer_gpu::ops::general_conv2d::GeneralConv2d;
 use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
 use fer_gpu::ops::leaky_relu::LeakyRelu;
 use fer_gpu::ops::max_pool2d::MaxPool2d;
@@ -106,6 +108,30 @@ fn chains() -> Vec<Graph> {
     ]
 }
 
+/// Convolutions that fuse nothing: activations and batch norms around them have kernels of their own, or those of the layers beyond.
+fn around_general_convolutions() -> Vec<Graph> {
+    let build = |name: &str, layers: &dyn Fn(&mut Builder) -> Value| network_of(name, IMAGE, layers);
+    vec![
+        build("conv_relu_dilated_norm_leaky_grouped_tanh", &|b| {
+            let c = b.add(same(8), &[0]).expect("fits");
+            let r = b.add(Relu, &[c]).expect("fits");
+            let d = GeneralConv2d { bias: false, ..GeneralConv2d::dilated(12, 3, 2, Padding::Same) };
+            let d = b.add(d, &[r]).expect("fits");
+            let n = b.add(BatchNorm::default(), &[d]).expect("fits");
+            let l = b.add(LeakyRelu { slope: 0.2 }, &[n]).expect("fits");
+            let g = GeneralConv2d { stride: [2, 1], ..GeneralConv2d::grouped(6, 3, 3, Padding::Same) };
+            let g = b.add(g, &[l]).expect("fits");
+            b.add(Tanh, &[g]).expect("fits")
+        }),
+        build("relu_dilated_depthwise_relu", &|b| {
+            let c = b.add(same(4), &[0]).expect("fits");
+            let r = b.add(Relu, &[c]).expect("fits");
+            let d = b.add(DepthwiseConv2d { dilation: [3, 2], ..DepthwiseConv2d::new(3, Padding::Same) }, &[r]);
+            b.add(Relu, &[d.expect("fits")]).expect("fits")
+        }),
+    ]
+}
+
 /// The steps that a graph's activations still have of their own: forward and backward.
 fn own_steps(graph: &Graph, fused: bool) -> [usize; 2] {
     let plan = planned(graph, Mode::Train, fused);
@@ -137,7 +163,7 @@ fn the_reference_agrees_with_itself() {
 #[test]
 fn kernels_that_fuse_agree_with_those_that_do_not() {
     let tilings = [None, Some(Tiling::Workgroup)].map(|tiling| Arc::new(common::gpu_in(tiling)));
-    let graphs = || chains().into_iter().chain(stems());
+    let graphs = || chains().into_iter().chain(stems()).chain(around_general_convolutions());
     for (gpu, graph) in tilings.iter().flat_map(|gpu| graphs().map(move |graph| (gpu, graph))) {
         let graph = Arc::new(graph);
         let samples = noise(1, 5, graph.input().elements(), graph.output().elements());

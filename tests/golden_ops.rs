@@ -14,6 +14,7 @@ use fer_gpu::ops::conv2d::Conv2d;
 use fer_gpu::ops::crop2d::Crop2d;
 use fer_gpu::ops::dense::Dense;
 use fer_gpu::ops::depthwise_conv2d::DepthwiseConv2d;
+use fer_gpu::ops::general_conv2d::GeneralConv2d;
 use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
 use fer_gpu::ops::global_max_pool::GlobalMaxPool;
 use fer_gpu::ops::leaky_relu::LeakyRelu;
@@ -111,6 +112,10 @@ impl Golden {
         serde_json::from_value(self.config[key].clone()).expect(key)
     }
 
+    fn pair_or(&self, key: &str, default: [usize; 2]) -> [usize; 2] {
+        if self.config.get(key).is_some() { self.pair(key) } else { default }
+    }
+
     fn flag(&self, key: &str) -> bool {
         self.config[key].as_bool().expect(key)
     }
@@ -150,8 +155,18 @@ impl Golden {
             "depthwise_conv2d" => self.of(DepthwiseConv2d {
                 kernel: self.pair("kernel"),
                 stride: self.pair("stride"),
+                dilation: self.pair_or("dilation", [1; 2]),
                 padding: self.padding(),
                 multiplier: self.size("multiplier"),
+                bias: self.flag("bias"),
+            }),
+            "general_conv2d" => self.of(GeneralConv2d {
+                filters: self.size("filters"),
+                kernel: self.pair("kernel"),
+                stride: self.pair("stride"),
+                dilation: self.pair("dilation"),
+                groups: self.size("groups"),
+                padding: self.padding(),
                 bias: self.flag("bias"),
             }),
             "global_avg_pool" => self.of(GlobalAvgPool),

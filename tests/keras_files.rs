@@ -83,6 +83,8 @@ fn weights_alone_fill_their_network() {
         ("small_sequential", "small_sequential.weights.h5"),
         ("small_functional", "small_functional.weights.h5"),
         ("small_sequential", "legacy_weights.h5"),
+        ("dilated", "dilated.weights.h5"),
+        ("grouped", "grouped.weights.h5"),
     ] {
         let Imported { graph, parameters, .. } = model(&format!("{name}.h5"));
         let path = folder().join(file);
@@ -110,7 +112,7 @@ fn weights_alone_fill_their_network() {
 #[test]
 fn imported_files_are_checkpoints_that_need_nothing_more() {
     let dir = tempfile::tempdir().expect("a folder");
-    for name in ["small_sequential", "small_functional", "nest"] {
+    for name in ["small_sequential", "small_functional", "nest", "dilated", "grouped"] {
         // `nest` ends without a softmax.
         let task = (name == "nest").then_some(Task::Classes);
         let options = Import { task, ..Import::default() };

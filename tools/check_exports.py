@@ -25,6 +25,8 @@ CASES = [
     ("small_functional.keras", "none"),
     ("nest.h5", "tf"),
     ("nest.keras", "unit"),
+    ("dilated.keras", "torch"),
+    ("grouped.keras", "unit"),
 ]
 
 

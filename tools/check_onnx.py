@@ -30,6 +30,8 @@ IMPORTED = {
     "nest.h5": "tf",
     "nest.keras": "unit",
     "../keras_import/joins.keras": "none",
+    "dilated.keras": "torch",
+    "grouped.keras": "torch",
 }
 """Small models of Keras's, and how the pixels of their images are made."""
 NETWORKS = ["fer7-cnn4-bn", "mini-xception", "fer8-efficientnetb0", "fer8-inceptionv3", "fer8-resnet50v2"]

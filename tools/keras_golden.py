@@ -16,75 +16,11 @@ from pathlib import Path
 
 import keras_adam
 import keras_augment
+import keras_convolutions
 import keras_elementwise
 import keras_merge
 import keras_networks
 from keras_common import Case, keras, np, tf, use_dtype
-
-
-def conv2d():
-    """Conv2D: the paddings (same puts the smaller half first), strides and channel counts that the networks meet."""
-    rows = [  # name, x, filters, kernel, stride, padding, bias
-        ("2x2 same, even map", (2, 6, 6, 1), 4, (2, 2), (1, 1), "same", True),
-        ("2x2 same, odd map", (1, 5, 7, 3), 4, (2, 2), (1, 1), "same", True),
-        ("3x3 valid", (2, 6, 6, 3), 7, (3, 3), (1, 1), "valid", True),
-        ("3x3 same", (3, 5, 6, 1), 4, (3, 3), (1, 1), "same", True),
-        ("3x3 same, one filter", (2, 5, 5, 5), 1, (3, 3), (1, 1), "same", True),
-        ("3x3 same, many filters", (1, 4, 4, 7), 64, (3, 3), (1, 1), "same", True),
-        ("1x1", (2, 4, 3, 5), 33, (1, 1), (1, 1), "valid", True),
-        ("1x1 stride 2, no bias", (2, 5, 6, 7), 7, (1, 1), (2, 2), "valid", False),
-        ("5x5 same", (1, 7, 6, 3), 4, (5, 5), (1, 1), "same", True),
-        ("7x7 stride 2 same, even map", (1, 12, 12, 3), 4, (7, 7), (2, 2), "same", True),
-        ("7x7 stride 2 same, odd map", (1, 11, 13, 3), 4, (7, 7), (2, 2), "same", False),
-        ("1x7 same", (1, 5, 9, 3), 4, (1, 7), (1, 1), "same", False),
-        ("7x1 same", (1, 9, 5, 3), 4, (7, 1), (1, 1), "same", False),
-        ("3x3 stride 2 valid", (2, 9, 8, 3), 4, (3, 3), (2, 2), "valid", True),
-        ("3x3 stride 2 same, even map", (2, 8, 8, 3), 4, (3, 3), (2, 2), "same", True),
-        ("3x3 stride 2 same, odd map", (1, 7, 9, 3), 4, (3, 3), (2, 2), "same", True),
-        ("3x3 stride 3 same", (2, 10, 8, 1), 7, (3, 3), (3, 3), "same", True),
-        ("2x2 stride 3 valid, window below the stride", (1, 9, 10, 3), 4, (2, 2), (3, 3), "valid", True),
-        ("3x2 stride 2x1 same, unequal axes", (2, 7, 6, 3), 4, (3, 2), (2, 1), "same", True),
-        ("5x5 same, window above the map", (2, 2, 3, 3), 4, (5, 5), (1, 1), "same", True),
-    ]
-    for number, (name, shape, filters, kernel, stride, padding, bias) in enumerate(rows):
-        config = {"filters": filters, "kernel": list(kernel), "stride": list(stride), "padding": padding, "bias": bias}
-        case = Case(1000 + 10 * number, name, **config)
-        x = case.input("x", shape)
-        weights = [case.input("w", (*kernel, shape[-1], filters), 0.5)]
-        if bias:
-            weights.append(case.input("b", (filters,), 0.5))
-        layer = keras.layers.Conv2D(filters, kernel, strides=stride, padding=padding, use_bias=bias)
-        grads = case.through(layer, x, weights)
-        case.output(**dict(zip(("dw", "db"), grads)))
-        yield case
-
-
-def depthwise_conv2d():
-    """DepthwiseConv2D: paddings, strides and depth multipliers (TensorFlow wants one stride for both axes)."""
-    rows = [  # name, x, kernel, stride, padding, multiplier, bias
-        ("3x3 same", (2, 5, 6, 8), (3, 3), 1, "same", 1, True),
-        ("3x3 valid, one channel", (2, 6, 7, 1), (3, 3), 1, "valid", 1, True),
-        ("3x3 same, multiplier 2", (1, 6, 5, 3), (3, 3), 1, "same", 2, True),
-        ("3x3 same, multiplier 4, no bias", (1, 4, 5, 4), (3, 3), 1, "same", 4, False),
-        ("3x3 stride 2 same, even map", (2, 8, 8, 5), (3, 3), 2, "same", 1, True),
-        ("3x3 stride 2 same, odd map, multiplier 3", (1, 7, 9, 3), (3, 3), 2, "same", 3, True),
-        ("3x3 stride 2 valid", (2, 9, 8, 7), (3, 3), 2, "valid", 1, True),
-        ("5x5 stride 2 same, no bias", (1, 9, 10, 4), (5, 5), 2, "same", 1, False),
-        ("1x7 same", (1, 5, 9, 3), (1, 7), 1, "same", 1, False),
-        ("2x1 stride 3 valid, window below the stride", (1, 9, 10, 4), (2, 1), 3, "valid", 1, True),
-        ("5x5 same, window above the map", (2, 2, 3, 3), (5, 5), 1, "same", 1, True),
-    ]
-    for number, (name, shape, kernel, stride, padding, multiplier, bias) in enumerate(rows):
-        config = {"kernel": list(kernel), "stride": [stride] * 2, "padding": padding}
-        case = Case(10000 + 10 * number, name, **config, multiplier=multiplier, bias=bias)
-        x = case.input("x", shape)
-        weights = [case.input("w", (*kernel, shape[-1], multiplier), 0.5)]
-        if bias:
-            weights.append(case.input("b", (shape[-1] * multiplier,), 0.5))
-        options = {"strides": stride, "padding": padding, "depth_multiplier": multiplier, "use_bias": bias}
-        grads = case.through(keras.layers.DepthwiseConv2D(kernel, **options), x, weights)
-        case.output(**dict(zip(("dw", "db"), grads)))
-        yield case
 
 
 def dense():
@@ -281,9 +217,9 @@ def softmax_cross_entropy():
         yield case
 
 
-OPS = [conv2d, depthwise_conv2d, dense, batch_norm, relu, leaky_relu, max_pool2d, avg_pool2d, global_max_pool, zero_pad2d]
+OPS = [dense, batch_norm, relu, leaky_relu, max_pool2d, avg_pool2d, global_max_pool, zero_pad2d]
 OPS += [concat, add, mul, global_avg_pool, softmax_cross_entropy]
-OPS += keras_adam.OPS + keras_elementwise.OPS + keras_merge.OPS + keras_augment.OPS
+OPS += keras_convolutions.OPS + keras_adam.OPS + keras_elementwise.OPS + keras_merge.OPS + keras_augment.OPS
 
 
 def dump(value, depth=4, indent=0):

@@ -89,6 +89,40 @@ def nested():
     return keras.Sequential([keras.Input((8, 8, 1)), body, L.Flatten(), L.Dense(5, name="scores")], name="nest")
 
 
+def dilated():
+    """Dilation in every layer that has it, one rate larger than the map."""
+    return keras.Sequential(
+        [
+            keras.Input((14, 13, 3)),
+            L.Conv2D(8, 3, padding="same", dilation_rate=2, activation="relu"),
+            L.Conv2D(6, (3, 2), dilation_rate=(1, 3), use_bias=False),
+            L.BatchNormalization(),
+            L.DepthwiseConv2D(3, padding="same", dilation_rate=3, depth_multiplier=2, activation="tanh"),
+            L.SeparableConv2D(7, 3, padding="same", dilation_rate=(2, 4), activation="relu"),
+            L.MaxPooling2D(2),
+            L.Conv2D(5, 3, padding="same", dilation_rate=8, activation="leaky_relu"),
+            L.Flatten(),
+            L.Dense(4, activation="softmax"),
+        ],
+        name="dilated",
+    )
+
+
+def grouped():
+    """Groups with strides, as many as channels, and with dilation, in a residual block as ResNeXt has it."""
+    image = keras.Input((12, 9, 3), name="image")
+    x = L.Conv2D(9, 3, strides=2, groups=3, padding="same", activation="relu")(image)
+    y = L.Conv2D(12, 1, activation="relu")(x)
+    y = L.Conv2D(12, 3, groups=3, padding="same", use_bias=False)(y)
+    y = L.BatchNormalization()(y)
+    y = L.ReLU()(y)
+    y = L.Conv2D(9, 1)(y)
+    x = L.Add()([x, y])
+    x = L.Conv2D(18, 3, groups=9, padding="same", activation="silu")(x)
+    x = L.Conv2D(6, 2, groups=2, dilation_rate=2, activation="relu")(x)
+    return keras.Model(image, L.Dense(3, activation="softmax")(L.Flatten()(x)), name="grouped")
+
+
 def hostile(out):
     """Files that are legal HDF5 and must not be believed."""
     plain = dict(layer_names=np.array([b"d"]), weight_names=np.array([b"w"]))
@@ -115,6 +149,10 @@ def hostile(out):
         layers["again"] = f["/"]
 
 
+MODELS = [(sequential(), 1), (functional(), 255), (nested(), 1), (dilated(), 1), (grouped(), 1)]
+"""Each with the scale of its images."""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("tests/golden/keras"))
@@ -122,7 +160,7 @@ def main():
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     expected = {}
-    for seed, (model, scale) in enumerate([(sequential(), 1), (functional(), 255), (nested(), 1)]):
+    for seed, (model, scale) in enumerate(MODELS):
         randomize(model, seed)
         for ending in ("h5", "keras"):
             model.save(out / f"{model.name}.{ending}")

@@ -21,7 +21,7 @@ fn with_maps(graph: &Graph) -> Vec<(Layer, bool)> {
         .filter_map(|nodes| {
             let [height, width, channels] = *graph.shapes[nodes.end].dims() else { return None };
             let first = &graph.nodes[nodes.start];
-            let convolves = matches!(first.op.name(), "conv2d" | "depthwise_conv2d");
+            let convolves = matches!(first.op.name(), "conv2d" | "depthwise_conv2d" | "general_conv2d");
             Some((Layer { name: first.name.clone(), value: nodes.end, shape: [height, width, channels] }, convolves))
         })
         .collect()

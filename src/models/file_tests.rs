@@ -104,6 +104,55 @@ fn a_separable_convolution_is_one_layer() {
 }
 
 #[test]
+fn dilation_and_groups_are_settings_of_convolutions() {
+    let layer = |class: &str, settings: &str| format!("[[layer]]\nclass = '{class}'\n{settings}\n");
+    let end = layer("Flatten", "") + &layer("Dense", "units = 2");
+    let net = |layers: &[String]| format!("input = [8, 9, 4]\n{}{end}", layers.concat());
+    let grouped = "filters = 8\nkernel_size = 3\ngroups = 4\nstrides = 2\npadding = 'same'";
+    let text = net(&[
+        layer("Conv2D", "filters = 6\nkernel_size = 3\ndilation_rate = 2\nactivation = 'relu'\nname = 'a'"),
+        layer("DepthwiseConv2D", "kernel_size = 2\ndilation_rate = [3, 2]\ndepth_multiplier = 2"),
+        layer("SeparableConv2D", "filters = 4\nkernel_size = 3\ndilation-rate = 9\npadding = 'same'"),
+        layer("Conv2D", grouped),
+    ]);
+    let read = parse(&text).unwrap();
+    let graph = read.graph("net").unwrap();
+    let rows: Vec<_> = Summary::new(&graph).layers.into_iter().map(|l| (l.class, l.output, l.parameters)).collect();
+    // As Keras counts: a filter meets the channels of its group.
+    let wanted = [
+        ("Conv2D", vec![4, 5, 6], 6 * 4 * 9 + 6),
+        ("DepthwiseConv2D", vec![1, 3, 12], 12 * 4 + 12),
+        ("SeparableConv2D", vec![1, 3, 4], 12 * 9 + 12 * 4 + 4),
+        ("Conv2D", vec![1, 2, 8], 8 * 9 + 8),
+    ];
+    assert_eq!(rows[..4], wanted);
+    assert_eq!(graph.nodes[0].op.flops(&[graph.input()]), 2 * 4 * 5 * 6 * 36);
+    let again: Description = serde_json::from_str(&serde_json::to_string(&read).unwrap()).unwrap();
+    assert_eq!(format!("{:?}", again.graph("net").unwrap()), format!("{graph:?}"));
+    for (class, settings, words) in [
+        (
+            "Conv2D",
+            "filters = 6\nkernel_size = 3\ngroups = 4",
+            "layer `conv2d` (general_conv2d): 4 input channels to 6 filters",
+        ),
+        ("Conv2D", "filters = 6\nkernel_size = 3\ndilation_rate = 4", "a dilation rate of 4 covers 9 pixels"),
+        ("Conv2D", "filters = 6\nkernel_size = 3\ndilation_rate = 2\nstrides = 2", "only one of the two may be over 1"),
+        ("Conv2D", "filters = 6\nkernel_size = 3\ndilation_rate = 0", "at least 1"),
+        ("Conv2D", "filters = 6\nkernel_size = 3\ndilation = 2", "did you mean `dilation_rate`"),
+        ("Conv2D", "filters = 6\nkernel_size = 3\ngroup = 2", "did you mean `groups`"),
+        (
+            "DepthwiseConv2D",
+            "kernel_size = 3\ndilation_rate = 2\nstrides = 2",
+            "`depthwise_conv2d` (depthwise_conv2d): strides of 2 x 2",
+        ),
+        ("SeparableConv2D", "filters = 6\nkernel_size = 3\ndilation_rate = 'two'", "`dilation_rate` is \"two\""),
+    ] {
+        let error = parse(&net(&[layer(class, settings)])).unwrap_err().to_string();
+        assert!(error.contains("row 2:") && error.contains(words), "{error}");
+    }
+}
+
+#[test]
 fn errors_name_line_and_nearest() {
     let input = "input = [8, 8, 1]\n";
     let dense = "[[layer]]\nclass = 'Flatten'\n[[layer]]\nclass = 'Dense'\nunits = 3\n";

@@ -17,6 +17,7 @@ use super::depthwise_conv2d::DepthwiseConv2d;
 use super::describe_keys::Keys;
 use super::dropout::Dropout;
 use super::flatten::Flatten;
+use super::general_conv2d::GeneralConv2d;
 use super::global_avg_pool::GlobalAvgPool;
 use super::global_max_pool::GlobalMaxPool;
 use super::leaky_relu::LeakyRelu;
@@ -150,13 +151,20 @@ pub fn config(op: &dyn Op) -> Option<Config> {
     let value = if let Some(op) = op.downcast_ref::<Conv2d>() {
         json!({"filters": op.filters, "kernel_size": op.kernel, "strides": op.stride,
                "padding": padding_name(op.padding), "use_bias": op.bias})
+    } else if let Some(op) = op.downcast_ref::<GeneralConv2d>() {
+        json!({"filters": op.filters, "kernel_size": op.kernel, "strides": op.stride, "dilation_rate": op.dilation,
+               "groups": op.groups, "padding": padding_name(op.padding), "use_bias": op.bias})
     } else if let Some(op) = op.downcast_ref::<Dense>() {
         json!({"units": op.units, "use_bias": op.bias})
     } else if let Some(op) = op.downcast_ref::<BatchNorm>() {
         json!({"momentum": op.momentum, "epsilon": op.epsilon, "scale": op.scale})
     } else if let Some(op) = op.downcast_ref::<DepthwiseConv2d>() {
-        json!({"kernel_size": op.kernel, "strides": op.stride, "padding": padding_name(op.padding),
-               "depth_multiplier": op.multiplier, "use_bias": op.bias})
+        let mut value = json!({"kernel_size": op.kernel, "strides": op.stride, "padding": padding_name(op.padding),
+                               "depth_multiplier": op.multiplier, "use_bias": op.bias});
+        if op.dilation != [1; 2] {
+            value["dilation_rate"] = json!(op.dilation);
+        }
+        value
     } else if let Some(op) = op.downcast_ref::<AvgPool2d>() {
         json!({"pool_size": op.window, "strides": op.stride, "padding": padding_name(op.padding)})
     } else if let Some(op) = op.downcast_ref::<MaxPool2d>() {
@@ -214,17 +222,18 @@ fn padding_name(padding: Padding) -> &'static str {
     }
 }
 
+/// The op of a configuration with dilation or groups is another: its kernels do what those of most convolutions need not.
 fn conv2d(k: &Keys<'_>) -> Result<Arc<dyn Op>, String> {
     k.channels_last()?;
-    k.only("dilation_rate", &[json!([1, 1]), json!(1)])?;
-    k.only("groups", &[json!(1)])?;
-    Ok(Arc::new(Conv2d {
-        filters: k.count("filters")?,
-        kernel: k.pair("kernel_size")?.ok_or("`kernel_size` is missing")?,
-        stride: k.pair("strides")?.unwrap_or([1; 2]),
-        padding: k.padding()?,
-        bias: k.flag("use_bias", true)?,
-    }))
+    let (filters, kernel) = (k.count("filters")?, k.pair("kernel_size")?.ok_or("`kernel_size` is missing")?);
+    let (stride, padding, bias) = (k.pair("strides")?.unwrap_or([1; 2]), k.padding()?, k.flag("use_bias", true)?);
+    let dilation = k.pair("dilation_rate")?.unwrap_or([1; 2]);
+    let groups = k.count_or("groups", 1)?;
+    Ok(if dilation == [1; 2] && groups == 1 {
+        Arc::new(Conv2d { filters, kernel, stride, padding, bias })
+    } else {
+        Arc::new(GeneralConv2d { filters, kernel, stride, dilation, groups, padding, bias })
+    })
 }
 
 fn batch_norm(k: &Keys<'_>) -> Result<Arc<dyn Op>, String> {
@@ -251,12 +260,14 @@ fn avg_pool2d(k: &Keys<'_>) -> Result<Arc<dyn Op>, String> {
 
 fn depthwise_conv2d(k: &Keys<'_>) -> Result<Arc<dyn Op>, String> {
     k.channels_last()?;
-    k.only("dilation_rate", &[json!([1, 1]), json!(1)])?;
+    // Keras 2 writes it; a depthwise convolution has as many groups as channels, whatever it says.
+    k.only("groups", &[json!(1)])?;
     Ok(Arc::new(DepthwiseConv2d {
         kernel: k.pair("kernel_size")?.ok_or("`kernel_size` is missing")?,
         stride: k.pair("strides")?.unwrap_or([1; 2]),
+        dilation: k.pair("dilation_rate")?.unwrap_or([1; 2]),
         padding: k.padding()?,
-        multiplier: if k.get("depth_multiplier").is_some() { k.count("depth_multiplier")? } else { 1 },
+        multiplier: k.count_or("depth_multiplier", 1)?,
         bias: k.flag("use_bias", true)?,
     }))
 }
@@ -348,8 +359,9 @@ mod tests {
             config[key] = value;
             config
         };
-        refuse("Conv2D", conv("dilation_rate", json!([2, 2])), &["dilation_rate", "[2,2]"]);
-        refuse("Conv2D", conv("groups", json!(3)), &["groups"]);
+        refuse("Conv2D", conv("dilation_rate", json!([2, 2, 2])), &["dilation_rate", "[2,2,2]"]);
+        refuse("Conv2D", conv("groups", json!(-3)), &["groups", "-3"]);
+        refuse("DepthwiseConv2D", json!({"kernel_size": 3, "groups": 2}), &["groups", "2"]);
         refuse("Conv2D", conv("data_format", json!("channels_first")), &["channels_first", "channels_last"]);
         refuse("Conv2D", conv("padding", json!("causal")), &["padding", "causal"]);
         refuse("Conv2D", conv("filters", json!(-3)), &["filters", "-3"]);

@@ -48,6 +48,11 @@ impl<'a> Keys<'a> {
         self.get(key).and_then(whole).ok_or_else(|| self.wrong(key, "a whole number"))
     }
 
+    /// A whole number, or the default where there is none.
+    pub(super) fn count_or(&self, key: &str, default: usize) -> Result<usize, String> {
+        if self.get(key).is_some() { self.count(key) } else { Ok(default) }
+    }
+
     pub(super) fn number(&self, key: &str, default: f32) -> Result<f32, String> {
         let value = match self.get(key) {
             None => default,

@@ -25,6 +25,7 @@ pub mod describe_separable;
 pub mod dropout;
 mod elementwise;
 pub mod flatten;
+pub mod general_conv2d;
 pub mod global_avg_pool;
 pub mod global_max_pool;
 mod init;
@@ -233,6 +234,7 @@ pub const TABLE: &[Row] = &[
     Row { name: "depthwise_conv2d", shader: Some("depthwise_conv2d"), cases: depthwise_conv2d::cases },
     Row { name: "dropout", shader: Some("dropout"), cases: dropout::cases },
     Row { name: "flatten", shader: None, cases: flatten::cases },
+    Row { name: "general_conv2d", shader: Some("general_conv2d"), cases: general_conv2d::cases },
     Row { name: "global_avg_pool", shader: Some("global_avg_pool"), cases: global_avg_pool::cases },
     Row { name: "global_max_pool", shader: Some("global_max_pool"), cases: global_max_pool::cases },
     Row { name: "leaky_relu", shader: Some("leaky_relu"), cases: leaky_relu::cases },

@@ -8,6 +8,7 @@ use crate::ops::batch_norm::BatchNorm;
 use crate::ops::conv2d::Conv2d;
 use crate::ops::crop2d::Crop2d;
 use crate::ops::depthwise_conv2d::DepthwiseConv2d;
+use crate::ops::general_conv2d::GeneralConv2d;
 use crate::ops::leaky_relu::LeakyRelu;
 use crate::ops::max_pool2d::MaxPool2d;
 use crate::ops::permute::Permute;
@@ -91,20 +92,22 @@ impl Translator<'_> {
     fn configured(&mut self, node: &Node, op: &dyn Any, x: &Value, output: &Shape) -> Result<String> {
         let name = node.name.as_str();
         if let Some(op) = op.downcast_ref::<Conv2d>() {
-            let window = Window { size: op.kernel, stride: op.stride, padding: op.padding };
-            return self.conv(node, x, &window, None);
+            return self.conv(node, x, &Window::new(op.kernel, op.stride, op.padding), 1);
+        }
+        if let Some(op) = op.downcast_ref::<GeneralConv2d>() {
+            let window = Window { dilation: op.dilation, ..Window::new(op.kernel, op.stride, op.padding) };
+            return self.conv(node, x, &window, op.groups);
         }
         if let Some(op) = op.downcast_ref::<DepthwiseConv2d>() {
-            let window = Window { size: op.kernel, stride: op.stride, padding: op.padding };
-            return self.conv(node, x, &window, Some(x.shape.dims()[2]));
+            let window = Window { dilation: op.dilation, ..Window::new(op.kernel, op.stride, op.padding) };
+            return self.conv(node, x, &window, x.shape.dims()[2]);
         }
         if let Some(op) = op.downcast_ref::<MaxPool2d>() {
-            let window = Window { size: op.window, stride: op.stride, padding: op.padding };
+            let window = Window::new(op.window, op.stride, op.padding);
             return Ok(self.writer.node("MaxPool", name, &[&x.name], &window.attributes(&x.shape)?));
         }
         if let Some(op) = op.downcast_ref::<AvgPool2d>() {
-            let window = Window { size: op.window, stride: op.stride, padding: op.padding };
-            let mut attributes = window.attributes(&x.shape)?;
+            let mut attributes = Window::new(op.window, op.stride, op.padding).attributes(&x.shape)?;
             attributes.push(("count_include_pad", Attribute::Int(0)));
             return Ok(self.writer.node("AveragePool", name, &[&x.name], &attributes));
         }
@@ -147,28 +150,29 @@ impl Translator<'_> {
         self.writer.floats(&name, shape.dims(), &values)
     }
 
-    /// A convolution; `channels` if it is within each of so many.
-    fn conv(&mut self, node: &Node, x: &Value, window: &Window, channels: Option<usize>) -> Result<String> {
+    /// A convolution in `groups` groups of channels.
+    fn conv(&mut self, node: &Node, x: &Value, window: &Window, groups: usize) -> Result<String> {
         let NamedTensor { name, shape, values } = self.tensor(node, "kernel")?.clone();
         let [kh, kw, a, b] = *shape.dims() else {
             return Err(Error::shape(node.op.name(), format!("a kernel of shape {shape}")).in_layer(&node.name));
         };
-        // [kh, kw, c_in, c_out] to [c_out, c_in, kh, kw]; [kh, kw, c, m] to [c * m, 1, kh, kw].
-        let (outer, inner) = if channels.is_some() { (a * b, 1) } else { (b, a) };
+        // [kh, kw, c_in, c_out] to [c_out, c_in, kh, kw], c_in being those of a group. A depthwise [kh, kw, c, m] lies as [kh, kw, 1, c * m].
+        let inner = x.shape.dims()[2] / groups;
+        let outer = a * b / inner;
         let taps = kh * kw;
-        let at = |i: usize| {
-            let (tap, rest) = (i % taps, i / taps);
-            let filter = if channels.is_some() { rest } else { rest % inner * b + rest / inner };
-            values[tap * a * b + filter]
-        };
-        let moved: Vec<f32> = (0..values.len()).map(at).collect();
+        let moved: Vec<f32> = (0..values.len())
+            .map(|i| {
+                let (tap, rest) = (i % taps, i / taps);
+                values[(tap * inner + rest % inner) * outer + rest / inner]
+            })
+            .collect();
         let kernel = self.writer.floats(&name, &[outer, inner, kh, kw], &moved)?;
         let mut inputs = vec![x.name.clone(), kernel];
         if self.has(node, "bias") {
             inputs.push(self.constant(node, "bias")?);
         }
         let mut attributes = window.attributes(&x.shape)?;
-        attributes.push(("group", Attribute::Int(channels.unwrap_or(1) as i64)));
+        attributes.push(("group", Attribute::Int(groups as i64)));
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         Ok(self.writer.node("Conv", &node.name, &inputs, &attributes))
     }
@@ -323,17 +327,30 @@ fn names<'a>(inputs: &[&'a Value]) -> Vec<&'a str> {
 struct Window {
     size: [usize; 2],
     stride: [usize; 2],
+    dilation: [usize; 2],
     padding: Padding,
 }
 
 impl Window {
+    /// Without dilation.
+    fn new(size: [usize; 2], stride: [usize; 2], padding: Padding) -> Self {
+        Self { size, stride, dilation: [1; 2], padding }
+    }
+
     fn attributes(&self, x: &Shape) -> Result<Vec<(&'static str, Attribute)>> {
-        let axis = |i: usize| Axis::new("onnx", x.dims()[i], self.size[i], self.stride[i], self.padding);
+        let extent = |i: usize| (self.size[i] - 1) * self.dilation[i] + 1;
+        let axis = |i: usize| Axis::new("onnx", x.dims()[i], extent(i), self.stride[i], self.padding);
         let axes = [axis(0)?, axis(1)?];
         // `same` may need one line more after than before; `valid` needs none.
         let after = |a: Axis| ((a.output - 1) * a.stride + a.window).saturating_sub(a.input + a.pad);
         let pads = [axes[0].pad, axes[1].pad, after(axes[0]), after(axes[1])];
         let ints = |values: &[usize]| Attribute::Ints(values.iter().map(|v| *v as i64).collect());
-        Ok(vec![("kernel_shape", ints(&self.size)), ("strides", ints(&self.stride)), ("pads", ints(&pads))])
+        let mut attributes =
+            vec![("kernel_shape", ints(&self.size)), ("strides", ints(&self.stride)), ("pads", ints(&pads))];
+        // Average pools have had this attribute for a few versions only.
+        if self.dilation != [1; 2] {
+            attributes.push(("dilations", ints(&self.dilation)));
+        }
+        Ok(attributes)
     }
 }
