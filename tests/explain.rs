@@ -263,7 +263,7 @@ fn an_output_of_values() {
         fer(&[&args[..], more].concat())
     };
     explain(&[]).expect(2, &["predicts several values: smile, turn", "--class NAME"]);
-    explain(&["--class", "smlie"]).expect(2, &["no such output", "did you mean `smile`", "outputs: smile, turn"]);
+    explain(&["--class", "smlie"]).expect(2, &["no such output", "did you mean `smile`", "outputs are smile, turn"]);
     let written = explain(&["--class", "turn", "--json"]).expect(0, &[]).json();
     assert!(written[0]["output"] == "turn" && written[0]["value"].is_number() && written[0]["class"].is_null());
     let page = fs::read_to_string(written[0]["page"].as_str().unwrap()).unwrap();

@@ -4,15 +4,15 @@ use super::args::BadFile;
 use super::labels::Place;
 use super::out::{say, say_lines};
 use crate::data::{InputSpec, decode_sized, write_floats};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::faces::video::{Frames, is_video};
 use crate::faces::{FaceBox, Find, cut};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use image::DynamicImage;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// Which faces of an image to label.
+/// Which faces of an image to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Choice {
     /// The image as it is if neither side is over twice the network's input, else all faces
@@ -23,6 +23,40 @@ pub(super) enum Choice {
     Largest,
     /// The image as it is
     None,
+}
+
+/// The flags of every command that looks at faces.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct FaceArgs {
+    /// Which faces to look at
+    #[arg(long, default_value = "auto")]
+    face: Choice,
+    /// Share of a face's size that is added on each side before it is cut out
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2, allow_hyphen_values = true)]
+    margin: f32,
+}
+
+impl FaceArgs {
+    /// Refuses what no face can be cut out with.
+    pub(super) fn check(&self) -> Result<()> {
+        if !(0.0..=2.0).contains(&self.margin) {
+            return Err(Error::usage(format!("--margin {}", self.margin), "a share of the face's size, 0 to 2"));
+        }
+        Ok(())
+    }
+
+    /// How to look at images for a network that takes such input.
+    pub(super) fn look<'a>(&self, input: InputSpec, finder: &'a dyn Find) -> Look<'a> {
+        Look { input, choice: self.face, margin: self.margin, finder }
+    }
+}
+
+/// Says that no face was found anywhere, and what to do about it.
+pub(super) fn note_no_face(places: usize, what: &str) {
+    say!(
+        "note: no face is found in any of the {places} {what}: faces are upright and look to the camera; \
+         --face none takes images that are crops"
+    );
 }
 
 /// How to look at images.

@@ -23,6 +23,16 @@ pub(super) struct Place {
     pub(super) face: Option<FaceBox>,
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        match self.face {
+            Some(FaceBox { x, y, width, height }) => write!(f, ", the face at {x},{y} {width}x{height}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What a network says of a place. Fields are in the order of the JSON's keys.
 #[derive(Debug, Serialize)]
 pub(super) struct Prediction {
@@ -156,7 +166,7 @@ pub(super) struct Printer<'a> {
 }
 
 /// In the table, where there is nothing to label.
-const NO_FACE: &str = "no face";
+pub(super) const NO_FACE: &str = "no face";
 
 impl<'a> Printer<'a> {
     /// For the predictions of these files, some of them videos.

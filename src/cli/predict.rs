@@ -1,10 +1,11 @@
 //! `fer-gpu predict`.
 
 use super::args::{BadFile, DeviceArgs, unique};
-use super::faces::{Choice, Look, Sight, look};
+use super::faces::{FaceArgs, Sight, look, note_no_face};
 use super::labels::{Form, Place, Prediction, Printer, Says};
+use super::lists::find_named;
 use super::out::say;
-use crate::data::{Head, decode_sized, find_images_and};
+use crate::data::{Head, decode_sized};
 use crate::error::{Error, Result};
 use crate::faces::video::{Frames, is_video, sample};
 use crate::faces::{Detector, FaceBox, Recording, annotate};
@@ -13,7 +14,7 @@ use crate::train::{Loaded, Saved};
 use clap::Args;
 use image::{ImageFormat, RgbImage};
 use std::collections::HashSet;
-use std::io::{BufRead, Cursor};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -33,12 +34,8 @@ pub(super) struct PredictArgs {
     /// Images, videos (through ffmpeg), patterns (photos/*.jpg), folders of them at any depth, or - for paths from stdin
     #[arg(value_name = "IMAGE|DIR|VIDEO|-", required = true)]
     images: Vec<PathBuf>,
-    /// Which faces to label
-    #[arg(long, default_value = "auto")]
-    face: Choice,
-    /// Share of a face's size that is added on each side before it is cut out
-    #[arg(long, value_name = "SHARE", default_value_t = 0.2, allow_hyphen_values = true)]
-    margin: f32,
+    #[command(flatten)]
+    faces: FaceArgs,
     /// Write copies of images and videos (of these the frames that are looked at) with faces and labels drawn to a folder
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
@@ -75,7 +72,7 @@ struct Count {
 pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     check(args)?;
     let saved = Saved::read(&args.network)?;
-    let files = find_images_and(&named(args)?, is_video)?;
+    let files = find_named(&args.images, is_video)?;
     let finder = Detector::new()?;
     let device = args.device.open()?;
     // A few faces a photograph: no room is asked for what will not come. Nobody knows a video's.
@@ -98,7 +95,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     }
     let classes = network.meta.classes.clone();
     let mut printer = Printer::new(form, (says_of(&network), &classes), &files, is_video);
-    let how = Look { input: network.input(), choice: args.face, margin: args.margin, finder: &finder };
+    let how = args.faces.look(network.input(), &finder);
     let (mut count, mut read_on, mut copies) =
         (Count::default(), true, Copies::new(args.annotate.as_deref(), args.fps)?);
     look(&how, &files, (batch, args.fps), args.on_bad_file, |sights| {
@@ -123,47 +120,17 @@ pub(super) fn run(args: &PredictArgs) -> Result<ExitCode> {
     copies.finish()?;
     printer.finish()?;
     if count.labelled == 0 {
-        say!(
-            "note: no face is found in any of the {} images or frames: faces are upright and look to the camera; \
-             --face none takes images that are crops",
-            count.places
-        );
+        note_no_face(count.places, "images or frames");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn check(args: &PredictArgs) -> Result<()> {
-    if !(0.0..=2.0).contains(&args.margin) {
-        return Err(Error::usage(format!("--margin {}", args.margin), "a share of the face's size, 0 to 2"));
-    }
+    args.faces.check()?;
     if !(args.fps > 0.0 && args.fps <= 1000.0) {
         return Err(Error::usage(format!("--fps {}", args.fps), "frames a second: over 0, at most 1000"));
     }
     Ok(())
-}
-
-/// The paths that the user names, `-` replaced by the lines of stdin.
-fn named(args: &PredictArgs) -> Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for path in &args.images {
-        if path != Path::new("-") {
-            paths.push(path.clone());
-            continue;
-        }
-        for line in std::io::stdin().lock().lines() {
-            let line = line.map_err(Error::io("read", "the paths on standard input"))?;
-            if !line.is_empty() {
-                paths.push(line.into());
-            }
-        }
-    }
-    if paths.is_empty() {
-        return Err(Error::usage(
-            "no path on standard input",
-            "one path a line: find photos -name '*.jpg' | fer-gpu predict RUN -",
-        ));
-    }
-    Ok(paths)
 }
 
 /// What the network says of an image.

@@ -149,7 +149,7 @@ fn in_order(each: &BTreeMap<String, f64>, classes: &[String]) -> Result<Vec<f32>
     for (name, weight) in each {
         let refuse = |what: String, hint: String| Err(Error::usage(format!("--class-weight: {what}"), hint));
         let Some(class) = names::find(name, classes) else {
-            return refuse(format!("unknown class `{name}`"), names::hint(name, classes));
+            return refuse(format!("unknown class `{name}`"), names::hint(name, "classes", classes));
         };
         if !(weight.is_finite() && *weight >= 0.0) {
             return refuse(format!("{weight} for class `{name}`"), "a weight is a number from 0 up".into());

@@ -42,11 +42,12 @@ pub fn find(name: &str, known: &[String]) -> Option<usize> {
     exact.or_else(|| known.iter().position(|k| canonical(k) == canonical(name)))
 }
 
-/// What to say to someone who named a class that is not known: the nearest name, if one is near, and all of them.
-pub fn hint(name: &str, known: &[String]) -> String {
+/// What to say to someone who named a class or an output that is not known: the nearest name, if one is near, and all of them.
+/// `all` is what they are together: `classes`.
+pub fn hint(name: &str, all: &str, known: &[String]) -> String {
     let near = nearest(name, known.iter().map(String::as_str));
     let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-    format!("{near}The classes are {}", known.join(", "))
+    format!("{near}The {all} are {}", known.join(", "))
 }
 
 #[cfg(test)]
@@ -62,7 +63,10 @@ mod tests {
             [Some(1), Some(0), Some(2), Some(3), None]
         );
         assert!(is_emotion("03. Anger") && is_emotion("JOY") && !is_emotion("train") && !is_emotion("5"));
-        assert!(hint("sadd", &known).contains("`sad`?") && hint("xyz", &known).starts_with("The classes"));
+        assert!(
+            hint("sadd", "classes", &known).contains("`sad`?")
+                && hint("xyz", "classes", &known).starts_with("The classes")
+        );
         let words: Vec<&str> = SYNONYMS.concat();
         let different: std::collections::BTreeSet<_> = words.iter().collect();
         assert_eq!(different.len(), words.len(), "a word is in two groups");

@@ -74,7 +74,7 @@ pub(super) fn apply(path: &Path, mut dataset: Dataset, options: &Options) -> Res
         names::find(class, &votes.classes).ok_or_else(|| {
             let what = format!("there is no column of votes for class `{class}`");
             let columns = [votes.classes.as_slice(), &votes.ignored].concat();
-            let expected = format!("a column for each class. {}", names::hint(class, &columns));
+            let expected = format!("a column for each class. {}", names::hint(class, "columns", &columns));
             Error::row(path, votes.header_line, what, expected)
         })
     });

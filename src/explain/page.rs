@@ -1,7 +1,7 @@
 //! One page an image: everything is inside the file, so that it opens anywhere and loads nothing.
 
 use super::png;
-use crate::data::Task;
+use crate::data::{Head, Task};
 use crate::error::Result;
 use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 use image::RgbImage;
@@ -18,12 +18,14 @@ pub struct Panel {
 
 /// What is known of one image.
 pub struct Page {
-    /// The image's file.
+    /// The image's file, and where in it a face is.
     pub file: String,
     /// The network's name and where it came from.
     pub network: String,
     /// What the network predicts.
     pub task: Task,
+    /// Whether the classes' probabilities are independent and do not sum to 1.
+    pub independent: bool,
     /// The explained class, or output.
     pub class: String,
     /// Each class and its probability, or each output and its value.
@@ -49,8 +51,12 @@ impl Page {
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{class}: {file}</title>\n\
              <style>{STYLE}</style></head><body>\n<h1>{file}</h1>\n\
              <p>What the {score} of <b>{class}</b> depends on in {network}. A map shows what the network reacts to; it says \
-             nothing about what a person feels.</p>\n<table>\n"
+             nothing about what a person feels.</p>\n"
         );
+        if self.independent {
+            html += &format!("<p>Note: {}.</p>\n", escaped(Head::INDEPENDENT));
+        }
+        html += "<table>\n";
         for (name, said) in &self.outputs {
             let chosen = if *name == self.class { " class=\"chosen\"" } else { "" };
             // Values have no scale of their own.
@@ -94,6 +100,7 @@ mod tests {
             file: "<script>alert(1)</script>&.png".into(),
             network: "fer7-small".into(),
             task: Task::Classes,
+            independent: false,
             class: "happy".into(),
             outputs: vec![("happy".into(), 0.75), ("sad".into(), 0.25)],
             panels: vec![Panel {
@@ -103,7 +110,10 @@ mod tests {
             }],
         };
         let html = page.html().unwrap();
-        let values = Page { task: Task::Values, ..page }.html().unwrap();
+        assert!(!html.contains("independent"));
+        let sigmoids = Page { independent: true, ..page };
+        assert!(sigmoids.html().unwrap().contains("are independent (a sigmoid each) and do not sum to 1"));
+        let values = Page { task: Task::Values, independent: false, ..sigmoids }.html().unwrap();
         assert!(
             html.contains("class=\"bar\"") && !values.contains("class=\"bar\"") && values.contains("What the value of")
         );

@@ -1,19 +1,25 @@
 //! `fer-gpu explain`.
 
-use super::args::{DeviceArgs, unique};
-use super::out::{print, print_json, say, table};
-use crate::data::{Head, InputSpec, Task, find_images, read_image};
-use crate::error::{Error, Result, nearest};
+mod rows;
+
+use super::args::{BadFile, DeviceArgs, unique};
+use super::faces::{FaceArgs, Sight, look, note_no_face};
+use super::labels::Place;
+use super::lists::find_named;
+use super::out::say;
+use crate::data::{Head, InputSpec, Task, names};
+use crate::error::{Error, Result};
 use crate::explain::{Explainer, Layer, Map, Page, Panel, SMOOTH_COPIES, SMOOTH_NOISE};
 use crate::explain::{convolutions, heat, layer_named, overlay, png, sheet, some_of, upscaled};
+use crate::faces::{Detector, video::is_video};
 use crate::formats::atomic::{write_atomically, write_text};
 use crate::graph::Graph;
 use crate::train::{Loaded, Saved};
 use clap::{Args, ValueEnum};
 use image::RgbImage;
-use serde::Serialize;
+use rows::{Rows, Written};
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Flags of `explain`.
@@ -21,17 +27,19 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   fer-gpu explain runs/train/1 face.png
   fer-gpu explain runs/train/1 faces/test/happy --method grad-cam --layer conv2d_1
-  fer-gpu explain best.safetensors a.png --class sad --out maps
+  fer-gpu explain best.safetensors holiday.jpg --face largest --class sad --out maps
 
-For each image DIR/NAME.html, which needs no network, and DIR/NAME/ with the maps as PNG files: over the image, and plain.
-Images are crops of one face each, as in training.")]
+Faces are found and cut out as `predict` does. For each face, or image that is a crop of one, DIR/NAME.html, which loads
+nothing, and DIR/NAME/ with the maps as PNG files: over the image, and plain.")]
 pub(super) struct ExplainArgs {
     /// A run folder (its best checkpoint) or a checkpoint
     #[arg(value_name = "RUN|FILE.safetensors")]
     network: PathBuf,
-    /// Images of one face each, or folders of them
-    #[arg(value_name = "IMAGE|DIR", required = true)]
+    /// Images, patterns (photos/*.jpg), folders of them at any depth, or - for paths from stdin
+    #[arg(value_name = "IMAGE|DIR|-", required = true)]
     images: Vec<PathBuf>,
+    #[command(flatten)]
+    faces: FaceArgs,
     /// What to draw
     #[arg(long, default_value = "all")]
     method: Method,
@@ -47,9 +55,13 @@ pub(super) struct ExplainArgs {
     /// Copies of an image at a time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
+    /// What to do with an image that cannot be read
+    #[arg(long, default_value = "fail")]
+    on_bad_file: BadFile,
     #[command(flatten)]
     device: DeviceArgs,
-    /// An array of {file, class, probability, page, maps}; output and value instead of a network that predicts values
+    /// An array of {file, box, class, probability, page, maps}; output and value instead of a network that predicts values; class
+    /// and page null where no face is found
     #[arg(long)]
     json: bool,
 }
@@ -63,43 +75,6 @@ enum Method {
     GradCam,
     Occlusion,
     Activations,
-}
-
-/// What was written for an image. Fields are in the order of the JSON's keys.
-#[derive(Serialize)]
-struct Written {
-    file: String,
-    #[serde(flatten)]
-    explained: Explained,
-    /// Whether the probability is independent of those of the other classes.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    independent: bool,
-    page: PathBuf,
-    maps: Vec<PathBuf>,
-}
-
-/// What was explained, and what the network says of it.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Explained {
-    Class { class: String, probability: f32 },
-    Value { output: String, value: f32 },
-}
-
-impl Explained {
-    fn new(task: Task, name: String, said: f32) -> Self {
-        match task {
-            Task::Classes => Self::Class { class: name, probability: said },
-            Task::Values => Self::Value { output: name, value: said },
-        }
-    }
-
-    /// The name, and what the network says.
-    fn said(&self) -> (&str, f32) {
-        match self {
-            Self::Class { class: name, probability: said } | Self::Value { output: name, value: said } => (name, *said),
-        }
-    }
 }
 
 /// What is the same for all images.
@@ -117,9 +92,15 @@ struct Plan<'a> {
 }
 
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
+    args.faces.check()?;
     let saved = Saved::read(&args.network)?;
     let plan = Plan::new(args, &saved)?;
-    let files = find_images(&args.images)?;
+    let files = find_named(&args.images, |_| false)?;
+    if let Some(video) = files.iter().find(|file| is_video(file)) {
+        let what = format!("{} is a video; explain takes images", video.display());
+        return Err(Error::usage(what, "save frames of it first, as with ffmpeg -i VIDEO -vf fps=1 frame-%03d.png"));
+    }
+    let finder = Detector::new()?;
     let device = args.device.open()?;
     let mut network = saved.on(&device, args.batch.into())?;
     if let Some(t) = network.meta.temperature {
@@ -129,23 +110,39 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode> {
         say!("note: {}", Head::INDEPENDENT);
     }
     let mut names = HashSet::new();
-    let mut all = Vec::new();
-    for file in &files {
-        all.push(plan.explain(&mut network, file, &unique(file, &mut names))?);
+    let mut rows = Rows::new(args.json, plan.task, &files, &plan.classes);
+    let (mut places, mut pages, mut read_on) = (0, 0, true);
+    // One photograph at a time: its maps take far longer than reading it.
+    look(&args.faces.look(plan.input, &finder), &files, (1, 1.0), args.on_bad_file, |sights| {
+        for Sight { place, pixels } in sights {
+            places += 1;
+            let written = match pixels {
+                Some(pixels) => {
+                    pages += 1;
+                    plan.explain(&mut network, &place, &pixels, &unique(&place.file, &mut names))?
+                }
+                None => {
+                    say!("no face found in {}", place.file.display());
+                    Written::no_face(&place, plan.task)
+                }
+            };
+            read_on = rows.push(written)?;
+            if !read_on {
+                break;
+            }
+        }
+        Ok(read_on)
+    })?;
+    if !read_on {
+        return Ok(ExitCode::SUCCESS);
     }
-    if args.json {
-        print_json(&all)?;
-    } else {
-        let row = |w: &Written| {
-            let (name, said) = w.explained.said();
-            vec![w.file.clone(), name.to_owned(), format!("{said:.4}"), w.page.display().to_string()]
-        };
-        let [name, said] = match plan.task {
-            Task::Classes => ["class", "probability"],
-            Task::Values => ["output", "value"],
-        };
-        let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-        print(&table(&["file", name, said, "page"], &rows, &[2]))?;
+    if places == 0 {
+        let what = format!("none of the {} images can be read", files.len());
+        return Err(Error::data(&args.images[0], what, "at least one image"));
+    }
+    rows.finish()?;
+    if pages == 0 {
+        note_no_face(places, "images");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -186,9 +183,8 @@ impl<'a> Plan<'a> {
         self.args.method == Method::All || self.args.method == method
     }
 
-    fn explain(&self, network: &mut Loaded, file: &Path, name: &str) -> Result<Written> {
-        let mut pixels = vec![0.0; self.input.len()];
-        read_image(file, self.input, &mut pixels)?;
+    /// Writes the page and the maps of a place, under a name.
+    fn explain(&self, network: &mut Loaded, place: &Place, pixels: &[f32], name: &str) -> Result<Written> {
         let title = format!("{} ({})", network.meta.model, self.args.network.display());
         let (preprocessing, temperature, head, batch) =
             (network.meta.preprocessing, network.meta.temperature, network.meta.head, self.args.batch.into());
@@ -196,9 +192,9 @@ impl<'a> Plan<'a> {
             Explainer::new(network.executor.as_mut(), self.input, preprocessing, self.classes.len(), batch)
                 .calibrated(temperature)
                 .with_head(head);
-        let outputs = explainer.outputs(&pixels)?;
+        let outputs = explainer.outputs(pixels)?;
         if let Some(bad) = outputs.iter().find(|p| !p.is_finite()) {
-            let what = format!("the network's output for {} holds {bad}", file.display());
+            let what = format!("the network's output for {} holds {bad}", place.file.display());
             return Err(Error::checkpoint(&self.args.network, what, "its parameters have diverged"));
         }
         let most = (0..outputs.len()).max_by(|a, b| outputs[*a].total_cmp(&outputs[*b]));
@@ -208,18 +204,18 @@ impl<'a> Plan<'a> {
         let mut panels = vec![Panel {
             title: "Image".into(),
             note: "As the network gets it.".into(),
-            pictures: vec![upscaled(&pixels, self.input)],
+            pictures: vec![upscaled(pixels, self.input)],
         }];
         let mut written = Vec::new();
-        for (stem, title, note, map) in self.maps(&mut explainer, &pixels, class)? {
-            let pictures = vec![overlay(&map, &upscaled(&pixels, self.input)), heat(&map)];
+        for (stem, title, note, map) in self.maps(&mut explainer, pixels, class)? {
+            let pictures = vec![overlay(&map, &upscaled(pixels, self.input)), heat(&map)];
             for (picture, kind) in pictures.iter().zip(["", "-map"]) {
                 written.push(write_picture(folder.join(format!("{stem}{kind}.png")), picture)?);
             }
             panels.push(Panel { title: title.into(), note, pictures });
         }
         for layer in &self.layers {
-            let (picture, shown) = sheet(&explainer.activations(&pixels, layer)?);
+            let (picture, shown) = sheet(&explainer.activations(pixels, layer)?);
             let [height, width, channels] = layer.shape;
             written.push(write_picture(folder.join(format!("activations-{}.png", layer.name)), &picture)?);
             let note =
@@ -228,23 +224,17 @@ impl<'a> Plan<'a> {
         }
         let (class, said) = (self.classes[class].clone(), outputs[class]);
         let page = Page {
-            file: file.display().to_string(),
+            file: place.to_string(),
             network: title,
             task: self.task,
+            independent: head.is_independent(),
             class: class.clone(),
             outputs: self.classes.iter().cloned().zip(outputs).collect(),
             panels,
         };
         let path = self.args.out.join(format!("{name}.html"));
         write_text(&path, &page.html()?)?;
-        say!("{}: {class} {said:.4}, {}", file.display(), path.display());
-        Ok(Written {
-            file: page.file,
-            explained: Explained::new(self.task, class, said),
-            independent: head.is_independent(),
-            page: path,
-            maps: written,
-        })
+        Ok(Written::new(place, self.task, (class, said), path).with(written, head.is_independent()))
     }
 
     /// The wanted maps: file stem, title, how to read it, map.
@@ -293,14 +283,11 @@ fn refuse_without_convolutions(args: &ExplainArgs, graph: &Graph) -> Result<()> 
     }
 }
 
-/// The place of a class, or of an output.
+/// The place of a class, by its name or a synonym, or of an output.
 fn class_named(name: &str, task: Task, classes: &[String]) -> Result<usize> {
-    classes.iter().position(|c| c == name).ok_or_else(|| {
-        let near = nearest(name, classes.iter().map(String::as_str));
-        let near = near.map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
-        let (one, all) = if task == Task::Values { ("output", "outputs") } else { ("class", "classes") };
-        Error::usage(format!("--class {name}: no such {one}"), format!("{near}{all}: {}", classes.join(", ")))
-    })
+    let (one, all) = if task == Task::Values { ("output", "outputs") } else { ("class", "classes") };
+    names::find(name, classes)
+        .ok_or_else(|| Error::usage(format!("--class {name}: no such {one}"), names::hint(name, all, classes)))
 }
 
 fn write_picture(path: PathBuf, picture: &RgbImage) -> Result<PathBuf> {
