@@ -15,10 +15,13 @@ pub struct Matching {
     pub missing_in_data: Vec<String>,
     /// Classes of the data that the network does not have; their images are left out.
     pub missing_in_network: Vec<String>,
+    /// The network's classes whose images are scored, where not all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<Vec<String>>,
     #[serde(skip)]
     labels: Vec<Option<u32>>,
     #[serde(skip)]
-    outputs: usize,
+    ours: Vec<String>,
 }
 
 impl Matching {
@@ -58,9 +61,21 @@ impl Matching {
                 .filter(|(_, l)| l.is_none())
                 .map(|(t, _)| t.clone())
                 .collect(),
-            outputs: ours.len(),
+            only: None,
+            ours: ours.to_vec(),
             labels,
         })
+    }
+
+    /// With the images of these of the network's classes alone, by their places.
+    #[must_use]
+    pub fn only(mut self, places: &[usize]) -> Self {
+        let kept = |label: Option<u32>| label.filter(|label| places.contains(&(*label as usize)));
+        self.labels = self.labels.into_iter().map(kept).collect();
+        let names: Vec<String> = places.iter().map(|place| self.ours[*place].clone()).collect();
+        self.missing_in_data.retain(|name| names.contains(name));
+        self.only = Some(names);
+        self
     }
 
     /// The network's label of each of the data's.
@@ -70,7 +85,7 @@ impl Matching {
 
     /// The number of the network's classes.
     pub fn outputs(&self) -> usize {
-        self.outputs
+        self.ours.len()
     }
 
     /// What a person should know: classes of other names and classes without a partner. Nothing if all have the same names.
@@ -79,6 +94,10 @@ impl Matching {
             self.classes.iter().filter_map(|(their, our)| our.as_ref().filter(|o| *o != their).map(|o| (their, o)));
         let renamed: Vec<String> = renamed.map(|(their, our)| format!("{their} is {our}")).collect();
         let mut notes = Vec::new();
+        if let Some(only) = &self.only {
+            let (all, only) = (self.ours.len(), only.join(", "));
+            notes.push(format!("only images of {only} are scored, over all {all} classes of the network"));
+        }
         if !renamed.is_empty() {
             notes.push(format!("classes by other names: {}", renamed.join(", ")));
         }
@@ -102,7 +121,7 @@ fn known(what: &str, name: &str, names: &[String]) -> Result<()> {
     if names.iter().any(|n| n == name) {
         return Ok(());
     }
-    Err(Error::usage(format!("{what} `{name}`"), names::hint(name, names)))
+    Err(Error::usage(format!("{what} `{name}`"), names::hint(name, "classes", names)))
 }
 
 /// A `theirs=ours` of `--map`.
@@ -139,6 +158,10 @@ mod tests {
         assert!(notes.contains("0_Anger is angry, calm is sad, joy is happy; "), "{notes}");
         assert!(notes.contains("left out: contempt;") && notes.ends_with("does not have: disgust"), "{notes}");
         assert!(Matching::new(&ours, &ours, &[]).unwrap().notes().is_empty());
+        let some = m.only(&[1, 2]);
+        assert_eq!((some.labels(), some.outputs()), (&[None, None, None, Some(2), Some(2)][..], 4));
+        assert!(some.notes()[0].contains("only images of disgust, happy are scored, over all 4 classes"));
+        assert_eq!(some.missing_in_data, ["disgust"]);
         // The same name goes before a synonym, and what is said before both.
         let both = list("anger angry");
         assert_eq!(Matching::new(&both, &both, &[]).unwrap().labels(), [Some(0), Some(1)]);

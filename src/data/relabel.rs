@@ -32,7 +32,10 @@ impl Relabelled {
             }
         }
         if members.is_empty() {
-            let what = "no image of this split is of a class that the network knows";
+            let what = match &matching.only {
+                Some(only) => format!("no image of this split is of the classes {}", only.join(", ")),
+                None => "no image of this split is of a class that the network knows".to_owned(),
+            };
             return Err(Error::usage(
                 what,
                 "say which class is which with --map theirs=ours, or choose another --split",

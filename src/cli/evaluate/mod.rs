@@ -5,7 +5,7 @@ mod source;
 use super::args::{BadFile, DeviceArgs};
 use super::out::{print, print_json, say};
 use crate::data::matching::{Matching, parse_pair};
-use crate::data::{Dataset, Head, Relabelled, Split, Task};
+use crate::data::{Dataset, Head, Relabelled, Split, Task, names};
 use crate::error::{Error, Result};
 use crate::eval::Scores;
 use crate::eval::files::{write_scores, write_worst};
@@ -25,6 +25,7 @@ use std::sync::Arc;
   fer-gpu evaluate runs/train/1
   fer-gpu evaluate runs/train/1 --data fer2013.csv.gz --split validation --json
   fer-gpu evaluate runs/train/1 --data other/ --split all --map cross=angry --out other-results
+  fer-gpu evaluate runs/train/1 --classes happy,sad
   fer-gpu evaluate runs/train/1 --calibrate
   fer-gpu evaluate runs/train/1 --tta")]
 pub(super) struct EvaluateArgs {
@@ -43,7 +44,7 @@ pub(super) struct EvaluateArgs {
     /// Which class of the data is which of the network's, where names alone (angry, Anger, 0_anger) do not say it
     #[arg(long, value_delimiter = ',', value_name = "THEIRS=OURS,...", value_parser = parse_pair)]
     map: Vec<(String, String)>,
-    /// Leave out images of other classes than these, which must be the network's
+    /// Score only the images of these classes, over all outputs of the network; names of the network's classes, or synonyms (anger)
     #[arg(long, value_delimiter = ',', value_name = "A,B,...")]
     classes: Option<Vec<String>>,
     /// Share of the training images that is the validation split, for data without one [default: the run's]
@@ -112,10 +113,15 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         say!("note: {note}");
     }
     let ours = &saved.meta().classes;
-    let matching = match dataset.classes == *ours && args.map.is_empty() {
+    let chosen = args.classes.as_deref().map(|names| chosen(names, ours)).transpose()?;
+    let every = match dataset.classes == *ours && args.map.is_empty() && chosen.is_none() {
         true => None,
         false => Some(Matching::new(&dataset.classes, ours, &args.map)?),
     };
+    let matching = every.clone().map(|every| match &chosen {
+        Some(chosen) => every.only(chosen),
+        None => every,
+    });
     let (split, name) = pick(&dataset, args.split)?;
     let (split, labels) = relabel(split, &dataset, matching.as_ref())?;
     for note in labels.iter().flat_map(Labels::notes) {
@@ -137,7 +143,8 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         return Err(Error::usage(what, "leave it out, or give data with a validation or a training split"));
     }
     if args.calibrate {
-        let (validation, _) = relabel(Arc::clone(&dataset.validation), &dataset, matching.as_ref())?;
+        // The temperature is the network's, whichever classes are scored.
+        let (validation, _) = relabel(Arc::clone(&dataset.validation), &dataset, every.as_ref())?;
         calibrate(&mut network, &checkpoint_of(&args.network)?, &validation, batch)?;
     }
     let temperature = network.meta.temperature;
@@ -165,6 +172,23 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         print(&text)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The places of the classes that are named, by their names or synonyms.
+///
+/// # Errors
+/// A name of none; all of them are listed.
+fn chosen(named: &[String], ours: &[String]) -> Result<Vec<usize>> {
+    let find = |name: &String| {
+        let refuse = || {
+            Error::usage(format!("--classes: the network has no class `{name}`"), names::hint(name, "classes", ours))
+        };
+        names::find(name, ours).ok_or_else(refuse)
+    };
+    let mut places = named.iter().map(find).collect::<Result<Vec<usize>>>()?;
+    places.sort_unstable();
+    places.dedup();
+    Ok(places)
 }
 
 /// A split under the network's labels, and what that changed.

@@ -5,14 +5,12 @@ use crate::data::{self, Dataset, OnBadFile, Purpose, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::Meta;
 use crate::train::{Config, Saved};
-use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Opens what `--data` says, or the data of the run. Labels are the data's own, unless classes were chosen.
+/// Opens what `--data` says, or the data of the run. Labels are the data's own, unless the run chose classes of them.
 ///
 /// # Errors
-/// No data, or data that cannot be read; classes where the network predicts values, or the reverse; `--classes` that are not the
-/// network's.
+/// No data, or data that cannot be read; classes where the network predicts values, or the reverse.
 pub(super) fn open(args: &EvaluateArgs, saved: &Saved) -> Result<Dataset> {
     let settings = settings_of(&args.network)?;
     let (run, meta) = (settings.as_ref(), saved.meta());
@@ -21,15 +19,9 @@ pub(super) fn open(args: &EvaluateArgs, saved: &Saved) -> Result<Dataset> {
         return Err(Error::usage("no --data is given, and a checkpoint file does not name any", hint));
     };
     refuse_class_flags(args, meta.task)?;
-    if let Some(chosen) = &args.classes
-        && set(chosen) != set(&meta.classes)
-    {
-        let what = format!("--classes {}: the network's classes are {}", chosen.join(","), meta.classes.join(", "));
-        return Err(Error::usage(what, "a network can only be scored on the classes that it was trained on"));
-    }
     // Those of the run, on its own data: drawn faces and held back images depend on them.
     let own = run.filter(|r| args.data.as_ref().is_none_or(|data| *data == r.data));
-    let chosen = args.classes.is_some() || own.is_some_and(|r| !r.classes.is_empty());
+    let chosen = own.is_some_and(|r| !r.classes.is_empty());
     let options = data::Options {
         purpose: Purpose::Score,
         classes: chosen.then(|| meta.classes.clone()),
@@ -79,8 +71,4 @@ fn check_task(dataset: &Dataset, meta: &Meta) -> Result<()> {
 fn settings_of(network: &Path) -> Result<Option<Config>> {
     let file = network.join("config.toml");
     if file.is_file() { Config::read(&file).map(Some) } else { Ok(None) }
-}
-
-fn set(classes: &[String]) -> BTreeSet<&String> {
-    classes.iter().collect()
 }
