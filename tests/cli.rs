@@ -15,10 +15,16 @@ mod hostile;
 mod kills;
 #[path = "cli/pages.rs"]
 mod pages;
+#[path = "cli/photographs.rs"]
+mod photographs;
 #[path = "cli/pixels.rs"]
 mod pixels;
 #[path = "cli/readme.rs"]
 mod readme;
+#[path = "cli/runs.rs"]
+mod runs;
+#[path = "cli/subset.rs"]
+mod subset;
 #[path = "cli/tables.rs"]
 mod tables;
 #[path = "cli/timings.rs"]

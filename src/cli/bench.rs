@@ -77,9 +77,10 @@ pub(super) fn run(args: &BenchArgs) -> Result<ExitCode> {
     let graph = Arc::new(models::graph(&args.model, None, &args.variant.variant()?)?);
     let (name, classes) = (graph.name.clone(), graph.output().elements());
     let choice = args.device.device.as_deref().unwrap_or("auto");
-    let opened = Device::open(choice, args.device.backend.as_deref(), &args.tune.tuning())?;
+    let opened = Device::open_strictly(choice, args.device.backend.as_deref(), &args.tune.tuning())?;
     let Device::Gpu(gpu) = &opened.device else {
-        return Err(Error::usage("bench times GPU kernels and needs an adapter", "`fer-gpu devices` lists them"));
+        let what = "--device cpu: bench times GPU kernels, which the CPU reference has none of";
+        return Err(Error::usage(what, "name an adapter that `fer-gpu devices` lists, or leave --device out"));
     };
     let x: Vec<f32> = (0..graph.input().elements() * args.batch).map(|i| 0.5 + 0.5 * fill(1, i as u32)).collect();
     let labels: Vec<u32> = (0..args.batch).map(|i| (i * 7 % classes) as u32).collect();

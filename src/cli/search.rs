@@ -3,7 +3,7 @@
 use super::args::{TuneArgs, open_device};
 use super::out::{print, say, table};
 use super::progress::Progress;
-use super::train::stop_on_signal;
+use super::signals::stop_on_signal;
 use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::input::read_text;

@@ -5,18 +5,17 @@ use super::callbacks::{CallbackArgs, parse_batch};
 use super::out::{print, print_data, say, say_lines};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
+use super::signals::stop_on_signal;
 use crate::data::augment::Preset;
 use crate::data::{self, ClassWeight, Dataset, OnBadFile, Preprocess, Resize, Task};
 use crate::error::{Error, Result};
 use crate::formats::checkpoint::Checkpoint;
 use crate::train::environment::Environment;
 use crate::train::run::RunFolder;
-use crate::train::{AUTO, Config, Device, Outcome, Output, Start, Stopped, Trainer, config_of};
+use crate::train::{AUTO, Config, Device, Outcome, Output, Start, Stopped, Trainer, check_epochs, config_of};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Flags of `train`. Those not given come from `--config`, from the resumed run, or from the defaults.
 #[derive(Debug, Args)]
@@ -170,6 +169,7 @@ impl TrainArgs {
         c.check()?;
         if let Some(run) = &self.resume {
             c.check_continues(&config_of(run)?)?;
+            check_epochs(run, &c)?;
         }
         Ok(c)
     }
@@ -265,6 +265,17 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     if let Some(note) = opened.keep_timings() {
         say!("{note}");
     }
+    if trainer.finished() && config.epochs < before {
+        let (done, run) = (trainer.done(), run.path().display());
+        let what = format!(
+            "--epochs {}: the run in {run} ended by early stopping after {done} of {before} epochs",
+            config.epochs
+        );
+        return Err(Error::usage(
+            what,
+            "a larger --patience, or 0 for none, goes on with it; leave --epochs out otherwise",
+        ));
+    }
     run.write_config(&config)?;
     if args.resume.is_none() {
         run.write_env(&Environment::here(device.to_string()))?;
@@ -295,21 +306,6 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     let outcome = trainer.run(&mut progress, &stop)?;
     drop(progress);
     finish(&config, &dataset, &run, &outcome)
-}
-
-/// A flag that the first Ctrl-C or termination signal sets; the second ends the program at once.
-pub(super) fn stop_on_signal() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    let handler = move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        say!("stopping after this step; once more to stop at once");
-    };
-    ctrlc::set_handler(handler)
-        .map_err(|e| Error::usage(format!("cannot listen for Ctrl-C: {e}"), "is another handler installed?"))?;
-    Ok(stop)
 }
 
 fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome) -> Result<ExitCode> {

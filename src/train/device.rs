@@ -48,22 +48,28 @@ impl Device {
     /// # Errors
     /// A named adapter or backend that is not there, or a driver that refuses.
     pub fn open(device: &str, backend: Option<&str>, tuning: &Tuning) -> Result<Opened> {
+        match Self::open_strictly(device, backend, tuning) {
+            Err(reason @ Error::NoAdapter { .. }) if device.parse() == Ok(DeviceChoice::Auto) => {
+                let note = format!("{reason}\ngoing on with the CPU reference, which is slow");
+                Ok(Opened { device: Self::Cpu, cache: None, notes: vec![note] })
+            }
+            other => other,
+        }
+    }
+
+    /// [`Device::open`], where `auto` without any adapter is an error.
+    ///
+    /// # Errors
+    /// As [`Device::open`]; [`Error::NoAdapter`].
+    pub fn open_strictly(device: &str, backend: Option<&str>, tuning: &Tuning) -> Result<Opened> {
         let choice: DeviceChoice = device.parse().unwrap_or(DeviceChoice::Auto);
         let backends = backends(backend)?;
         if choice == DeviceChoice::Cpu {
             return Ok(Opened { device: Self::Cpu, cache: None, notes: Vec::new() });
         }
-        match Gpu::open(&choice, backends) {
-            Ok(mut gpu) => {
-                let (cache, note) = tuning.apply(&mut gpu)?;
-                Ok(Opened { device: Self::Gpu(Arc::new(gpu)), cache, notes: note.into_iter().collect() })
-            }
-            Err(reason @ Error::NoAdapter { .. }) if choice == DeviceChoice::Auto => {
-                let note = format!("{reason}\ngoing on with the CPU reference, which is slow");
-                Ok(Opened { device: Self::Cpu, cache: None, notes: vec![note] })
-            }
-            Err(e) => Err(e),
-        }
+        let mut gpu = Gpu::open(&choice, backends)?;
+        let (cache, note) = tuning.apply(&mut gpu)?;
+        Ok(Opened { device: Self::Gpu(Arc::new(gpu)), cache, notes: note.into_iter().collect() })
     }
 
     /// The adapter that the system prefers, for library use.

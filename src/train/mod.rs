@@ -34,7 +34,7 @@ pub use fit::{EpochMetrics, Fit, Network};
 pub use import::{Import, import};
 pub use outcome::{Observer, Outcome, Stopped};
 pub use phase::{Phase, PhaseConfig};
-pub use resume::config_of;
+pub use resume::{check_epochs, config_of};
 pub use start::Start;
 pub use task::{Output, score};
 pub use trainer::Trainer;

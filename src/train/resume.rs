@@ -6,7 +6,7 @@ use super::phase::Phase;
 use super::run::RunFolder;
 use crate::data::{Dataset, InputSpec, Task};
 use crate::error::{Error, Result};
-use crate::formats::checkpoint::{Meta, Progress};
+use crate::formats::checkpoint::{Checkpoint, Meta, Progress};
 use crate::graph::Graph;
 use crate::models::file;
 use std::path::Path;
@@ -17,6 +17,29 @@ use std::path::Path;
 /// A folder that holds no run.
 pub fn config_of(run: &Path) -> Result<Config> {
     Config::read(&RunFolder::open(run)?.config())
+}
+
+/// Refuses to resume a run for fewer epochs than it has: they cannot be taken back. Reads only.
+///
+/// # Errors
+/// Names both numbers of epochs; a damaged checkpoint.
+pub fn check_epochs(run: &Path, config: &Config) -> Result<()> {
+    let folder = RunFolder::open(run)?;
+    let last = folder.last();
+    // A first epoch whose process ended before it wrote `last` is one epoch at most.
+    let Some(progress) = last.is_file().then(|| Checkpoint::load(&last)).transpose()?.and_then(|c| c.meta.progress)
+    else {
+        return Ok(());
+    };
+    let done = progress.epoch;
+    if config.epochs >= done {
+        return Ok(());
+    }
+    let what = format!("--epochs {}: the run in {} has trained {done} epochs already", config.epochs, run.display());
+    Err(Error::usage(
+        what,
+        format!("--epochs counts from the run's first epoch: ask for more than {done}, or leave it out"),
+    ))
 }
 
 /// What a checkpoint's network was frozen by, if not as the phase says.
