@@ -21,6 +21,18 @@ pub enum Error {
         /// What to type instead (may be empty).
         hint: String,
     },
+    /// A setting out of its range, wherever it was given.
+    #[error("{}{}", brief(&setting_text(.table, .key, .value)), hint_line(.hint))]
+    Setting {
+        /// The table of a settings file that it is in, empty for none; for a phase `phase` and its place from 0: `phase.1`.
+        table: String,
+        /// Its name in kebab case.
+        key: &'static str,
+        /// What it was set to.
+        value: String,
+        /// What it may be.
+        hint: String,
+    },
     /// Shapes or settings that an op or a layer cannot take; found before any GPU exists.
     #[error("layer `{}` ({op}): {}", clean(.layer), brief(.what))]
     Shape {
@@ -107,6 +119,16 @@ impl Error {
         Self::Usage { what: what.into(), hint: hint.into() }
     }
 
+    /// A setting out of its range; see [`Error::Setting`].
+    pub fn setting(
+        table: impl Into<String>,
+        key: &'static str,
+        value: impl std::fmt::Display,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::Setting { table: table.into(), key, value: value.to_string(), hint: hint.into() }
+    }
+
     /// A data error without a row.
     pub fn data(path: impl AsRef<Path>, what: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::Data { path: path.as_ref().to_path_buf(), row: None, what: what.into(), expected: expected.into() }
@@ -150,12 +172,21 @@ impl Error {
     /// The command's exit code: 2 usage and shapes, 3 data and files, 4 GPU, 5 checkpoint, 6 training diverged.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage { .. } | Self::Shape { .. } => 2,
+            Self::Usage { .. } | Self::Setting { .. } | Self::Shape { .. } => 2,
             Self::Data { .. } | Self::Io { .. } => 3,
             Self::NoAdapter { .. } | Self::Gpu { .. } | Self::DeviceLost { .. } => 4,
             Self::Checkpoint { .. } => 5,
             Self::NotFinite { .. } => 6,
         }
+    }
+}
+
+/// A setting as the command line has it, or with its table.
+fn setting_text(table: &str, key: &str, value: &str) -> String {
+    match table.split_once('.').map(|(name, place)| (name, place.parse::<usize>())) {
+        Some(("phase", Ok(place))) => format!("phase {}: {key} {value}", place + 1),
+        _ if table.is_empty() => format!("--{key} {value}"),
+        _ => format!("[{table}] {key} {value}"),
     }
 }
 

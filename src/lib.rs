@@ -69,6 +69,7 @@ pub mod philox;
 pub mod search;
 pub mod tensor;
 pub mod text;
+mod toml_text;
 pub mod train;
 pub mod verify;
 pub use error::{Error, Result};

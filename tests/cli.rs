@@ -23,6 +23,8 @@ mod pixels;
 mod readme;
 #[path = "cli/runs.rs"]
 mod runs;
+#[path = "cli/settings.rs"]
+mod settings;
 #[path = "cli/subset.rs"]
 mod subset;
 #[path = "cli/tables.rs"]

@@ -228,7 +228,7 @@ fn impossible_flags() {
         (vec!["trian"], 2, &["trian", "train"]),
         (vec!["evaluate", run, "--split", "some"], 2, &["--split", "validation"]),
         (vec!["evaluate", run, "--batch", "0"], 2, &["--batch", "1.."]),
-        (vec!["evaluate", run, "--classes", "happy,sad"], 2, &["--classes happy,sad", "disgust"]),
+        (vec!["evaluate", run, "--classes", "happy,sadd"], 2, &["no class `sadd`", "`sad`", "disgust"]),
         (vec!["evaluate", "no/such/run"], 3, &["no/such/run"]),
         (vec!["predict", run], 2, &["IMAGE|DIR"]),
         (vec!["predict", run, "none.png", "--device", "cpu"], 3, &["none.png"]),
@@ -266,7 +266,7 @@ fn settings_files_name_the_line() {
         ("model = \"fer7-small\"\n\nepochs = = 3\n", 3, ["line 3", "extra `=`", "settings.toml"]),
         ("batch = -3\n", 3, ["line 1", "-3", "settings.toml"]),
         ("model = 3\n", 3, ["line 1", "string", "settings.toml"]),
-        ("lr = -0.5\n", 2, ["--lr -0.5", "positive", ""]),
+        ("lr = -0.5\n", 2, ["settings.toml, line 1", "(`lr = -0.5`)", "positive"]),
     ] {
         fs::write(&file, content).unwrap();
         fer(&["train", "--config", text(&file)]).expect(code, &words);

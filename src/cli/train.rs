@@ -166,7 +166,11 @@ impl TrainArgs {
         c.output = self.output.or(c.output);
         set(&mut c.outputs, &self.outputs);
         c.on_bad_file = self.on_bad_file.map_or(c.on_bad_file, OnBadFile::from);
-        c.check()?;
+        let file = self.resume.as_ref().map(|run| run.join("config.toml")).or_else(|| self.config.clone());
+        c.check().map_err(|e| match &file {
+            Some(file) => Config::traced(file, e),
+            None => e,
+        })?;
         if let Some(run) = &self.resume {
             c.check_continues(&config_of(run)?)?;
             check_epochs(run, &c)?;

@@ -11,6 +11,7 @@ use super::within::Within;
 use super::{Dataset, Split, names};
 use crate::error::{Error, Result};
 use crate::input::read_text;
+use crate::toml_text::{check_finite, line_of, plain};
 
 const EXPECTED: &str = "a csv of `class,weight` rows, or a TOML file of `class = weight` lines";
 
@@ -31,7 +32,7 @@ pub enum ClassWeight {
 
 /// How settings hold it.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`none`, `balanced`, the name of a file, or a table of a number for each class")]
 enum Text {
     Word(String),
     Each(BTreeMap<String, f64>),
@@ -97,10 +98,9 @@ impl ClassWeight {
 
 fn read_toml(path: &Path) -> Result<BTreeMap<String, f64>> {
     let text = read_text(path, EXPECTED)?;
-    toml::from_str(&text).map_err(|e: toml::de::Error| {
-        let line = text[..e.span().map_or(0, |s| s.start)].matches('\n').count() as u64 + 1;
-        Error::row(path, line, e.message(), EXPECTED)
-    })
+    check_finite(path, &text, EXPECTED)?;
+    let refuse = |e: toml::de::Error| Error::row(path, line_of(&e, &text), plain(e.message()), EXPECTED);
+    toml::from_str(&text).map_err(refuse)
 }
 
 fn read_csv(path: &Path) -> Result<BTreeMap<String, f64>> {

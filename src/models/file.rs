@@ -28,6 +28,7 @@ use crate::input::read_text;
 use crate::ops::describe::{self, Config};
 use crate::ops::describe_separable::separable;
 use crate::text;
+use crate::toml_text::{self, check_finite, plain};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -78,9 +79,8 @@ pub fn graph(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result
 /// An unreadable file; TOML that is none.
 pub fn variables(path: &Path) -> Result<Variables> {
     let text = read_text(path, EXPECTED)?;
-    let line = |e: &toml::de::Error| text[..e.span().map_or(0, |s| s.start)].matches('\n').count() as u64 + 1;
-    let table: toml::Table =
-        text.parse().map_err(|e: toml::de::Error| Error::row(path, line(&e), e.message(), EXPECTED))?;
+    let refuse = |e: toml::de::Error| Error::row(path, toml_text::line_of(&e, &text), plain(e.message()), EXPECTED);
+    let table: toml::Table = text.parse().map_err(refuse)?;
     let own = table.get("variables").and_then(toml::Value::as_table).cloned().unwrap_or_default();
     Ok(own.into_iter().collect())
 }
@@ -89,11 +89,12 @@ pub fn variables(path: &Path) -> Result<Variables> {
 fn read(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result<Description> {
     let text = read_text(path, EXPECTED)?;
     let refuse = |line: usize, what: String| Error::row(path, line as u64, what, EXPECTED);
+    check_finite(path, &text, EXPECTED)?;
     let starts: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
     let line_of = |byte: usize| 1 + starts.partition_point(|at| *at < byte);
     let parsed = toml::from_str(&text);
-    let File { input, variables, layer: tables } = parsed
-        .map_err(|e: toml::de::Error| refuse(line_of(e.span().map_or(0, |s| s.start)), e.message().to_owned()))?;
+    let File { input, variables, layer: tables } =
+        parsed.map_err(|e: toml::de::Error| refuse(line_of(e.span().map_or(0, |s| s.start)), plain(e.message())))?;
     if tables.len() > MAX_LAYERS {
         return Err(refuse(line_of(tables[MAX_LAYERS].span().start), format!("more than {MAX_LAYERS} layers")));
     }

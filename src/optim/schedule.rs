@@ -121,27 +121,27 @@ impl Schedule {
     /// # Errors
     /// Names the key, its value and the range.
     pub fn check(&self) -> Result<()> {
-        let refuse = |what: String, hint: &str| Err(Error::usage(format!("[schedule] {what}"), hint));
+        let refuse = |key, value: String, hint: &str| Err(Error::setting("schedule", key, value, hint));
         let rates = [("warmup-from", self.warmup_from)].into_iter().chain(self.values.iter().map(|v| ("values", *v)));
         if let Some((key, value)) = rates.into_iter().find(|(_, v)| !(v.is_finite() && *v >= 0.0)) {
-            return refuse(format!("{key} {value}"), "a learning rate is 0 or more");
+            return refuse(key, value.to_string(), "a learning rate is 0 or more");
         }
         if self.decay_steps == Some(0) {
-            return refuse("decay-steps 0".into(), "at least 1");
+            return refuse("decay-steps", "0".into(), "at least 1");
         }
         if let Some(rate) = self.decay_rate.filter(|r| !(r.is_finite() && *r > 0.0)) {
-            return refuse(format!("decay-rate {rate}"), "a positive number, such as 0.96");
+            return refuse("decay-rate", rate.to_string(), "a positive number, such as 0.96");
         }
         if let Some(alpha) = self.alpha.filter(|a| !(0.0..=1.0).contains(a)) {
-            return refuse(format!("alpha {alpha}"), "from 0 to 1");
+            return refuse("alpha", alpha.to_string(), "from 0 to 1");
         }
         if !self.boundaries.is_sorted_by(|a, b| a < b) {
-            return refuse(format!("boundaries {:?}", self.boundaries), "each must be larger than the one before");
+            return refuse("boundaries", format!("{:?}", self.boundaries), "each must be larger than the one before");
         }
         let boundaries = if self.boundaries.is_empty() { 2 } else { self.boundaries.len() };
         if !self.values.is_empty() && self.values.len() != boundaries + 1 {
-            let what = format!("{} values for {boundaries} boundaries", self.values.len());
-            return refuse(what, "one value more than there are boundaries");
+            let count = format!("of {} numbers for {boundaries} boundaries", self.values.len());
+            return refuse("values", count, "one value more than there are boundaries");
         }
         let foreign = [
             ("decay-steps", self.decay_steps.is_some(), &[Kind::Exponential, Kind::Cosine][..]),
@@ -154,7 +154,7 @@ impl Schedule {
         match foreign.iter().find(|(_, given, kinds)| *given && !kinds.contains(&self.kind)) {
             None => Ok(()),
             Some((key, ..)) => {
-                refuse(format!("{key} beside kind = {:?}", format!("{:?}", self.kind).to_lowercase()), "leave it out")
+                refuse(key, format!("beside kind = {:?}", format!("{:?}", self.kind).to_lowercase()), "leave it out")
             }
         }
     }
@@ -186,7 +186,10 @@ mod tests {
             (Schedule { alpha: Some(0.1), ..Schedule::default() }, ["alpha", "kind = \"none\""]),
             (Schedule { kind: Kind::Cosine, alpha: Some(2.0), ..Schedule::default() }, ["alpha 2", "0 to 1"]),
             (Schedule { kind: Kind::Step, boundaries: vec![3, 3], ..Schedule::default() }, ["[3, 3]", "larger"]),
-            (Schedule { kind: Kind::Step, values: vec![0.1], ..Schedule::default() }, ["1 values", "one value more"]),
+            (
+                Schedule { kind: Kind::Step, values: vec![0.1], ..Schedule::default() },
+                ["values of 1 numbers", "one value more"],
+            ),
             (Schedule { kind: Kind::Cosine, decay_steps: Some(0), ..Schedule::default() }, ["decay-steps 0", "1"]),
         ] {
             let error = schedule.check().expect_err("refused").to_string();

@@ -7,7 +7,8 @@ use crate::error::{Error, Result, nearest};
 use crate::input::read_text;
 use crate::models::file;
 use crate::philox::Philox;
-use crate::train::{Config, Monitor, explained};
+use crate::toml_text::{check_finite, explained, traced};
+use crate::train::{Config, Monitor};
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::path::Path;
@@ -63,6 +64,7 @@ impl Search {
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path, EXPECTED)?;
         let refuse = |what: String| Error::data(path, what, EXPECTED);
+        check_finite(path, &text, EXPECTED)?;
         let mut table: Table = text.parse().map_err(|e| refuse(explained(&e, &text)))?;
         if let Some(version) = table.remove("version").filter(|v| v.as_integer() != Some(VERSION)) {
             let what = format!("a search of version {version}");
@@ -74,8 +76,22 @@ impl Search {
         let settings = table.get("settings").and_then(Value::as_table).cloned().unwrap_or_default();
         let mut search = Self { trials, seed, halving, space, settings, points: Vec::new(), table };
         search.check().map_err(refuse)?;
+        search.check_settings().map_err(|e| traced(path, &text, &["settings"], e))?;
         search.points = search.draw();
         Ok(search)
+    }
+
+    /// Refuses a setting of all trials that is out of its range.
+    fn check_settings(&self) -> Result<()> {
+        match self.settings()?.check() {
+            Err(Error::Setting { table, key, value, hint }) => {
+                let name = if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") };
+                let drawn = self.space.domains.contains_key(&name);
+                if drawn { Ok(()) } else { Err(Error::Setting { table, key, value, hint }) }
+            }
+            // It may be about what is drawn.
+            _ => Ok(()),
+        }
     }
 
     fn check(&self) -> Result<(), String> {

@@ -111,7 +111,7 @@ impl EarlyStopping {
 
     pub(super) fn check(&self) -> Result<()> {
         if let Some(baseline) = self.baseline.filter(|baseline| !baseline.is_finite()) {
-            return Err(Error::usage(format!("[early-stopping] baseline {baseline}"), "a number, such as 0.5"));
+            return Err(Error::setting("early-stopping", "baseline", baseline, "a number, such as 0.5"));
         }
         check_min_delta("early-stopping", self.min_delta)
     }
@@ -162,12 +162,12 @@ impl ReduceOnPlateau {
 
     pub(super) fn check(&self) -> Result<()> {
         check_min_delta("reduce-on-plateau", self.min_delta)?;
-        let refuse = |what: String, range: &str| Err(Error::usage(format!("[reduce-on-plateau] {what}"), range));
+        let refuse = |key, value: f64, range: &str| Err(Error::setting("reduce-on-plateau", key, value, range));
         if !(self.factor > 0.0 && self.factor < 1.0) {
-            return refuse(format!("factor {}", self.factor), "between 0 and 1");
+            return refuse("factor", self.factor, "between 0 and 1");
         }
         if !(self.min_lr >= 0.0 && self.min_lr.is_finite()) {
-            return refuse(format!("min-lr {}", self.min_lr), "0 or more");
+            return refuse("min-lr", self.min_lr, "0 or more");
         }
         Ok(())
     }
@@ -177,7 +177,7 @@ fn check_min_delta(table: &str, min_delta: f64) -> Result<()> {
     if min_delta.is_finite() {
         return Ok(());
     }
-    Err(Error::usage(format!("[{table}] min-delta {min_delta}"), "a number, such as 0.001"))
+    Err(Error::setting(table, "min-delta", min_delta, "a number, such as 0.001"))
 }
 
 /// A time budget as users write it: `2h`, `1h30m`, `90s`.
@@ -185,7 +185,7 @@ fn check_min_delta(table: &str, min_delta: f64) -> Result<()> {
 /// # Errors
 /// Anything else, and nothing at all.
 pub fn parse_time(text: &str) -> Result<Duration> {
-    let refuse = || Error::usage(format!("--time {text}"), "hours, minutes and seconds, such as 2h, 1h30m or 90s");
+    let refuse = || Error::setting("", "time", text, "hours, minutes and seconds, such as 2h, 1h30m or 90s");
     let (mut seconds, mut rest, mut units) = (0u64, text, &[('h', 3600), ('m', 60), ('s', 1)][..]);
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(refuse)?;

@@ -5,6 +5,7 @@ use super::history::{EpochRow, read_results};
 use super::run::RunFolder;
 use crate::error::{Error, Result};
 use crate::input::read_text;
+use crate::toml_text::plain;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -99,7 +100,7 @@ fn figures(run: &RunFolder) -> Result<Figures> {
     let expected = "the figures that `train` writes at its end";
     let text = read_text(&path, expected)?;
     let damaged = |what: String| Error::data(&path, what, expected);
-    let figures: Figures = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
+    let figures: Figures = serde_json::from_str(&text).map_err(|e| damaged(plain(&e.to_string())))?;
     if figures.accuracy.is_none() && figures.ccc.is_none() {
         return Err(damaged("neither `accuracy` nor `ccc`".to_owned()));
     }

@@ -5,11 +5,12 @@ use super::phase::PhaseConfig;
 use super::task::Output;
 use crate::data::augment::Augmenter;
 use crate::data::{ClassWeight, InputSpec, OnBadFile, Options, Preprocess, Resize, augment};
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result};
 use crate::graph::Augmentation;
 use crate::input::read_text;
 use crate::models::{Variables, Variant, file};
 use crate::optim::{Adam, Clip, Decayed, Kind, Optimizer, Schedule};
+use crate::toml_text::{check_finite, explained, traced};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -166,8 +167,19 @@ impl Config {
         let expected = "settings as `config.toml` of a run has them";
         let text = read_text(path, expected)?;
         let refuse = |e| Error::data(path, explained(&e, &text), expected);
+        check_finite(path, &text, expected)?;
         let config: Self = toml::from_str(&text).map_err(refuse)?;
         Ok(config.with_epochs_of(&text.parse().map_err(refuse)?))
+    }
+
+    /// An error of [`Config::check`] with the file and the line that the setting stands on, if the settings of the file alone have
+    /// it; the same error otherwise.
+    #[must_use]
+    pub fn traced(path: &Path, error: Error) -> Error {
+        match (Self::read(path).and_then(|config| config.check()), read_text(path, "settings")) {
+            (Err(own), Ok(text)) if own.to_string() == error.to_string() => traced(path, &text, &[], error),
+            _ => error,
+        }
     }
 
     /// Takes settings from a table.
@@ -243,8 +255,12 @@ impl Config {
         if let Some(share) = self.validation_split
             && !(share > 0.0 && share < 1.0)
         {
-            let what = format!("--validation-split {share}");
-            return Err(Error::usage(what, "validation-split must be between 0 and 1, such as 0.2"));
+            return Err(Error::setting(
+                "",
+                "validation-split",
+                share,
+                "validation-split must be between 0 and 1, such as 0.2",
+            ));
         }
         if !self.network.is_empty() && !file::is_file(&self.model) {
             let what = format!("[network] sets variables, which the model `{}` has none of", self.model);
@@ -266,8 +282,8 @@ impl Config {
             }
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
-            let what = format!("--label-smoothing {}", self.label_smoothing);
-            return Err(Error::usage(what, "label-smoothing must be from 0 to below 1, such as 0.1"));
+            let hint = "label-smoothing must be from 0 to below 1, such as 0.1";
+            return Err(Error::setting("", "label-smoothing", self.label_smoothing, hint));
         }
         self.augment.check()?;
         self.phases().map(|_| ())
@@ -279,15 +295,15 @@ impl Config {
     /// A value that no optimizer can use.
     pub fn optimizer(&self) -> Result<Optimizer> {
         if self.accumulate == 0 {
-            return Err(Error::usage("--accumulate 0", "accumulate must be at least 1"));
+            return Err(Error::setting("", "accumulate", 0, "accumulate must be at least 1"));
         }
         if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
-            let what = format!("--weight-decay {}", self.weight_decay);
-            return Err(Error::usage(what, "weight-decay must be 0 or more, such as 0.004, Keras's AdamW's own"));
+            let hint = "weight-decay must be 0 or more, such as 0.004, Keras's AdamW's own";
+            return Err(Error::setting("", "weight-decay", self.weight_decay, hint));
         }
-        let limits = [("norm", self.clip_norm), ("value", self.clip_value)];
-        if let Some((by, Some(limit))) = limits.iter().find(|(_, l)| l.is_some_and(|l| !(l > 0.0 && l.is_finite()))) {
-            return Err(Error::usage(format!("--clip-{by} {limit}"), format!("clip-{by} must be a positive number")));
+        let limits = [("clip-norm", self.clip_norm), ("clip-value", self.clip_value)];
+        if let Some((key, Some(limit))) = limits.iter().find(|(_, l)| l.is_some_and(|l| !(l > 0.0 && l.is_finite()))) {
+            return Err(Error::setting("", key, limit, format!("{key} must be a positive number")));
         }
         let clip = match (self.clip_norm, self.clip_value) {
             (None, None) => Clip::Nothing,
@@ -374,23 +390,6 @@ mod auto {
             Given::Word(word) => Err(D::Error::custom(format!("batch \"{word}\" is no number of images; \"auto\" is"))),
         }
     }
-}
-
-/// An error in the TOML of `text` on one line: where it is, the line, what is wrong and the nearest known key.
-pub(crate) fn explained(e: &toml::de::Error, text: &str) -> String {
-    let near = nearest_key(e.message()).map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-    let message = e.message().trim_end().replace('\n', "; ");
-    let Some(before) = e.span().and_then(|span| text.get(..span.start)) else { return message + &near };
-    let start = before.rfind('\n').map_or(0, |at| at + 1);
-    let (line, column) = (1 + before.matches('\n').count(), 1 + before[start..].chars().count());
-    let found: String = text[start..].lines().next().unwrap_or_default().trim().chars().take(80).collect();
-    format!("line {line}, column {column} (`{found}`): {message}{near}")
-}
-
-/// The known key that is nearest to the unknown one of an error's text, which lists them.
-fn nearest_key(message: &str) -> Option<&str> {
-    let (unknown, known) = message.strip_prefix("unknown field `")?.split_once('`')?;
-    nearest(unknown, known.split('`').skip(1).step_by(2))
 }
 
 #[cfg(test)]

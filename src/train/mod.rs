@@ -26,7 +26,6 @@ mod tuning;
 
 pub use callbacks::{EarlyStopping, Monitor, ReduceOnPlateau, parse_time};
 pub use compare::{RunSummary, summarise};
-pub(crate) use config::explained;
 pub use config::{AUTO, Config};
 pub use device::{Device, Opened};
 pub use evaluate::{Loaded, Saved, evaluate, store_temperature};

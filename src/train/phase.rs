@@ -72,13 +72,14 @@ impl Config {
     /// A value that no run can use, by phase; fewer `epochs` than the phases have.
     pub fn phases(&self) -> Result<Vec<Phase>> {
         let first = Phase { epochs: self.epochs, batch: self.batch, lr: self.lr, freeze: self.variant()?.freeze };
-        check(&first, "--")?;
+        check(&first, "")?;
         let mut phases: Vec<Phase> = Vec::new();
         for (number, own) in (1..).zip(&self.phase) {
             let before = phases.last().unwrap_or(&first);
             let name = format!("phase {number}: ");
+            let table = format!("phase.{}", number - 1);
             if own.batch == Some(AUTO) {
-                return Err(Error::usage(format!("{name}batch 0"), "batch must be at least 1"));
+                return Err(Error::setting(table, "batch", 0, "batch must be at least 1"));
             }
             let freeze = Variant::parse(None, own.freeze.as_deref(), own.unfreeze_last)
                 .map_err(|e| Error::usage(format!("{name}{e}"), ""))?
@@ -89,14 +90,15 @@ impl Config {
                 lr: own.lr.unwrap_or(before.lr),
                 freeze: freeze.or_else(|| before.freeze.clone()),
             };
-            check(&phase, &name)?;
+            check(&phase, &table)?;
             phases.push(phase);
         }
         let asked: usize = phases.iter().map(|p| p.epochs).fold(0, usize::saturating_add);
         let Some(last) = phases.last_mut() else { return Ok(vec![first]) };
         let Some(more) = self.epochs.checked_sub(asked) else {
-            let what = format!("epochs {} are fewer than the {asked} of the phases", self.epochs);
-            return Err(Error::usage(what, "leave `epochs` out, or ask for more, which prolong the last phase"));
+            let value = format!("{}, fewer than the {asked} of the phases", self.epochs);
+            let hint = "leave `epochs` out, or ask for more, which prolong the last phase";
+            return Err(Error::setting("", "epochs", value, hint));
         };
         last.epochs += more;
         Ok(phases)
@@ -126,16 +128,13 @@ pub(super) fn mask_seed(seed: u64, phase: usize) -> u64 {
     seed.wrapping_add((phase as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
-/// Refuses what no phase can use; `name` stands before the setting in the error.
-fn check(phase: &Phase, name: &str) -> Result<()> {
-    let refuse = |setting: &str, value: String, range: &str| {
-        Err(Error::usage(format!("{name}{setting} {value}"), format!("{setting} must be {range}")))
-    };
+/// Refuses what no phase can use; `table` is its place in the settings.
+fn check(phase: &Phase, table: &str) -> Result<()> {
     if phase.epochs == 0 {
-        return refuse("epochs", phase.epochs.to_string(), "at least 1");
+        return Err(Error::setting(table, "epochs", 0, "epochs must be at least 1"));
     }
     if !(phase.lr.is_finite() && phase.lr > 0.0) {
-        return refuse("lr", phase.lr.to_string(), "a positive number, such as 0.001");
+        return Err(Error::setting(table, "lr", phase.lr, "lr must be a positive number, such as 0.001"));
     }
     Ok(())
 }
@@ -180,7 +179,7 @@ mod tests {
         for (text, words) in [
             ("[[phase]]\nfreeze = 'body'\n", ["epochs", "line"]),
             ("[[phase]]\nepochs = 1\nlearning = 2\n", ["learning", "line"]),
-            ("epochs = 2\n[[phase]]\nepochs = 3\n", ["epochs 2", "the 3 of the phases"]),
+            ("epochs = 2\n[[phase]]\nepochs = 3\n", ["--epochs 2", "the 3 of the phases"]),
             ("[[phase]]\nepochs = 3\n[[phase]]\nepochs = 0\n", ["phase 2", "at least 1"]),
             ("[[phase]]\nepochs = 3\nbatch = 0\n", ["phase 1", "batch 0"]),
             ("[[phase]]\nepochs = 3\nlr = -1.0\n", ["phase 1", "lr -1"]),

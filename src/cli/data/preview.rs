@@ -47,7 +47,10 @@ impl PreviewArgs {
         config.data = self.data.clone().unwrap_or(config.data);
         config.model = self.model.clone().unwrap_or(config.model);
         config.seed = self.seed.unwrap_or(config.seed);
-        config.check()?;
+        config.check().map_err(|e| match &self.config {
+            Some(file) => Config::traced(file, e),
+            None => e,
+        })?;
         Ok(config)
     }
 }

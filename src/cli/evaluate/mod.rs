@@ -113,7 +113,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         say!("note: {note}");
     }
     let ours = &saved.meta().classes;
-    let chosen = args.classes.as_deref().map(|names| chosen(names, ours)).transpose()?;
+    let chosen = chosen(args, ours)?.filter(|chosen| chosen.len() < ours.len());
     let every = match dataset.classes == *ours && args.map.is_empty() && chosen.is_none() {
         true => None,
         false => Some(Matching::new(&dataset.classes, ours, &args.map)?),
@@ -174,21 +174,20 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The places of the classes that are named, by their names or synonyms.
+/// The places of the classes that `--classes` names, by their names or synonyms.
 ///
 /// # Errors
 /// A name of none; all of them are listed.
-fn chosen(named: &[String], ours: &[String]) -> Result<Vec<usize>> {
+fn chosen(args: &EvaluateArgs, ours: &[String]) -> Result<Option<Vec<usize>>> {
+    let Some(named) = &args.classes else { return Ok(None) };
     let find = |name: &String| {
-        let refuse = || {
-            Error::usage(format!("--classes: the network has no class `{name}`"), names::hint(name, "classes", ours))
-        };
-        names::find(name, ours).ok_or_else(refuse)
+        let what = format!("--classes: the network has no class `{name}`");
+        names::find(name, ours).ok_or_else(|| Error::usage(what, names::hint(name, "classes", ours)))
     };
     let mut places = named.iter().map(find).collect::<Result<Vec<usize>>>()?;
     places.sort_unstable();
     places.dedup();
-    Ok(places)
+    Ok(Some(places))
 }
 
 /// A split under the network's labels, and what that changed.

@@ -21,7 +21,10 @@ pub(super) fn open(args: &EvaluateArgs, saved: &Saved) -> Result<Dataset> {
     refuse_class_flags(args, meta.task)?;
     // Those of the run, on its own data: drawn faces and held back images depend on them.
     let own = run.filter(|r| args.data.as_ref().is_none_or(|data| *data == r.data));
-    let chosen = own.is_some_and(|r| !r.classes.is_empty());
+    // Faces of other classes than the network's need not be drawn.
+    let all = super::chosen(args, &meta.classes)?.is_some_and(|chosen| chosen.len() == meta.classes.len());
+    let drawn = source == "synth" || source.starts_with("synth:");
+    let chosen = all && drawn || own.is_some_and(|r| !r.classes.is_empty());
     let options = data::Options {
         purpose: Purpose::Score,
         classes: chosen.then(|| meta.classes.clone()),

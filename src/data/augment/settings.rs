@@ -185,7 +185,7 @@ impl Settings {
             if !range.contains(&low) || !range.contains(&high) || low > high {
                 let found = if low.total_cmp(&high).is_eq() { low.to_string() } else { format!("{value:?}") };
                 let hint = format!("{name} must be from {least} to {most}, the lower number first");
-                return Err(Error::usage(format!("augmentation: {name} {found}"), hint));
+                return Err(Error::setting("augment", name, found, hint));
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::formats::kind::Kind;
 use crate::input;
+use crate::toml_text::plain;
 
 const DAMAGED: &str = "use the run's other checkpoint (`best.safetensors` or `last.safetensors`) or an intact copy";
 /// Bytes of the header's length at the start of the file.
@@ -49,8 +50,8 @@ fn read_whole(path: &Path) -> Result<Vec<u8>> {
 
 fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
     let (header, data) = split_header(bytes)?;
-    let header: Metadata =
-        serde_json::from_slice(header).map_err(|e| format!("its header is not a safetensors header: {e}"))?;
+    let header: Metadata = serde_json::from_slice(header)
+        .map_err(|e| format!("its header is not a safetensors header: {}", plain(&e.to_string())))?;
     // Offsets are contiguous from 0 and agree with shapes (`Metadata` checks that); here the end meets the real size.
     if header.data_len() != data.len() {
         return Err(format!("its header promises {} bytes of tensors but {} follow", header.data_len(), data.len()));
@@ -97,7 +98,8 @@ fn read_meta(header: &Metadata, data: &[u8]) -> Result<Meta, String> {
             return Err(format!("its checksum is {found}, not {expected}: bits have changed since it was written"));
         }
     }
-    let meta = serde_json::from_str(text).map_err(|e| format!("its description (`meta`) is wrong: {e}"))?;
+    let meta = serde_json::from_str(text)
+        .map_err(|e| format!("its description (`meta`) is wrong: {}", plain(&e.to_string())))?;
     check_meta(&meta).map_err(|what| format!("its description (`meta`) is wrong: {what}"))?;
     Ok(meta)
 }

@@ -228,17 +228,17 @@ fn wrong_descriptions_and_dtypes_are_refused() {
         serde_json::json!({"__metadata__": {"format": FORMAT, "meta": meta.to_string()}}).to_string()
     };
     for (pointer, value, word) in [
-        ("/classes", serde_json::json!("angry"), "expected a sequence"),
+        ("/classes", serde_json::json!("angry"), "expected a list"),
         ("/classes", serde_json::json!([]), "class names"),
         ("/classes", serde_json::json!(["a", "a"]), "class names"),
-        ("/input", serde_json::json!([48, 48]), "array of length 3"),
-        ("/input", serde_json::json!([48, -48, 1]), "integer `-48`"),
+        ("/input", serde_json::json!([48, 48]), "a list of 3"),
+        ("/input", serde_json::json!([48, -48, 1]), "the whole number `-48`"),
         ("/input", serde_json::json!([48, 0, 1]), "zero"),
         ("/model", serde_json::json!(null), "expected a string"),
         ("/model", serde_json::json!(""), "no name"),
         ("/temperature", serde_json::json!(-1.5), "temperature is -1.5, not a number above 0"),
         ("/task", serde_json::json!("values"), "it has a temperature"),
-        ("/progress/seed", serde_json::json!("x"), "expected u64"),
+        ("/progress/seed", serde_json::json!("x"), "expected a whole number"),
         ("/progress/lr", serde_json::json!("fast"), "not a number"),
         ("/progress/lr", serde_json::json!(["fast"]), "expected a number"),
         ("/progress/batch", serde_json::json!(0), "batch size"),

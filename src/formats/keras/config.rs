@@ -13,6 +13,7 @@ use crate::ops::describe::{self, Config};
 use crate::ops::describe_separable::separable;
 use crate::ops::reshape::Reshape;
 use crate::tensor::Shape;
+use crate::toml_text::plain;
 use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -44,7 +45,8 @@ pub(super) struct Network {
 /// Reads a model's description; its images are of `size` where it does not say.
 pub(super) fn read(text: &str, size: Option<[usize; 2]>) -> Result<Network, Unreadable> {
     check_size(text)?;
-    let json: Json = serde_json::from_str(text).map_err(|e| format!("its model description is not JSON ({e})"))?;
+    let json: Json = serde_json::from_str(text)
+        .map_err(|e| format!("its model description is not JSON ({})", plain(&e.to_string())))?;
     let model = Model::of(&json)?;
     survey::check(&model)?;
     Ok(build(&model, size)?)
