@@ -133,7 +133,7 @@ fn place_of_key(text: &str, path: &[String]) -> Option<String> {
     let mut list: Option<&toml::de::DeArray<'_>> = None;
     for name in tables {
         let value = match (list.take(), name.parse::<usize>()) {
-            (Some(values), Ok(index)) => values.iter().nth(index),
+            (Some(values), Ok(index)) => values.get(index),
             _ => table.iter().find(|(known, _)| same(known.get_ref(), name)).map(|(_, value)| value),
         };
         match value?.get_ref() {
