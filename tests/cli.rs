@@ -13,6 +13,8 @@ mod hostile;
 #[cfg(unix)]
 #[path = "cli/kills.rs"]
 mod kills;
+#[path = "cli/messages.rs"]
+mod messages;
 #[path = "cli/pages.rs"]
 mod pages;
 #[path = "cli/photographs.rs"]

@@ -114,6 +114,11 @@ fn independent_probabilities_are_said_everywhere() {
     assert_eq!(figures["head"], "sigmoid");
     assert!(evaluate(&[]).expect(0, &[]).out.contains("independent"));
     evaluate(&["--calibrate"]).expect(2, &["a temperature is for a softmax"]);
+    let image = images.join("00003.png");
+    let explain = ["explain", net, text(&image), "--method", "saliency", "--face", "none"];
+    fer(&[&explain[..], &cpu, &["--out", text(&path("why"))]].concat()).expect(0, &["independent"]);
+    let page = std::fs::read_to_string(path("why/00003.html")).unwrap();
+    assert!(page.contains("are independent (a sigmoid each) and do not sum to 1"), "{page}");
     let maps = path("maps");
     let explain = ["explain", net, text(&images), "--method", "saliency", "--json", "--out", text(&maps)];
     assert_eq!(fer(&[&explain[..], &cpu].concat()).expect(0, &["independent"]).json()[0]["independent"], true);

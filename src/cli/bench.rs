@@ -24,7 +24,7 @@ use std::time::Instant;
   fer-gpu bench --model fer4-cnn4-bn --batch 64 --steps 5 --profile
   fer-gpu bench --model network.toml --augment light")]
 pub(super) struct BenchArgs {
-    /// A name that `fer-gpu models` lists, or a TOML file of layers
+    /// A name that `fer-gpu models` lists, a TOML file of layers, or the JSON of Keras's model.to_json()
     #[arg(long, default_value = models::DEFAULT)]
     model: String,
     #[command(flatten)]

@@ -14,10 +14,10 @@ pub(super) struct CallbackArgs {
     /// AdamW's decay of all trained parameters, such as Keras's 0.004 [default: 0, plain Adam]
     #[arg(long, hide_short_help = true, value_name = "X", allow_hyphen_values = true)]
     weight_decay: Option<f64>,
-    /// Scale gradients so that their norm, all together, is no more than this
+    /// Scale gradients so that their norm, all together, is no more than this: Keras's global_clipnorm, PyTorch's clip_grad_norm_
     #[arg(long, hide_short_help = true, value_name = "NORM", allow_hyphen_values = true)]
     clip_norm: Option<f64>,
-    /// Keep each gradient within plus and minus this
+    /// Keep each gradient within plus and minus this: Keras's clipvalue
     #[arg(long, hide_short_help = true, value_name = "LIMIT", allow_hyphen_values = true)]
     clip_value: Option<f64>,
     /// The learning rate's course: none, step (a tenth at half and at three quarters), exponential or cosine (to 0) [default: none]

@@ -27,15 +27,26 @@ mod verify;
 
 use crate::error::Result;
 use clap::{Parser, Subcommand};
-use out::say_lines;
+use out::say_error;
 use std::process::ExitCode;
 
 /// Train, evaluate and use facial-emotion-recognition networks on any GPU.
 #[derive(Debug, Parser)]
 #[command(name = "fer-gpu", version, about, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 success, 1 verify found a difference, 2 usage, 3 data and files, 4 GPU, 5 checkpoint,
-6 training diverged, 130 interrupted"
+    help_template = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+Commands:
+{subcommands}
+
+Options: -h, --help (also after a command), -V, --version{after-help}",
+    after_help = "\
+Examples:
+  fer-gpu train --data fer2013.csv --epochs 30
+  fer-gpu predict runs/train/1 photo.jpg
+Exit codes: 0 success, 1 verify failed, 2 usage, 3 data, 4 GPU, 5 checkpoint, 6 diverged, 130 interrupted"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -88,7 +99,7 @@ pub fn main() -> ExitCode {
     match run(cli.command) {
         Ok(code) => code,
         Err(e) => {
-            say_lines(&format!("error: {e}"));
+            say_error(&e.to_string());
             ExitCode::from(e.exit_code())
         }
     }

@@ -32,7 +32,7 @@ pub(super) struct ModelsArgs {
   fer-gpu summary fer8-vgg16 --memory --batch 64
   fer-gpu summary network.toml")]
 pub(super) struct SummaryArgs {
-    /// A name that `fer-gpu models` lists, or a TOML file of layers
+    /// A name that `fer-gpu models` lists, a TOML file of layers, or the JSON of Keras's model.to_json()
     model: String,
     /// Classes of the data [default: the network's own]
     // Ten thousand is far over any data of faces, and far under what would overflow a tensor's size.
@@ -50,6 +50,9 @@ pub(super) struct SummaryArgs {
     #[arg(long)]
     json: bool,
 }
+
+/// What the reports of the list are.
+const REPORTS: &str = "Student reports 0 to 4 are five reports on recognising facial emotions, whose networks were rebuilt layer by layer.";
 
 /// A network in the list.
 #[derive(Serialize)]
@@ -82,7 +85,8 @@ pub(super) fn list(args: &ModelsArgs) -> Result<ExitCode> {
         vec![e.name.to_owned(), format!("{h} x {w} x {c}"), classes, parameters, preprocess, about]
     };
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
-    print(&table(&["name", "input", "classes", "parameters", "weights take", "about"], &rows, &[2, 3]))?;
+    let table = table(&["name", "input", "classes", "parameters", "weights take", "about"], &rows, &[2, 3]);
+    print(&format!("{table}\n{REPORTS}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -54,7 +54,15 @@ pub(super) fn say_line(line: Arguments<'_>) {
     say_lines(&clean(&line.to_string()));
 }
 
-/// Writes text of several lines, such as an error with its hint, to stderr, without what a terminal would obey.
+/// Writes an error with its hint to stderr. `error:` is coloured where clap colours its own: on a terminal, unless `NO_COLOR` or
+/// `CLICOLOR=0` forbids it, and wherever `CLICOLOR_FORCE` asks for it.
+pub(super) fn say_error(text: &str) {
+    let style = *clap::builder::Styles::styled().get_error();
+    // There is nowhere left to report a failure of stderr to.
+    let _ = writeln!(anstream::stderr(), "{style}error:{style:#} {}", clean_lines(text));
+}
+
+/// Writes text of several lines, such as a note with its hint, to stderr, without what a terminal would obey.
 pub(super) fn say_lines(text: &str) {
     // There is nowhere left to report a failure of stderr to.
     let _ = writeln!(std::io::stderr(), "{}", clean_lines(text));

@@ -103,7 +103,10 @@ fn finish(args: &SearchArgs, folder: &Folder, settings: &Config, ended: &Ended) 
     if settings.data.starts_with("synth") {
         say!("These are drawn faces: their accuracy means nothing about people.");
     }
-    say!("written to {path}: results.csv, search.svg, trials/N, best");
+    say!(
+        "written to {path}: results.csv and search.svg (the trials), trials/N (their runs), best (the best one, trained anew), \
+         search.toml and models/ (the search), and locks"
+    );
     Ok(ExitCode::SUCCESS)
 }
 

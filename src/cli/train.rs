@@ -33,7 +33,7 @@ pub(super) struct TrainArgs {
     /// [default: synth]
     #[arg(long)]
     data: Option<String>,
-    /// A name that `fer-gpu models` lists, or a TOML file of layers [default: fer7-small]
+    /// A name that `fer-gpu models` lists, a TOML file of layers, or the JSON of Keras's model.to_json() [default: fer7-small]
     #[arg(long)]
     model: Option<String>,
     /// Start from the parameters of this checkpoint or file of Keras's (.h5, .weights.h5, .keras): all of them, or those of the
@@ -346,22 +346,8 @@ fn finish(config: &Config, dataset: &Dataset, run: &RunFolder, outcome: &Outcome
     say!("steps waited {:.1} s for data in all", outcome.waited.as_secs_f64());
     say!("");
     say!("written to {folder}:");
-    for (path, what) in [
-        (run.best(), "the best epoch's network"),
-        (run.last(), "the last epoch's, to resume from"),
-        (run.results(), "one row an epoch"),
-        (run.metrics(), "the figures above, for programs"),
-        (run.report(), "the figures above"),
-        (run.curves(), "the course of training"),
-        (run.confusion_csv(), "confusion matrix"),
-        (run.confusion_svg(), "confusion matrix"),
-        (run.path().join("events.out.tfevents.*"), "the same for TensorBoard"),
-        (run.config(), "every setting"),
-        (run.env(), "machine, driver, command line"),
-    ] {
-        if path.exists() {
-            say!("  {:<44} {what}", path.display());
-        }
+    for (name, what) in run.contents()? {
+        say!("  {name:<28} {what}");
     }
     say!(
         "use it: fer-gpu predict {folder} IMAGE|DIR; go on: fer-gpu train --resume {folder} --epochs {}",

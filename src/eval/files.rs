@@ -24,10 +24,12 @@ pub const CONFUSION_CSV: &str = "confusion.csv";
 /// `confusion.svg`: counts.
 pub const CONFUSION_SVG: &str = "confusion.svg";
 
-/// Tables and pictures of a classifier.
-const CONFUSION_SHARES_CSV: &str = "confusion_normalised.csv";
-const CONFUSION_SHARES_SVG: &str = "confusion_normalised.svg";
-const RELIABILITY: &str = "reliability.svg";
+/// `confusion_normalised.csv`: shares of each true class.
+pub const CONFUSION_SHARES_CSV: &str = "confusion_normalised.csv";
+/// `confusion_normalised.svg`: shares of each true class.
+pub const CONFUSION_SHARES_SVG: &str = "confusion_normalised.svg";
+/// `reliability.svg`: confidence against accuracy.
+pub const RELIABILITY: &str = "reliability.svg";
 
 /// Writes `report.txt` (`text`), of a classifier `confusion.csv`, `confusion.svg`, the same two as `confusion_normalised`, and
 /// `reliability.svg`, and last `metrics.json` (`metrics`): where it is, everything is.

@@ -43,10 +43,39 @@ pub fn backends(name: Option<&str>) -> Result<wgpu::Backends> {
     ];
     let Some(name) = name else { return Ok(wgpu::Backends::all()) };
     KNOWN.iter().find(|(known, _)| *known == name.to_lowercase()).map(|(_, b)| *b).ok_or_else(|| {
+        let what = format!("unknown backend `{name}`");
+        if let Some((_, why, instead)) = OTHERS.iter().find(|(others, ..)| others.contains(&&*name.to_lowercase())) {
+            return Error::usage(
+                what,
+                format!("{why}: use --backend {instead} (vulkan, metal, dx12 or gl), or leave it out"),
+            );
+        }
         let near = nearest(name, KNOWN.iter().map(|(k, _)| *k)).unwrap_or("vulkan");
-        Error::usage(format!("unknown backend `{name}`"), format!("vulkan, metal, dx12 or gl; did you mean `{near}`?"))
+        Error::usage(what, format!("vulkan, metal, dx12 or gl; did you mean `{near}`?"))
     })
 }
+
+/// Names of other programs' for ways to a GPU, why they are none here, and what is.
+const OTHERS: [(&[&str], &str, &str); 6] = [
+    (
+        &["cuda", "nvidia", "cudnn"],
+        "kernels are compute shaders, not CUDA; NVIDIA's driver runs them through Vulkan",
+        "vulkan",
+    ),
+    (&["rocm", "hip", "amd"], "kernels are compute shaders, not ROCm; AMD's drivers run them through Vulkan", "vulkan"),
+    (
+        &["opencl", "sycl", "oneapi", "xpu", "level-zero", "intel"],
+        "kernels are compute shaders; drivers run them through Vulkan, also those of OpenCL devices and of Intel's GPUs",
+        "vulkan",
+    ),
+    (&["mps", "apple"], "kernels are compute shaders, which Apple's GPUs run through Metal", "metal"),
+    (
+        &["directx", "directml", "d3d12", "d3d", "dx11", "dx"],
+        "kernels are compute shaders, which Windows runs through Direct3D 12",
+        "dx12",
+    ),
+    (&["opengl", "gles", "webgl"], "kernels are compute shaders, which OpenGL has under the name gl", "gl"),
+];
 
 /// One line of `fer-gpu devices`.
 #[derive(Clone, Debug, Serialize)]
@@ -182,11 +211,32 @@ pub(super) fn choose(choice: &DeviceChoice, backends: wgpu::Backends) -> Result<
             };
             Error::NoAdapter {
                 what: format!("{asked} was asked for, there is {}", known.join(", ")),
-                hint: "`fer-gpu devices` lists them".into(),
+                hint: "`fer-gpu devices` lists them; --device takes an index, a part of a name, auto (the best) or cpu"
+                    .into(),
             }
         });
     };
     let adapter = adapters.into_iter().nth(index).expect("index was found in this list");
     let description = AdapterDescription::new(index, &adapter);
     Ok((adapter, description))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_ways_to_a_gpu_are_explained() {
+        for (name, words) in [
+            ("cuda", ["not CUDA", "--backend vulkan"]),
+            ("ROCm", ["AMD", "--backend vulkan"]),
+            ("opencl", ["Vulkan", "--backend vulkan"]),
+            ("mps", ["Metal", "--backend metal"]),
+            ("vulcan", ["did you mean", "`vulkan`"]),
+        ] {
+            let error = backends(Some(name)).expect_err("no backend").to_string();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
+        assert_eq!(backends(Some("Vulkan")).expect("known"), wgpu::Backends::VULKAN);
+    }
 }

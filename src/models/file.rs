@@ -23,6 +23,7 @@
 
 use super::variables::{Scope, Variables};
 use crate::error::{Error, Result, nearest};
+use crate::formats::keras;
 use crate::graph::{Description, Graph, Layer, MAX_LAYERS, Numbered};
 use crate::input::read_text;
 use crate::ops::describe::{self, Config};
@@ -53,9 +54,14 @@ struct File {
     layer: Vec<Spanned<toml::Table>>,
 }
 
-/// Whether a model's name is that of a file.
+/// Whether a model's name is that of a file: of layers in TOML, or of a model's JSON as Keras writes it.
 pub fn is_file(model: &str) -> bool {
-    Path::new(model).extension().is_some_and(|e| e == "toml")
+    Path::new(model).extension().is_some_and(|e| e == "toml") || is_json(model)
+}
+
+/// Whether a model's name is that of a file of Keras's `model.to_json()`.
+pub fn is_json(model: &str) -> bool {
+    Path::new(model).extension().is_some_and(|e| e == "json")
 }
 
 /// The name of the network that `model` means: a file's without folder and ending, and any other as it is.
@@ -70,7 +76,25 @@ pub fn name_of(model: &str) -> &str {
 /// An unreadable file; TOML that is none, an unknown class, setting, layer or variable, or shapes that do not fit, each with its
 /// line.
 pub fn graph(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result<Graph> {
+    if is_json(&path.to_string_lossy()) {
+        return keras_graph(path, size, given);
+    }
     read(path, size, given)?.graph(name_of(&path.to_string_lossy()))
+}
+
+/// The network of a model's JSON, under the file's name.
+fn keras_graph(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result<Graph> {
+    if let Some(name) = given.keys().next() {
+        let what = format!("the variable `{name}` is set, and {} has none", path.display());
+        return Err(Error::usage(what, "variables belong to a network in TOML"));
+    }
+    let mut graph = keras::read_layers(path, size)?;
+    if let Some([height, width]) = size.filter(|size| graph.input().dims()[..2] != *size) {
+        let what = format!("--size {height}x{width}: the network in {} takes {}", path.display(), graph.input());
+        return Err(Error::usage(what, "leave it out"));
+    }
+    name_of(&path.to_string_lossy()).clone_into(&mut graph.name);
+    Ok(graph)
 }
 
 /// The variables of a file, with its own values.
@@ -78,6 +102,9 @@ pub fn graph(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result
 /// # Errors
 /// An unreadable file; TOML that is none.
 pub fn variables(path: &Path) -> Result<Variables> {
+    if is_json(&path.to_string_lossy()) {
+        return Ok(Variables::new());
+    }
     let text = read_text(path, EXPECTED)?;
     let refuse = |e: toml::de::Error| Error::row(path, toml_text::line_of(&e, &text), plain(e.message()), EXPECTED);
     let table: toml::Table = text.parse().map_err(refuse)?;
@@ -161,6 +188,7 @@ impl Reader {
         let activation = if class == "Activation" { None } else { text("activation")? };
         let inputs = self.inputs(config.remove("inputs"))?;
         let refuse = |e: String| match nearest_own(&e) {
+            _ if e.starts_with("the activation `") => format!("{class}: {}", with_activations(e)),
             Some(own) => format!("{class}: {e} or `{own}`"),
             None => format!("{class}: {e}"),
         };
@@ -202,7 +230,7 @@ impl Reader {
 
     /// Adds an activation as a part of the layer before it.
     fn activation(&mut self, class: &str, activation: &str) -> Result<(), String> {
-        let op = describe::activation(activation).map_err(|e| format!("{class}: {e}"))?;
+        let op = describe::activation(activation).map_err(|e| format!("{class}: {}", with_activations(e)))?;
         let Some(config) = describe::config(op.as_ref()) else { return Err(format!("{class}: no {activation}")) };
         let of = self.layers.iter().rfind(|l| !l.part).map(|l| l.name.clone()).unwrap_or_default();
         let last = self.layers.last().map(|l| l.name.clone()).unwrap_or_default();
@@ -250,6 +278,12 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// An error about an activation, with those that are known.
+fn with_activations(error: String) -> String {
+    let known: Vec<&str> = describe::activations().chain(["softmax", "linear"]).collect();
+    format!("{error} (known are {})", known.join(", "))
 }
 
 /// A key of every layer that is nearer to the unknown one in an error than the settings of its class.

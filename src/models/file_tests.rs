@@ -173,7 +173,12 @@ fn errors_name_line_and_nearest() {
         (format!("{input}{dense}[[layer]]\nclass = 'Dense'\nunits = 3\nname = 'dense'\n"), 7, "another layer"),
         (format!("{input}{dense}[[layer]]\nclass = 'MaxPooling2D'\n"), 7, "max_pool2d"),
         (format!("{input}[[layer]]\nclass = 'Conv2D'\nfilters = 3\nkernel_size = 9\n"), 2, "window of 9"),
-        (format!("{input}[[layer]]\nclass = 'ReLU'\nactivation = 'gelo'\n"), 2, "gelo"),
+        (
+            format!("{input}[[layer]]\nclass = 'ReLU'\nactivation = 'sigmiod'\n"),
+            2,
+            "did you mean `sigmoid`? (known are ",
+        ),
+        (format!("{input}[[layer]]\nclass = 'Activation'\nactivation = 'gelo'\n"), 2, "softmax, linear)"),
         (format!("{input}[[layer]]\nclass = 'ReLU'\n"), 2, "[classes]"),
     ] {
         let error = parse(&text).unwrap_err().to_string();

@@ -17,7 +17,7 @@ pub use variables::Variables;
 pub use variant::Variant;
 
 use crate::data::Preprocess;
-use crate::error::{Error, Result, nearest};
+use crate::error::{Error, Result};
 use crate::graph::{Description, Freeze, Graph};
 use std::path::Path;
 
@@ -89,10 +89,33 @@ impl Model {
 /// An unknown name, with the nearest known one.
 pub fn find(name: &str) -> Result<&'static Model> {
     MODELS.iter().find(|m| m.name == name).ok_or_else(|| {
-        let near = nearest(name, MODELS.iter().map(|m| m.name));
-        let hint = near.map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
-        Error::usage(format!("unknown model `{name}`"), format!("{hint}`fer-gpu models` lists them"))
+        let near: Vec<String> = similar(name).iter().map(|near| format!("`{near}`")).collect();
+        let hint = match &near[..] {
+            [] => String::new(),
+            [one] => format!("did you mean {one}? "),
+            [first @ .., last] => format!("did you mean {} or {last}? ", first.join(", ")),
+        };
+        Error::usage(format!("unknown model `{name}`"), format!("{hint}`fer-gpu models` lists them; {OTHERS}"))
     })
+}
+
+const OTHERS: &str = "FILE.toml or FILE.json describes another, and --weights FILE brings the network that is in it";
+/// Names that are suggested at once.
+const SUGGESTED: usize = 4;
+
+/// The names that are most like one that is not known: people ask for a body (`vgg16`), not for the report that it is from.
+fn similar(name: &str) -> Vec<&'static str> {
+    let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
+    let wanted = plain(name);
+    let score = |model: &Model| {
+        let body = model.name.split_once('-').map_or(model.name, |(_, body)| body);
+        let like = |known: &str| strsim::jaro_winkler(&wanted, &plain(known));
+        if wanted.len() > 2 && plain(model.name).contains(&wanted) { 1.0 } else { like(model.name).max(like(body)) }
+    };
+    let scores: Vec<(f64, &'static str)> = MODELS.iter().map(|model| (score(model), model.name)).collect();
+    let best = scores.iter().map(|(score, _)| *score).fold(0.7, f64::max);
+    let best = scores.into_iter().filter(|(score, _)| *score >= best);
+    best.map(|(_, name)| name).take(SUGGESTED).collect()
 }
 
 /// The network that `model` names, one of [`MODELS`] or a TOML file's, for `classes` classes or as many as it has of its own.
@@ -195,6 +218,18 @@ mod tests {
     #[test]
     fn mistyped_names_get_the_nearest() {
         let error = find("fer7-cnn3bn").expect_err("mistyped").to_string();
-        assert!(error.contains("`fer7-cnn3-bn`"), "{error}");
+        assert!(error.contains("did you mean `fer7-cnn3-bn`?"), "{error}");
+        for (name, near) in [
+            ("vgg16", "`fer4-vgg16`, `fer3-vgg16` or `fer8-vgg16`?"),
+            ("VGG-19", "did you mean `fer8-vgg19`?"),
+            ("vgg8", "`fer8-vgg16`"),
+            ("efficientnet_b0", "did you mean `fer8-efficientnetb0`?"),
+            ("ResNet50V2", "did you mean `fer8-resnet50v2`?"),
+            ("xception", "did you mean `mini-xception`?"),
+        ] {
+            let error = find(name).expect_err("no such name").to_string();
+            assert!(error.contains(near) && error.contains("`fer-gpu models` lists them"), "{name}: {error}");
+        }
+        assert!(!find("zzz").expect_err("nothing like it").to_string().contains("did you mean"));
     }
 }

@@ -142,7 +142,10 @@ pub fn activations() -> impl Iterator<Item = &'static str> {
 /// A name that no op has.
 pub fn activation(name: &str) -> Result<Arc<dyn Op>, String> {
     let found = ACTIVATIONS.iter().find(|(known, _)| *known == name);
-    found.map(|(_, op)| op()).ok_or_else(|| format!("the activation `{name}` is not known here"))
+    found.map(|(_, op)| op()).ok_or_else(|| {
+        let near = crate::error::nearest(name, activations()).map(|near| format!("; did you mean `{near}`?"));
+        format!("the activation `{name}` is not known here{}", near.unwrap_or_default())
+    })
 }
 
 /// The configuration of an op, whose class is [`Op::keras_name`]; none for a loss.

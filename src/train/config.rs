@@ -244,7 +244,7 @@ impl Config {
     pub fn check_batch(&self, n: usize) -> Result<()> {
         let Some(batch) = self.phases()?.iter().map(|p| p.batch).find(|batch| *batch > n) else { return Ok(()) };
         let what = format!("--batch {batch} is more than the {n} training images");
-        Err(Error::usage(what, format!("use --batch {} or less", n.min(32))))
+        Err(Error::usage(what, format!("use --batch {n} or less")))
     }
 
     /// Refuses what no run can use.

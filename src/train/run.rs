@@ -247,6 +247,24 @@ impl RunFolder {
         self.path.join("curves.svg")
     }
 
+    /// Every file of the folder, and what it is: empty for one that no run writes.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn contents(&self) -> Result<Vec<(String, &'static str)>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(Error::io("read the folder", &self.path))? {
+            let name = entry.map_err(Error::io("read the folder", &self.path))?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            let own = |known: &str| name == known || known.ends_with(['-', '.']) && name.starts_with(known);
+            let place = FILES.iter().position(|(known, _)| own(known)).unwrap_or(FILES.len());
+            found.push((place, name));
+        }
+        found.sort_unstable();
+        let what = |place: usize| FILES.get(place).map_or("", |(_, what)| what);
+        Ok(found.into_iter().map(|(place, name)| (name, what(place))).collect())
+    }
+
     /// Writes `config.toml`.
     ///
     /// # Errors
@@ -291,6 +309,26 @@ impl RunFolder {
         files::write_scores(&self.path, scores, &scores.report(), scores)
     }
 }
+
+/// Files of a run by their names, or what these begin with, in the order in which they are shown.
+const FILES: [(&str, &str); 16] = [
+    ("best.safetensors", "the best epoch's network"),
+    ("last.safetensors", "the last epoch's, to resume from"),
+    ("epoch-", "a checkpoint that --save-every keeps"),
+    (files::METRICS, "the figures above, for programs"),
+    (files::REPORT, "the figures above"),
+    ("results.csv", "one row an epoch"),
+    ("curves.svg", "the course of training"),
+    (files::CONFUSION_CSV, "confusion matrix: counts"),
+    (files::CONFUSION_SVG, "the same as a picture"),
+    (files::CONFUSION_SHARES_CSV, "confusion matrix: shares of each true class"),
+    (files::CONFUSION_SHARES_SVG, "the same as a picture"),
+    (files::RELIABILITY, "whether it is as sure as it is right"),
+    ("events.out.tfevents.", "the course of training for TensorBoard"),
+    ("config.toml", "every setting"),
+    ("env.json", "machine, driver, command line"),
+    (LOCK, "locked by the process that trains here"),
+];
 
 fn busy(folder: &Path) -> Error {
     let (run, who) = (folder.display(), lock::holder(&folder.join(LOCK)));

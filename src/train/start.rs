@@ -12,6 +12,11 @@ use crate::graph::{Description, Executor, Freeze, Graph, Loss, NamedTensor};
 use crate::models::{self, Model, Variant, file};
 use std::path::{Path, PathBuf};
 
+/// The sigmoid or tanh that a network ends with.
+fn squeezed(graph: &Graph) -> Option<&'static str> {
+    head::ends_in(graph).filter(|end| ["sigmoid", "tanh"].contains(end))
+}
+
 /// The network of a run before it is built for the data's classes.
 pub struct Start {
     /// Its name.
@@ -92,7 +97,7 @@ impl Start {
                 }
                 let preprocess = said.unwrap_or(preprocessing_of(&graph).0);
                 let mut start = Self::of_graph(name, &graph, preprocess, weights)?;
-                start.end = head::ends_in(&graph).filter(|end| ["sigmoid", "tanh"].contains(end));
+                start.end = squeezed(&graph);
                 if let Network::Described(_, frozen) = &mut start.network {
                     *frozen = freeze;
                 }
@@ -124,6 +129,9 @@ impl Start {
         }
         let graph = file::graph(Path::new(name), variant.size, &config.network)?;
         let mut start = Self::of_graph(file::name_of(name).to_owned(), &graph, preprocess, weights)?;
+        if file::is_json(name) {
+            start.end = squeezed(&graph);
+        }
         if let Network::Described(_, frozen) = &mut start.network {
             *frozen = variant.freeze;
         }

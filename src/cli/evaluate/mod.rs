@@ -72,9 +72,13 @@ pub(super) struct EvaluateArgs {
 /// A split by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Which {
+    /// Training images, without those that are held back for validation
     Train,
+    /// The data's own validation split, or the training images that are held back
     Validation,
+    /// The data's test split
     Test,
+    /// Training, validation and test images together, those that are held back among them
     All,
 }
 
@@ -123,6 +127,9 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<ExitCode> {
         None => every,
     });
     let (split, name) = pick(&dataset, args.split)?;
+    if args.split == Some(Which::All) {
+        say!("note: {}", what_all_is(&dataset));
+    }
     let (split, labels) = relabel(split, &dataset, matching.as_ref())?;
     for note in labels.iter().flat_map(Labels::notes) {
         say!("note: {note}");
@@ -243,6 +250,17 @@ fn calibrate(network: &mut Loaded, file: &Path, validation: &Arc<dyn Split>, bat
     store_temperature(file, temperature)?;
     say!("stored in {}", file.display());
     Ok(())
+}
+
+/// What `--split all` scores, by numbers of images.
+fn what_all_is(dataset: &Dataset) -> String {
+    let (train, validation) = (dataset.train.len(), dataset.validation.len());
+    let test = dataset.test.as_ref().map_or(0, |test| test.len());
+    let all = train + validation + test;
+    format!(
+        "--split all is all {all} images: {train} training, {validation} validation (images that are held back among them) and \
+         {test} test images; a network that was trained on these data has seen some of them"
+    )
 }
 
 /// The split to score, and what it is called.

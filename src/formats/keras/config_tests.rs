@@ -121,3 +121,46 @@ fn several_inputs_or_outputs_are_named() {
     let text = graph(&json).expect_err("two inputs");
     assert!(text.contains("2 inputs (image, mask); 1 can be given"), "{text}");
 }
+
+/// A call by keyword is a call; what is no arithmetic says what it is, in files of Keras 3, with modules and without, and of Keras 2.
+#[test]
+fn calls_by_keyword_and_other_operations() {
+    let tensor = json!({"class_name": "__keras_tensor__", "config": {"keras_history": ["in", 0, 0]}});
+    let call = |args: Json, kwargs: Json| json!([{"args": args, "kwargs": kwargs}]);
+    let act = |node: Json| json!({"class_name": "ReLU", "module": "keras.layers", "config": {"name": "act"}, "name": "act", "inbound_nodes": node});
+    let by_keyword = graph(&model(&[act(call(json!([]), json!({"inputs": tensor})))], "act")).expect("reads");
+    let by_place = graph(&model(&[act(call(json!([tensor]), json!({})))], "act")).expect("reads");
+    let inputs = |graph: &Graph| graph.nodes.iter().map(|n| (n.op.name(), n.inputs.clone())).collect::<Vec<_>>();
+    assert_eq!(inputs(&by_keyword), inputs(&by_place));
+    let op = |class: &str, module: Option<&str>, config: Json| {
+        let mut layer = json!({"class_name": class, "config": config, "name": "op",
+            "inbound_nodes": call(json!([tensor]), json!({"newshape": [-1, 48]}))});
+        if let Some(module) = module {
+            layer["module"] = json!(module);
+        }
+        layer
+    };
+    let named = json!({"name": "op"});
+    let keras2 = |class: &str, config: Json| json!({"class_name": class, "config": config, "name": "op", "inbound_nodes": [["in", 0, 0, {"shape": [-1, 48]}]]});
+    for (layer, words) in [
+        (
+            op("Reshape", Some("keras.src.ops.numpy"), named.clone()),
+            ["layer `op` (Reshape)", "a layer Reshape or Flatten in its place"],
+        ),
+        (op("Reshape", None, named.clone()), ["layer `op` (Reshape)", "a layer Reshape or Flatten in its place"]),
+        (op("GetItem", Some("keras.src.ops.numpy"), named.clone()), ["layer `op` (GetItem)", "an index or slice"]),
+        (op("GetItem", None, named.clone()), ["layer `op` (GetItem)", "an index or slice"]),
+        (op("Mean", Some("keras.src.ops.numpy"), named), ["`Mean` is an operation between layers", "+ - * /"]),
+        (
+            keras2("SlicingOpLambda", json!({"name": "op", "function": "__operators__.getitem"})),
+            ["(SlicingOpLambda)", "an index or slice"],
+        ),
+        (
+            keras2("TFOpLambda", json!({"name": "op", "function": "reshape"})),
+            ["`reshape` is an operation", "Reshape or Flatten"],
+        ),
+    ] {
+        let text = graph(&model(&[layer], "op")).expect_err("no layer");
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+    }
+}

@@ -105,6 +105,21 @@ pub fn read_json(json: &Path, loose: Loose, weights: &Path, size: Option<[usize;
     })
 }
 
+/// The layers of a model in JSON (`model.to_json()`), to be trained; a softmax at the end belongs to the loss.
+///
+/// # Errors
+/// As [`read`]; layers that do something in training alone, which no op of ours does.
+pub fn read_layers(json: &Path, size: Option<[usize; 2]>) -> Result<Graph> {
+    let text = input::read_text(json, "Keras's description of a model, as `model.to_json()` gives it")?;
+    let network = guarded(json, || config::read(&text, size))?;
+    if !network.dropped.is_empty() {
+        let what = format!("layers that do something in training alone: {}", network.dropped.join(", "));
+        let expected = "a model without them (--augment changes training images); `import` takes a trained one, and leaves them out";
+        return Err(Error::data(json, what, expected));
+    }
+    Ok(network.graph)
+}
+
 /// Opens a regular file, and reads its first bytes.
 fn open(path: &Path) -> Result<(File, Vec<u8>)> {
     let mut file = input::open(path, EXPECTED)?;

@@ -26,6 +26,9 @@ pub(super) fn name<'a>(item: &Item<'a>) -> Option<&'a str> {
     match item.class {
         "TFOpLambda" => Some(item.config["function"].as_str().unwrap_or("unknown")),
         "TensorFlowOpLayer" | "SlicingOpLambda" => Some(item.class),
+        // Legacy .h5 files of Keras 3 name no module: a reshape without its target is the operation.
+        "Reshape" if item.module().is_empty() && item.config["target_shape"].is_null() => Some(item.class),
+        "GetItem" if item.module().is_empty() => Some(item.class),
         class => (item.module().starts_with("keras.src.ops.") || item.module() == "keras.ops").then_some(class),
     }
 }
@@ -42,9 +45,18 @@ fn arithmetic(name: &str) -> Option<Arithmetic> {
 
 /// Why an operation cannot be read, before its arguments are looked at.
 pub(super) fn unknown(name: &str) -> Option<String> {
-    let what = "an operation between layers, of which + - * / with a constant and + - * of two tensors are read; a layer of Keras's \
-                in its place is read, if it is a known one";
-    arithmetic(name).is_none().then(|| format!("`{name}` is {what}"))
+    if arithmetic(name).is_some() {
+        return None;
+    }
+    let what = "an operation between layers, of which + - * / with a constant and + - * of two tensors are read";
+    let instead = match name {
+        "GetItem" | "SlicingOpLambda" | "__operators__.getitem" => {
+            "an index or slice of a tensor (`x[..]`); Cropping2D cuts images, and is read"
+        }
+        "Reshape" | "reshape" => "`keras.ops.reshape` or TensorFlow's; a layer Reshape or Flatten in its place is read",
+        _ => "a layer of Keras's in its place is read, if it is a known one",
+    };
+    Some(format!("`{name}` is {what}; {instead}"))
 }
 
 /// An operation as a layer.
