@@ -40,11 +40,13 @@ fn pixel_at(position: u32, divisor: u32, size: u32) -> u32 {
     return position;
 }
 
+// A unit of x, or 0 in the padding: `at` must be in x all the same.
+fn inside_or_zero(at: u32, inside: bool) -> X { return select(X(), load_x(x[at]), inside); }
+
 // A pixel of x in one unit of channels, 0 in the padding.
 fn value(line: u32, column: u32, unit: u32) -> X {
     let inside = column < params.x_size.y;
-    let at = select(0u, (line + column) * params.x_units + unit, inside);
-    return select(X(), load_x(x[at]), inside);
+    return inside_or_zero(select(0u, (line + column) * params.x_units + unit, inside), inside);
 }
 
 // Four neighbouring pixels of a line of y.
@@ -54,6 +56,7 @@ struct Run { y0: F, y1: F, y2: F, y3: F }
 fn convolved_run(i: u32) -> Run {
     // Read once: a uniform load inside a loop costs as much as any other on software drivers.
     let units = params.y_units;
+    let x_units = params.x_units;
     let depth = params.depth;
     let x_size = params.x_size;
     let divisor = params.divisor.y;
@@ -86,14 +89,16 @@ fn convolved_run(i: u32) -> Run {
                 );
                 let first_row = (r * window.y + j) * depth * DEPTH * units + g;
                 // A tap that none of the four pixels meets on the map: most of them where the dilation is as large as the map.
-                let trips = select(0u, depth, any(columns < over_map));
+                let inside = columns < over_map;
+                let trips = select(0u, depth, any(inside));
+                let pixels = select(vec4(0u), (line + columns) * x_units + of_group, inside);
                 for (var c = 0u; c < trips; c++) {
                     let factors = factors_at(first_row + c * DEPTH * units, units);
-                    let unit = of_group + c;
-                    y0 += product(value(line, columns.x, unit), factors);
-                    y1 += product(value(line, columns.y, unit), factors);
-                    y2 += product(value(line, columns.z, unit), factors);
-                    y3 += product(value(line, columns.w, unit), factors);
+                    let at = pixels + c;
+                    y0 += product(inside_or_zero(at.x, inside.x), factors);
+                    y1 += product(inside_or_zero(at.y, inside.y), factors);
+                    y2 += product(inside_or_zero(at.z, inside.z), factors);
+                    y3 += product(inside_or_zero(at.w, inside.w), factors);
                 }
             }
         }

@@ -5,7 +5,9 @@ mod common;
 
 use fer_gpu::gpu::{Choices, Gpu, Pick, Tune};
 use fer_gpu::graph::{At, Executor, GpuExecutor, Snapshot};
-use fer_gpu::models;
+use fer_gpu::models::{self, Stack};
+use fer_gpu::ops::general_conv2d::GeneralConv2d;
+use fer_gpu::ops::window::Padding;
 use fer_gpu::train::{Cache, Tuning};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +52,21 @@ fn what_was_timed_stays_chosen() {
     let plain = gpu(Tune::Off, 0, Choices::new());
     trained(&plain);
     assert_eq!(table.tuner.choices(), plain.tuner.choices());
+}
+
+/// The phases of a dilated convolution are scratch of one recording, which the tuner's own recordings do not have.
+#[test]
+fn convolutions_of_scratch_are_not_timed() {
+    let timing = gpu(Tune::Full, 600, Choices::new());
+    let stack = Stack::new("dilated", [12, 12, 3]).conv_same(8, 3);
+    let dilated = stack.then(GeneralConv2d::dilated(16, 3, 2, Padding::Same)).flatten().dense(4).finish();
+    let graph = Arc::new(dilated.expect("builds"));
+    let samples = common::noise(0, BATCH, graph.input().elements(), 4);
+    let mut executor = GpuExecutor::new(Arc::clone(&timing), graph, BATCH, 1, true).expect("fits");
+    executor.train(&samples.batch(), At::step(0, 0.001)).expect("trains");
+    assert!(executor.flush().expect("metrics").loss.is_finite());
+    let timed: Vec<String> = timing.tuner.choices().into_keys().filter(|key| key.starts_with("conv2d.")).collect();
+    assert!(!timed.is_empty() && timed.iter().all(|key| key.contains("x12x12x3 ")), "{timed:?}");
 }
 
 #[test]

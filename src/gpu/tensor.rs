@@ -41,6 +41,11 @@ impl GpuTensor {
         }
     }
 
+    /// Whether it exists only inside its recording.
+    pub(crate) fn is_scratch(&self) -> bool {
+        matches!(self.storage, Storage::Scratch(_))
+    }
+
     /// Whether it lies in the same buffer as another.
     pub(super) fn shares_buffer_with(&self, other: &Self) -> bool {
         match (&self.storage, &other.storage) {

@@ -28,10 +28,11 @@ pub(super) fn batch(tensor: &GpuTensor) -> usize {
     tensor.shape.dims()[0]
 }
 
-/// The variant that a pass's adapter is to compute it in; `record` records it in any.
+/// The variant that a pass's adapter is to compute it in; `record` records it in any. Of a map that is scratch it is the table's: the
+/// tuner's programs are recordings of their own, which have no such scratch.
 fn choose(
     rec: &Recorder<'_>,
-    (op, pass): (&'static str, &'static str),
+    (op, pass, map): (&'static str, &'static str, &GpuTensor),
     g: &Geometry,
     problem: &Problem,
     record: impl Fn(&mut Recorder<'_>, &Variant) -> Result<()>,
@@ -39,6 +40,9 @@ fn choose(
     let tuner = &rec.gpu.tuner;
     let mut candidates =
         if tuner.thorough { problem.every(rec.gpu) } else { problem.candidates(rec.gpu, tuner.wants_small()) };
+    if map.is_scratch() {
+        return Ok(candidates.swap_remove(0));
+    }
     let chosen = rec.choose(|| format!("{op}.{pass} {g}"), &candidates, &record)?;
     Ok(candidates.swap_remove(chosen))
 }
@@ -51,7 +55,7 @@ pub(crate) fn record_forward(
     io: &GpuForward<'_>,
 ) -> Result<()> {
     let problem = Problem::forward(rec.gpu, g);
-    let variant = choose(rec, (op, "forward"), g, &problem, |rec, variant| forward(rec, op, g, io, variant))?;
+    let variant = choose(rec, (op, "forward", io.y), g, &problem, |rec, variant| forward(rec, op, g, io, variant))?;
     forward(rec, op, g, io, &variant)
 }
 
@@ -112,11 +116,11 @@ pub(crate) fn record_backward(
     let (dx, dw, db) = (io.dx[0].as_ref(), io.dparams[0].as_ref(), io.dparams.get(1).and_then(Option::as_ref));
     let of_params = dw.map(|dw| {
         let record = |rec: &mut Recorder<'_>, variant: &Variant| backward_params(rec, op, g, (io, dw, db), variant);
-        Ok((choose(rec, (op, "backward_params"), g, &Problem::backward_params(rec.gpu, g), record)?, dw))
+        Ok((choose(rec, (op, "backward_params", io.dy), g, &Problem::backward_params(rec.gpu, g), record)?, dw))
     });
     let of_input = dx.map(|dx| {
         let record = |rec: &mut Recorder<'_>, variant: &Variant| backward_input(rec, op, g, (io, dx), variant);
-        Ok((choose(rec, (op, "backward_input"), g, &Problem::backward_input(rec.gpu, g), record)?, dx))
+        Ok((choose(rec, (op, "backward_input", dx), g, &Problem::backward_input(rec.gpu, g), record)?, dx))
     });
     let (of_params, of_input) = (of_params.transpose()?, of_input.transpose()?);
     if let (Some((Variant::Winograd { side, tile: of_sums }, dw)), Some((Variant::Winograd { side: same, tile }, dx))) =

@@ -131,7 +131,7 @@ impl Op for Conv2d {
 /// How many times the rounding of the sums as they are defined is allowed where Winograd's algorithm may compute them: twice by tiles of
 /// 4 x 4, eight times where a pass takes tiles of 6 x 6 over many channels. (`tools/winograd.py` measures 3.4 and 8.5 times in the mean, of
 /// which [`Tolerance::sum`] allows ten to begin with.)
-fn rounding(op: &Conv2d, shape: [usize; 4]) -> usize {
+pub(super) fn rounding(op: &Conv2d, shape: [usize; 4]) -> usize {
     let divides = [shape[3], op.filters].iter().all(|c| c.is_multiple_of(4));
     if !divides || op.stride != [1, 1] || ![[2, 2], [3, 3]].contains(&op.kernel) {
         return 1;

@@ -2,13 +2,15 @@
 
 use super::super::{Case, Input, Tolerance};
 use super::GeneralConv2d;
+use super::phases::rounding;
 use crate::ops::window::Padding::{Same, Valid};
 
 /// A case of one input.
 pub(crate) fn case(what: &str, shape: [usize; 4], op: GeneralConv2d) -> Case {
     let channels = (shape[3] / op.groups).max(op.filters / op.groups);
     let terms = (op.kernel[0] * op.kernel[1] * channels).max(shape[0] * shape[1] * shape[2]);
-    Case::new(what, op, vec![Input::new(shape, 1)], Tolerance::sum(terms))
+    let rounding = rounding(&op, &shape.into());
+    Case::new(what, op, vec![Input::new(shape, 1)], Tolerance::sum(rounding * terms))
 }
 
 /// Channels and filters of a group: 1, 3, 5, 7 and round ones, in all ways to take them (by four or not, read and written, and one of each);

@@ -1,15 +1,16 @@
-//! The dispatches. `forward` and `backward_input` are one kernel: the gradient of the input is a convolution of `dy` with transposed
-//! weights, whose steps go back from a pixel to the windows over it. `backward_params` leaves partial sums of slices of the output
-//! pixels, whose ordered sum is conv2d's.
+//! The dispatches. Most dilated convolutions run on conv2d's kernels, a phase of the rate as a map ([`Phases`]); what is here computes the
+//! others, and those with groups. `forward` and `backward_input` are one kernel: the gradient of the input is a convolution of `dy` with
+//! transposed weights, whose steps go back from a pixel to the windows over it. `backward_params` leaves partial sums of slices of the
+//! output pixels, whose ordered sum is conv2d's.
 
 use super::super::conv2d::reduce;
 use super::super::{GpuBackward, GpuForward};
-use super::Geometry;
+use super::phases::Phases;
+use super::{Geometry, NAME};
 use crate::error::Result;
 use crate::gpu::grid::MAX_TRIPS;
 use crate::gpu::{Gpu, GpuTensor, Kernel, Lanes, Recorder};
 
-const NAME: &str = "general_conv2d";
 const SHADER: &str = include_str!("../../../shaders/general_conv2d.wgsl");
 const QUADS: &str = include_str!("../../../shaders/common/general_conv2d_quads.wgsl");
 const SINGLE: &str = include_str!("../../../shaders/common/general_conv2d_single.wgsl");
@@ -152,6 +153,9 @@ fn runs(result: &GpuTensor, units: u32) -> usize {
 }
 
 pub(crate) fn record_forward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuForward<'_>) -> Result<()> {
+    if let Some(phases) = Phases::of(g, rec.gpu) {
+        return phases.record_forward(rec, io);
+    }
     let entry = if io.params.len() > 1 { "forward" } else { "forward_without_bias" };
     let kernel = g.channels().kernel(entry, false).named("forward");
     for s in rec.batch_slices(&[&io.x[0], io.y])? {
@@ -167,6 +171,9 @@ pub(crate) fn record_forward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuForwa
 }
 
 pub(crate) fn record_backward(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuBackward<'_>) -> Result<()> {
+    if let Some(phases) = Phases::of(g, rec.gpu) {
+        return phases.record_backward(rec, io);
+    }
     record_backward_params(g, rec, io)?;
     record_backward_input(g, rec, io)
 }
@@ -210,10 +217,18 @@ fn transposed(g: &Geometry, rec: &mut Recorder<'_>, w: &GpuTensor) -> Result<Gpu
     Ok(transposed)
 }
 
-/// Output pixels of one slice: enough slices to keep the device busy, and few enough loop trips in each.
-fn slice_pixels(gpu: &Gpu, pixels: usize, items: usize) -> usize {
-    let slices = (gpu.target_groups() * 64).div_ceil(items);
-    pixels.div_ceil(slices).clamp(1, MAX_TRIPS)
+/// Bytes of x and dy that all invocations of a slice read, one after another where there are few processors: a share of a CPU core's cache.
+const CACHED: usize = 512 << 10;
+
+/// Bytes of partial sums for which slices are made shorter than a device needs to be busy.
+const PARTIAL: usize = 32 << 20;
+
+/// Output pixels of one slice: enough slices to keep the device busy, few enough loop trips in each, and pixels that stay in the cache.
+fn slice_pixels(gpu: &Gpu, g: &Geometry, pixels: usize, items: usize) -> usize {
+    let busy = pixels.div_ceil((gpu.target_groups() * 64).div_ceil(items));
+    let cached = (CACHED / (4 * (g.c_in + g.c_out))).max(64);
+    let fewest = pixels.div_ceil((PARTIAL / (4 * g.weight_rows() * g.c_out)).max(1));
+    busy.min(cached.max(fewest)).clamp(1, MAX_TRIPS)
 }
 
 /// Records `dw` and `db`, where they are wanted: partial sums of slices of output pixels, then their ordered sum.
@@ -233,7 +248,7 @@ fn record_backward_params(g: &Geometry, rec: &mut Recorder<'_>, io: &GpuBackward
     let mut dispatches = Vec::new();
     for s in rec.batch_slices(&[&io.x[0], io.dy])? {
         let pixels = s.len() * g.h.output * g.w.output;
-        let slice_pixels = slice_pixels(rec.gpu, pixels, items);
+        let slice_pixels = slice_pixels(rec.gpu, g, pixels, items);
         let slices = pixels.div_ceil(slice_pixels);
         let params = Params {
             count: (slices * items) as u32,

@@ -13,6 +13,7 @@
 mod cases;
 mod geometry;
 mod gpu;
+mod phases;
 mod reference;
 
 pub(super) use cases::cases;
