@@ -17,6 +17,8 @@ use fer_gpu::ops::depthwise_conv2d::DepthwiseConv2d;
 use fer_gpu::ops::general_conv2d::GeneralConv2d;
 use fer_gpu::ops::global_avg_pool::GlobalAvgPool;
 use fer_gpu::ops::global_max_pool::GlobalMaxPool;
+use fer_gpu::ops::group_norm::GroupNorm;
+use fer_gpu::ops::layer_norm::LayerNorm;
 use fer_gpu::ops::leaky_relu::LeakyRelu;
 use fer_gpu::ops::max_pool2d::MaxPool2d;
 use fer_gpu::ops::maximum::Maximum;
@@ -28,6 +30,7 @@ use fer_gpu::ops::relu6::Relu6;
 use fer_gpu::ops::rescaling::Rescaling;
 use fer_gpu::ops::sigmoid::Sigmoid;
 use fer_gpu::ops::silu::Silu;
+use fer_gpu::ops::softmax::Softmax;
 use fer_gpu::ops::softmax_cross_entropy::one_hot;
 use fer_gpu::ops::subtract::Subtract;
 use fer_gpu::ops::tanh::Tanh;
@@ -171,6 +174,18 @@ impl Golden {
             }),
             "global_avg_pool" => self.of(GlobalAvgPool),
             "global_max_pool" => self.of(GlobalMaxPool),
+            "group_norm" => self.of(GroupNorm {
+                groups: self.config["groups"].as_u64().map(|groups| groups as usize),
+                epsilon: self.number("epsilon") as f32,
+                center: self.flag("center"),
+                scale: self.flag("scale"),
+            }),
+            "layer_norm" => self.of(LayerNorm {
+                axes: self.size("axes"),
+                epsilon: self.number("epsilon") as f32,
+                center: self.flag("center"),
+                scale: self.flag("scale"),
+            }),
             "leaky_relu" => self.of(LeakyRelu { slope: self.number("slope") as f32 }),
             "max_pool2d" => {
                 self.of(MaxPool2d { window: self.pair("window"), stride: self.pair("stride"), padding: self.padding() })
@@ -194,6 +209,7 @@ impl Golden {
             "rescaling" => self.of(Rescaling { scale: self.numbers("scale"), offset: self.numbers("offset") }),
             "sigmoid" => self.of(Sigmoid),
             "silu" => self.of(Silu),
+            "softmax" => self.of(Softmax),
             "softmax_cross_entropy" => Case {
                 subject: {
                     let labels: Vec<u32> = serde_json::from_value(self.config["labels"].clone()).expect("labels");

@@ -93,11 +93,16 @@ fn slices_of_a_batch_agree_with_reference() {
     gpu.limit_binding(8 << 10);
     let input = || vec![Input::new([67, 16, 4, 3], 1)];
     let near = Tolerance { abs: 2e-6, rel: 1e-5 };
+    let far = Tolerance { abs: 1e-4, rel: 2e-5 };
     let per_channel = ops::rescaling::Rescaling::per_channel([0.5, -1.5, 2.0]);
     let cases = [
         Case::new("sliced", ops::dropout::Dropout { rate: 0.3 }, input(), near),
         Case::new("sliced", ops::normalization::Normalization, input(), near),
         Case::new("sliced", ops::relu6::Relu6, input(), near),
+        Case::new("sliced", ops::softmax::Softmax, input(), near),
+        // Its statistics fit no binding either, those of groups do.
+        Case::new("sliced", ops::layer_norm::LayerNorm::default(), input(), far),
+        Case::new("sliced", ops::group_norm::GroupNorm { groups: None, ..Default::default() }, input(), far),
         Case::new("sliced", per_channel, input(), near),
         Case::new("sliced", ops::silu::Silu, input(), near),
         Case::new("sliced", ops::stochastic_depth::StochasticDepth { rate: 0.3 }, input(), near),

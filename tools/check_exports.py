@@ -27,6 +27,9 @@ CASES = [
     ("nest.keras", "unit"),
     ("dilated.keras", "torch"),
     ("grouped.keras", "unit"),
+    ("../keras_import/joins.keras", "none"),
+    ("../keras_import/attention.keras", "none"),
+    ("../keras_import/norms.keras", "none"),
 ]
 
 

@@ -32,6 +32,8 @@ IMPORTED = {
     "../keras_import/joins.keras": "none",
     "dilated.keras": "torch",
     "grouped.keras": "torch",
+    "../keras_import/attention.keras": "none",
+    "../keras_import/norms.keras": "none",
 }
 """Small models of Keras's, and how the pixels of their images are made."""
 NETWORKS = ["fer7-cnn4-bn", "mini-xception", "fer8-efficientnetb0", "fer8-inceptionv3", "fer8-resnet50v2"]

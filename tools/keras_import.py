@@ -5,7 +5,7 @@ Usage, from the root of the repository, with the pinned versions of `tools/requi
     python tools/keras_import.py [--out tests/golden/keras_import]
 
 Other ends than a softmax, layers that only training has, arithmetic between layers, an input of any size; weights alone of a
-model whose automatic names are not in the order of its layers; layers that join maps; and zips as TensorFlow 2.12 and 2.13 lay them out. Inputs are
+model whose automatic names are not in the order of its layers; layers that join maps, softmaxes inside a network, normalizations within a sample; and zips as TensorFlow 2.12 and 2.13 lay them out. Inputs are
 `127.5 * fill + 127.5` of stream 7, `expected.json` holds Keras's outputs.
 """
 
@@ -86,6 +86,36 @@ def joins():
     return keras.Model(image, L.Dense(3, activation="softmax")(L.Flatten()(L.Conv2D(2, 3)(x))), name="joins")
 
 
+def attention():
+    """Softmaxes inside a network: as a layer, as an activation, and as a layer's activation."""
+    image = keras.Input((SIDE, SIDE, 3))
+    x = L.Conv2D(6, 3, padding="same", activation="tanh")(L.Rescaling(1 / 255)(image))
+    channels = L.Dense(6, activation="softmax")(L.GlobalAveragePooling2D()(x))
+    x = L.Multiply()([x, L.Reshape((1, 1, 6))(channels)])
+    x = L.Multiply()([x, L.Conv2D(6, 1, activation="softmax")(x)])
+    pixels = L.Softmax(axis=2)(L.Permute((2, 1))(L.Reshape((SIDE * SIDE, 6))(x)))
+    x = L.Multiply()([L.Flatten()(pixels), L.Activation("softmax")(L.Flatten()(x))])
+    x = L.LayerNormalization()(L.Rescaling(30000.0)(x))
+    return keras.Model(image, L.Dense(3, activation="softmax")(x), name="attention")
+
+
+def norms():
+    """Normalizations within a sample: layers, images, groups, instances, and vectors."""
+    image = keras.Input((SIDE, SIDE, 3))
+    x = L.LayerNormalization(axis=[1, 2, 3])(image)
+    x = L.Conv2D(6, 3, padding="same", activation="relu")(x)
+    x = L.GroupNormalization(3)(x)
+    x = L.Conv2D(8, 3, strides=2, use_bias=False)(x)
+    x = L.GroupNormalization(groups=-1, epsilon=1e-5, center=False)(x)
+    y = L.LayerNormalization(epsilon=1e-6)(L.Activation("tanh")(x))
+    x = L.LayerNormalization(axis=[2, 3], scale=False)(L.Add()([x, y]))
+    x = L.LayerNormalization(axis=-1)(L.Reshape((9, 8))(x))
+    x = L.GroupNormalization(4, axis=2)(x)
+    x = L.LayerNormalization()(L.Dense(12, activation="relu")(L.Flatten()(x)))
+    x = L.GroupNormalization(3, scale=False)(x)
+    return keras.Model(image, L.Dense(3, activation="softmax")(x), name="norms")
+
+
 def snake_case(name):
     """Keras's `to_snake_case`."""
     name = re.sub(r"\W+", "", name)
@@ -143,6 +173,8 @@ def main():
         (swapped(), ["swapped.weights.h5", "swapped_legacy.h5", "swapped.json"]),
         (models_inside(), ["tf213.keras", "tf212_windows.keras"]),
         (joins(), ["joins.keras"]),
+        (attention(), ["attention.keras"]),
+        (norms(), ["norms.keras", "norms.h5"]),
     ]
     expected = {}
     for seed, (model, files) in enumerate(models):

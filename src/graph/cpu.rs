@@ -118,7 +118,8 @@ impl CpuExecutor {
         let adam = self.optimizer.adam;
         let (size, decay) = (rounded(adam.exact_step_size(at.lr, at.step)), rounded(adam.decay(at.lr)));
         for (slot, g) in gradients {
-            let decays = adam.decayed.has(&self.parameters.slots[*slot].spec.shape);
+            let spec = &self.parameters.slots[*slot].spec;
+            let decays = adam.decayed.has(spec.name, &spec.shape);
             let how = (size, if decays { decay } else { 0.0 }, factor);
             let (p, m, v) = (&mut self.values[*slot], &mut self.m[*slot], &mut self.v[*slot]);
             adam.reference(how, &g.data, &mut p.data, &mut m.data, &mut v.data);

@@ -44,14 +44,14 @@ impl Parameters {
         let mut layout = Self { slots: Vec::new(), first: Vec::new(), weights: 0, kernels: 0, statistics: 0 };
         // Kernels lie before the other trained parameters: an optimizer that treats them differently needs one boundary.
         let trained = graph.nodes.iter().flat_map(|layer| &layer.params).filter(|spec| spec.trainable);
-        let kernels = trained.filter(|spec| is_kernel(&spec.shape));
+        let kernels = trained.filter(|spec| is_kernel(spec.name, &spec.shape));
         layout.kernels = kernels.map(|spec| spec.shape.elements().next_multiple_of(ALIGN)).sum();
         let mut next_kernel = 0;
         layout.weights = layout.kernels;
         for (node, layer) in graph.nodes.iter().enumerate() {
             layout.first.push(layout.slots.len());
             for spec in &layer.params {
-                let end = match (spec.trainable, is_kernel(&spec.shape)) {
+                let end = match (spec.trainable, is_kernel(spec.name, &spec.shape)) {
                     (true, true) => &mut next_kernel,
                     (true, false) => &mut layout.weights,
                     (false, _) => &mut layout.statistics,

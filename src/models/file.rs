@@ -147,6 +147,7 @@ fn read(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Result<Desc
         scope.fill(&mut table).and_then(|()| reader.layer(table)).map_err(|what| refuse(line, what))?;
         lines.resize(reader.layers.len(), line);
     }
+    reader.end_in_scores().map_err(|what| refuse(lines.last().copied().unwrap_or(1), what))?;
     if let Some(name) = scope.unused() {
         return Err(refuse(1, format!("no layer uses the variable `{name}`")));
     }
@@ -204,9 +205,27 @@ impl Reader {
             self.push(Layer { name, class: class.clone(), layer, config, inputs, ..Layer::default() });
         }
         match activation.as_deref() {
-            // The loss takes scores from before a softmax, and makes it itself.
-            None | Some("linear" | "softmax") => Ok(()),
+            None | Some("linear") => Ok(()),
             Some(activation) => self.activation(&class, activation),
+        }
+    }
+
+    /// Leaves out a softmax at the end: the loss takes the scores before it, and makes it itself.
+    fn end_in_scores(&mut self) -> Result<(), String> {
+        let is_softmax = |layer: &Layer| {
+            let named = layer.config.get("activation").and_then(Value::as_str) == Some("softmax");
+            layer.class == "Softmax" || (layer.class == "Activation" && named)
+        };
+        let Some(end) = self.layers.pop_if(|layer| is_softmax(layer)) else { return Ok(()) };
+        let before = self.layers.last().map(|layer| layer.name.as_str());
+        match end.inputs.first().map(String::as_str) {
+            from if from == before => Ok(()),
+            from => Err(format!(
+                "the softmax `{}` at the end reads `{}`, not the layer before it, `{}`",
+                end.name,
+                from.unwrap_or_default(),
+                before.unwrap_or_default()
+            )),
         }
     }
 
@@ -282,7 +301,7 @@ impl Reader {
 
 /// An error about an activation, with those that are known.
 fn with_activations(error: String) -> String {
-    let known: Vec<&str> = describe::activations().chain(["softmax", "linear"]).collect();
+    let known: Vec<&str> = describe::activations().chain(["linear"]).collect();
     format!("{error} (known are {})", known.join(", "))
 }
 

@@ -88,6 +88,39 @@ fn a_file_is_the_network_that_it_describes() {
 }
 
 #[test]
+fn a_softmax_is_a_layer_but_at_the_end() {
+    let body = "input = [8, 8, 6]\n\
+        [[layer]]\nclass = 'GroupNormalization'\ngroups = 3\nname = 'norm'\n\
+        [[layer]]\nclass = 'GlobalAveragePooling2D'\n\
+        [[layer]]\nclass = 'Dense'\nunits = 6\nactivation = 'softmax'\nname = 'weights'\n\
+        [[layer]]\nclass = 'Multiply'\ninputs = ['norm', 'weights']\n\
+        [[layer]]\nclass = 'LayerNormalization'\naxis = [1, 2, 3]\ncenter = false\n\
+        [[layer]]\nclass = 'Flatten'\n\
+        [[layer]]\nclass = 'Dense'\nunits = 4\nname = 'scores'\n";
+    for end in [
+        "",
+        "activation = 'softmax'",
+        "[[layer]]\nclass = 'Softmax'",
+        "[[layer]]\nclass = 'Activation'\nactivation = 'softmax'",
+    ] {
+        let graph = parse(&format!("{body}{end}\n")).unwrap().with_classes(3).unwrap().graph("net").unwrap();
+        let names: Vec<&str> = graph.nodes.iter().map(|n| n.name.as_str()).collect();
+        let rest = ["weights", "weights/softmax", "multiply", "layer_normalization", "flatten", "scores"];
+        assert_eq!((&names[2..], graph.output().dims()), (&rest[..], &[3][..]), "{end}");
+        // The product reads the weights after their softmax.
+        assert_eq!(graph.nodes[4].inputs, [1, 4]);
+        let counts: Vec<_> = Summary::new(&graph).layers.iter().map(|l| l.parameters).collect();
+        assert_eq!(counts, [12, 0, 42, 0, 384, 0, 384 * 3 + 3], "{end}");
+    }
+    let early = format!("{body}[[layer]]\nclass = 'Softmax'\ninputs = ['flatten']\n");
+    let text = parse(&early).unwrap_err().to_string();
+    assert!(
+        text.contains("the softmax `softmax` at the end reads `flatten`, not the layer before it, `scores`"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_separable_convolution_is_one_layer() {
     let text = "input = [8, 8, 3]\n\
         [[layer]]\nclass = 'SeparableConv2D'\nfilters = 5\nkernel_size = 3\nstrides = 2\nactivation = 'relu'\nname = 'sep'\n\
@@ -178,7 +211,7 @@ fn errors_name_line_and_nearest() {
             2,
             "did you mean `sigmoid`? (known are ",
         ),
-        (format!("{input}[[layer]]\nclass = 'Activation'\nactivation = 'gelo'\n"), 2, "softmax, linear)"),
+        (format!("{input}[[layer]]\nclass = 'Activation'\nactivation = 'gelo'\n"), 2, "tanh, linear)"),
         (format!("{input}[[layer]]\nclass = 'ReLU'\n"), 2, "[classes]"),
     ] {
         let error = parse(&text).unwrap_err().to_string();

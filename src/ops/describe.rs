@@ -15,6 +15,7 @@ use super::crop2d::Crop2d;
 use super::dense::Dense;
 use super::depthwise_conv2d::DepthwiseConv2d;
 use super::describe_keys::Keys;
+use super::describe_norm::{self, group_norm, layer_norm};
 use super::dropout::Dropout;
 use super::flatten::Flatten;
 use super::general_conv2d::GeneralConv2d;
@@ -32,6 +33,7 @@ use super::rescaling::Rescaling;
 use super::reshape::Reshape;
 use super::sigmoid::Sigmoid;
 use super::silu::Silu;
+use super::softmax::Softmax;
 use super::stochastic_depth::StochasticDepth;
 use super::subtract::Subtract;
 use super::tanh::Tanh;
@@ -64,6 +66,8 @@ const CLASSES: &[(&str, Read)] = &[
     ("Flatten", |k| k.channels_last().map(|()| Arc::new(Flatten) as _)),
     ("GlobalAveragePooling2D", |k| k.global().map(|()| Arc::new(GlobalAvgPool) as _)),
     ("GlobalMaxPooling2D", |k| k.global().map(|()| Arc::new(GlobalMaxPool) as _)),
+    ("GroupNormalization", group_norm),
+    ("LayerNormalization", layer_norm),
     ("LeakyReLU", |k| Ok(Arc::new(LeakyRelu { slope: k.either(&["negative_slope", "alpha"], 0.3)? }))),
     ("MaxPooling2D", max_pool2d),
     ("Maximum", |_| Ok(Arc::new(Maximum))),
@@ -73,6 +77,7 @@ const CLASSES: &[(&str, Read)] = &[
     ("ReLU", relu),
     ("Rescaling", rescaling),
     ("Reshape", |k| Ok(Arc::new(Reshape { target: k.sizes("target_shape")?.into() }))),
+    ("Softmax", |k| k.only("axis", &[json!(-1)]).map(|()| Arc::new(Softmax) as _)),
     ("Subtract", |_| Ok(Arc::new(Subtract))),
     ("UpSampling2D", upsample2d),
     ("ZeroPadding2D", |k| k.sides("padding").map(|[rows, columns]| Arc::new(ZeroPad2d { rows, columns }) as _)),
@@ -127,6 +132,7 @@ const ACTIVATIONS: &[(&str, Make)] = &[
     ("relu6", || Arc::new(Relu6)),
     ("sigmoid", || Arc::new(Sigmoid)),
     ("silu", || Arc::new(Silu)),
+    ("softmax", || Arc::new(Softmax)),
     ("swish", || Arc::new(Silu)),
     ("tanh", || Arc::new(Tanh)),
 ];
@@ -192,7 +198,7 @@ pub fn config(op: &dyn Op) -> Option<Config> {
         let name = INTERPOLATIONS.iter().find(|(_, interpolation)| *interpolation == op.interpolation)?.0;
         json!({"size": op.factor, "interpolation": name})
     } else {
-        plain_config(op)?
+        describe_norm::config(op).or_else(|| plain_config(op))?
     };
     match value {
         Value::Object(map) => Some(map),
@@ -215,7 +221,8 @@ fn plain_config(op: &dyn Any) -> Option<Value> {
     let pooling = op.is::<GlobalAvgPool>() || op.is::<GlobalMaxPool>();
     let joining = op.is::<Add>() || op.is::<Mul>() || op.is::<Concat>() || op.is::<Average>();
     let joining = joining || op.is::<Maximum>() || op.is::<Subtract>();
-    (pooling || joining || op.is::<Relu>() || op.is::<Flatten>() || op.is::<Normalization>()).then(|| json!({}))
+    (pooling || joining || op.is::<Relu>() || op.is::<Softmax>() || op.is::<Flatten>() || op.is::<Normalization>())
+        .then(|| json!({}))
 }
 
 fn padding_name(padding: Padding) -> &'static str {

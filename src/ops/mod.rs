@@ -21,6 +21,7 @@ pub mod dense;
 pub mod depthwise_conv2d;
 pub mod describe;
 mod describe_keys;
+mod describe_norm;
 pub mod describe_separable;
 pub mod dropout;
 mod elementwise;
@@ -28,8 +29,10 @@ pub mod flatten;
 pub mod general_conv2d;
 pub mod global_avg_pool;
 pub mod global_max_pool;
+pub mod group_norm;
 mod init;
 mod io;
+pub mod layer_norm;
 pub mod leaky_relu;
 pub mod max_pool2d;
 pub mod maximum;
@@ -44,10 +47,12 @@ pub mod rescaling;
 pub mod reshape;
 pub mod sigmoid;
 pub mod silu;
+pub mod softmax;
 pub mod softmax_cross_entropy;
 pub mod stochastic_depth;
 pub mod subtract;
 pub mod tanh;
+mod team;
 pub mod upsample2d;
 pub mod window;
 pub mod zero_pad2d;
@@ -237,6 +242,9 @@ pub const TABLE: &[Row] = &[
     Row { name: "general_conv2d", shader: Some("general_conv2d"), cases: general_conv2d::cases },
     Row { name: "global_avg_pool", shader: Some("global_avg_pool"), cases: global_avg_pool::cases },
     Row { name: "global_max_pool", shader: Some("global_max_pool"), cases: global_max_pool::cases },
+    Row { name: "group_norm", shader: Some("group_norm"), cases: group_norm::cases },
+    // One group of one pixel: the same kernels.
+    Row { name: "layer_norm", shader: Some("group_norm"), cases: layer_norm::cases },
     Row { name: "leaky_relu", shader: Some("leaky_relu"), cases: leaky_relu::cases },
     Row { name: "max_pool2d", shader: Some("max_pool2d"), cases: max_pool2d::cases },
     Row { name: "maximum", shader: Some("maximum"), cases: maximum::cases },
@@ -250,6 +258,7 @@ pub const TABLE: &[Row] = &[
     Row { name: "reshape", shader: None, cases: reshape::cases },
     Row { name: "sigmoid", shader: Some("sigmoid"), cases: sigmoid::cases },
     Row { name: "silu", shader: Some("silu"), cases: silu::cases },
+    Row { name: "softmax", shader: Some("softmax"), cases: softmax::cases },
     Row { name: "softmax_cross_entropy", shader: Some("softmax_cross_entropy"), cases: softmax_cross_entropy::cases },
     Row { name: "stochastic_depth", shader: Some("stochastic_depth"), cases: stochastic_depth::cases },
     Row { name: "subtract", shader: Some("subtract"), cases: subtract::cases },

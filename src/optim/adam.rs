@@ -19,20 +19,20 @@ pub enum Decayed {
     /// All, as Keras does unless told otherwise.
     #[default]
     All,
-    /// The kernels of convolutions and dense layers, but no biases and nothing of batch norm: what Keras's
+    /// The kernels of convolutions and dense layers, but no biases and nothing of a normalization: what Keras's
     /// `exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])` leaves, and what is usual in PyTorch.
     Kernels,
 }
 
-/// Whether a parameter of this shape is a kernel: what is a number a channel is not.
-pub fn is_kernel(shape: &Shape) -> bool {
-    shape.dims().len() > 1
+/// Whether a parameter is a kernel: what is a number a channel is not, nor what scales and shifts a normalized sample.
+pub fn is_kernel(name: &str, shape: &Shape) -> bool {
+    shape.dims().len() > 1 && !["gamma", "beta"].contains(&name)
 }
 
 impl Decayed {
-    /// Whether a parameter of this shape decays.
-    pub fn has(self, shape: &Shape) -> bool {
-        self == Self::All || is_kernel(shape)
+    /// Whether a parameter of this name and shape decays.
+    pub fn has(self, name: &str, shape: &Shape) -> bool {
+        self == Self::All || is_kernel(name, shape)
     }
 }
 

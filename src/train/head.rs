@@ -30,7 +30,10 @@ const ACTIVATIONS: [&str; 7] = ["leaky_relu", "relu", "relu6", "sigmoid", "silu"
 /// The node of the activation that a network ends with.
 fn activation_at_end(graph: &Graph) -> Option<usize> {
     let last = (0..graph.nodes.len()).rev().find(|n| !SHAPES.contains(&graph.nodes[*n].op.name()))?;
-    ACTIVATIONS.contains(&graph.nodes[last].op.name()).then_some(last)
+    // A softmax of each row of several is no softmax of all outputs.
+    let shape = &graph.shapes[last + 1];
+    let whole = graph.nodes[last].op.name() != "softmax" || shape.dims().last() == Some(&shape.elements());
+    (whole && ACTIVATIONS.contains(&graph.nodes[last].op.name())).then_some(last)
 }
 
 /// The name of the activation that a network ends with, such as `tanh`.
@@ -38,10 +41,10 @@ pub(super) fn ends_in(graph: &Graph) -> Option<&'static str> {
     activation_at_end(graph).map(|node| graph.nodes[node].op.name())
 }
 
-/// A network without the sigmoid or tanh that it ends with: its outputs are scores.
+/// A network without the sigmoid, softmax or tanh that it ends with: its outputs are scores.
 pub(super) fn scores(graph: Graph) -> Graph {
     match activation_at_end(&graph) {
-        Some(node) if ["sigmoid", "tanh"].contains(&graph.nodes[node].op.name()) => graph.without(node),
+        Some(node) if ["sigmoid", "softmax", "tanh"].contains(&graph.nodes[node].op.name()) => graph.without(node),
         _ => graph,
     }
 }
@@ -210,4 +213,33 @@ fn mirror(tensor: &mut NamedTensor) {
         *last = 2;
     }
     tensor.shape = Shape::new(dims);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Builder;
+    use crate::ops::{conv2d::Conv2d, flatten::Flatten, relu::Relu, softmax::Softmax, window::Padding};
+
+    /// Scores of a map of so many pixels.
+    fn graph(side: usize, softmax: bool) -> Graph {
+        let mut b = Builder::new("net", [side, side, 3]).expect("input");
+        let mut x = b.add(Conv2d::new(7, 1, Padding::Valid), &[Builder::INPUT]).expect("fits");
+        x = if softmax { b.add(Softmax, &[x]) } else { b.add(Relu, &[x]) }.expect("fits");
+        b.add(Flatten, &[x]).expect("fits");
+        b.finish().expect("a classifier")
+    }
+
+    #[test]
+    fn a_softmax_of_all_outputs_is_an_end_and_goes() {
+        let end = graph(1, true);
+        assert_eq!(ends_in(&end), Some("softmax"));
+        let names: Vec<&str> = scores(end).nodes.iter().map(|n| n.op.name()).collect();
+        assert_eq!(names, ["conv2d", "flatten"]);
+        // Of each of four pixels, it is none of the 28 outputs.
+        let each = graph(2, true);
+        assert_eq!((ends_in(&each), scores(each).nodes.len()), (None, 3));
+        let relu = graph(1, false);
+        assert_eq!((ends_in(&relu), scores(relu).nodes.len()), (Some("relu"), 3));
+    }
 }

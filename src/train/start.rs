@@ -12,9 +12,9 @@ use crate::graph::{Description, Executor, Freeze, Graph, Loss, NamedTensor};
 use crate::models::{self, Model, Variant, file};
 use std::path::{Path, PathBuf};
 
-/// The sigmoid or tanh that a network ends with.
+/// The sigmoid, softmax or tanh that a network ends with.
 fn squeezed(graph: &Graph) -> Option<&'static str> {
-    head::ends_in(graph).filter(|end| ["sigmoid", "tanh"].contains(end))
+    head::ends_in(graph).filter(|end| ["sigmoid", "softmax", "tanh"].contains(end))
 }
 
 /// The network of a run before it is built for the data's classes.
@@ -27,7 +27,7 @@ pub struct Start {
     pub preprocess: Preprocess,
     network: Network,
     weights: Option<(PathBuf, Source)>,
-    /// The sigmoid or tanh that the file's own network ends with, if it does: classes are learnt without it.
+    /// The sigmoid, softmax or tanh that the file's own network ends with, if it does: classes are learnt without it.
     end: Option<&'static str>,
 }
 

@@ -210,6 +210,32 @@ fn layers_that_join_crop_and_enlarge() {
 }
 
 #[test]
+fn softmaxes_inside_a_network() {
+    let (saved, checkpoint, _) = imported("attention.keras", Import::default()).expect("attention.keras");
+    assert_eq!((checkpoint.meta.task, checkpoint.meta.head), (Task::Classes, Head::Softmax));
+    let layers = &checkpoint.meta.network.as_ref().expect("described").layers;
+    assert_eq!(layers.iter().filter(|layer| layer.class == "Softmax").count(), 4, "but for the one at the end");
+    compare("attention.keras", &outputs(saved, 255.0), &expected()["attention"].outputs, 5e-6);
+}
+
+/// Also: axes counted from the front, gamma or beta missing, no pixels; and what is exported for Keras again, which has one axis each.
+#[test]
+fn normalizations_within_a_sample() {
+    let Expected { files, outputs: wanted } = &expected()["norms"];
+    let folder = tempfile::tempdir().expect("a folder");
+    let exported = folder.path().join("exported.h5");
+    for file in files {
+        let (saved, ..) = imported(file, Import::default()).expect(file);
+        std::fs::write(&exported, keras::to_bytes(&saved.export(false)).expect("written")).expect("written");
+        compare(file, &outputs(saved, 255.0), wanted, 2e-6);
+        let (again, checkpoint, _) = imported(&exported.to_string_lossy(), Import::default()).expect("exported");
+        let layers = &checkpoint.meta.network.as_ref().expect("described").layers;
+        assert!(layers.iter().all(|layer| layer.config.get("axis").is_none_or(|axis| *axis == -1)), "{layers:?}");
+        compare("exported", &outputs(again, 255.0), wanted, 2e-6);
+    }
+}
+
+#[test]
 fn parameters_that_are_not_finite_are_named() {
     let mut bytes = std::fs::read(golden("linear.h5")).expect("golden");
     let Ok(Contents::Model(model)) = keras::read(&golden("linear.h5"), None) else { panic!("a model") };

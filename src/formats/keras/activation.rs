@@ -7,7 +7,6 @@ use serde_json::Value as Json;
 /// An activation.
 pub(super) enum Activation {
     Linear,
-    Softmax,
     Op { class: String, config: Config },
 }
 
@@ -16,7 +15,6 @@ impl Activation {
     pub(super) fn of(json: &Json) -> Result<Self, String> {
         let plain = |name: &str| match name {
             "linear" => Self::Linear,
-            "softmax" => Self::Softmax,
             _ => {
                 let config = Config::from_iter([("activation".to_owned(), Json::from(name))]);
                 Self::Op { class: "Activation".into(), config }
@@ -31,7 +29,6 @@ impl Activation {
                 }
                 match (json["class_name"].as_str(), &json["config"]) {
                     (Some("function"), Json::String(name)) => Ok(plain(name)),
-                    (Some("Softmax"), _) => Ok(Self::Softmax),
                     (Some(class), Json::Object(config)) => Ok(Self::Op { class: class.into(), config: config.clone() }),
                     _ => Err("its activation is malformed".into()),
                 }

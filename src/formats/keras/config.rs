@@ -55,22 +55,21 @@ pub(super) fn read(text: &str, size: Option<[usize; 2]>) -> Result<Network, Unre
 fn build(model: &Model<'_>, size: Option<[usize; 2]>) -> Result<Network, String> {
     let name = if model.name.is_empty() { "imported" } else { model.name };
     let builder = Builder::new(name, model.input_shape(size)?).map_err(|e| e.to_string())?;
-    let mut reader = Reader {
-        builder,
-        owners: Vec::new(),
-        softmaxed: HashSet::new(),
-        frozen: HashSet::new(),
-        dropped: Vec::new(),
-        layers: 0,
-    };
+    let mut reader = Reader { builder, owners: Vec::new(), frozen: HashSet::new(), dropped: Vec::new(), layers: 0 };
     let output = reader.model(model, &[Builder::INPUT], &Place::default())?;
-    let softmax = reader.softmaxed.contains(&output);
     let mut graph = reader.builder.finish().map_err(|e| e.to_string())?;
     reader.frozen.iter().for_each(|node| graph.nodes[*node].set_frozen(true));
     if output != graph.nodes.len() {
         return Err(format!("layer `{}` leads to no output of the model", graph.nodes[graph.nodes.len() - 1].name));
     }
-    Ok(Network { graph, owners: reader.owners, softmax, dropped: reader.dropped })
+    let mut owners = reader.owners;
+    let last = output - 1;
+    let softmax = last > 0 && graph.nodes[last].op.name() == "softmax";
+    if softmax {
+        graph = graph.without(last);
+        owners.iter_mut().for_each(|owner| owner.nodes.retain(|node| *node != last));
+    }
+    Ok(Network { graph, owners, softmax, dropped: reader.dropped })
 }
 
 /// Refuses a description that would take many times its size in memory: an object of one key in 8 bytes of JSON takes 600.
@@ -93,8 +92,6 @@ struct Place {
 struct Reader {
     builder: Builder,
     owners: Vec<Owner>,
-    /// Values of which Keras has the softmax and we do not.
-    softmaxed: HashSet<Value>,
     /// Nodes of layers that are not to be trained.
     frozen: HashSet<usize>,
     dropped: Vec<String>,
@@ -179,9 +176,6 @@ impl Reader {
 
     /// Adds one layer of Keras's; returns its output.
     fn layer(&mut self, item: &Item<'_>, inputs: &[Value], place: &Place, key: &str) -> Result<Value, String> {
-        if inputs.iter().any(|v| self.softmaxed.contains(v)) {
-            return Err(format!("layer `{}` reads a softmax; only a network's end may be one", item.name));
-        }
         let path = [place.path.as_slice(), &[item.name.to_owned()]].concat();
         if item.is_model() {
             return self.model(&Model::of(item.json)?, inputs, &Place { path, key: key.to_owned() });
@@ -215,11 +209,10 @@ impl Reader {
         settle(&mut config, &shapes).map_err(refuse)?;
         let activation = config.remove("activation").map_or(Ok(Activation::Linear), |a| Activation::of(&a));
         let activation = activation.map_err(refuse)?;
-        if let "Activation" | "Softmax" = item.class {
+        if item.class == "Activation" {
             let &[value] = inputs else { return Err(refuse(format!("{} inputs", inputs.len()))) };
-            return match if item.class == "Softmax" { Activation::Softmax } else { activation } {
+            return match activation {
                 Activation::Linear => Ok(value),
-                Activation::Softmax => Ok(self.softmax(value)),
                 Activation::Op { class, config } => {
                     let op = describe::build(&class, &config).map_err(refuse)?;
                     self.add("Activation", item, place, op, inputs)
@@ -238,7 +231,6 @@ impl Reader {
         };
         match activation {
             Activation::Linear => Ok(value),
-            Activation::Softmax => Ok(self.softmax(value)),
             Activation::Op { class, config } => {
                 let op = describe::build(&class, &config).map_err(refuse)?;
                 self.builder.extend_op(op, &[value]).map_err(|e| e.to_string())
@@ -256,11 +248,6 @@ impl Reader {
     ) -> Result<Value, String> {
         let name = self.free_name(item.name, place);
         self.builder.add_op(class, &name, op, inputs).map_err(|e| e.to_string())
-    }
-
-    fn softmax(&mut self, value: Value) -> Value {
-        self.softmaxed.insert(value);
-        value
     }
 
     /// A window within each channel, then 1x1 over all, with the layer's bias.
@@ -321,6 +308,11 @@ fn settle(config: &mut Config, inputs: &[&Shape]) -> Result<(), String> {
         let axis = axis.as_array().filter(|list| list.len() == 1).map_or(axis, |list| &list[0]);
         if axis.as_u64() == Some(input.dims().len() as u64) || axis.as_i64() == Some(-1) {
             config.insert("axis".into(), (-1).into());
+        } else if let Some(axes) = axis.as_array().and_then(|list| list.iter().map(Json::as_i64).collect()) {
+            let axes: Vec<i64> = axes;
+            let behind = input.dims().len() as i64 + 1;
+            let from_the_end = axes.into_iter().map(|axis| if axis > 0 { axis - behind } else { axis });
+            config.insert("axis".into(), from_the_end.collect());
         }
     }
     if let Some(Json::Array(target)) = config.get_mut("target_shape") {

@@ -48,6 +48,39 @@ fn operations_of_keras_2_are_layers() {
     assert!(text.contains("`div`") && text.contains("constant divided by a tensor"), "{text}");
 }
 
+/// Whoever reads the scores reads the scores, whoever reads the softmax the softmax.
+#[test]
+fn a_softmax_that_is_read_is_a_layer_and_one_at_the_end_is_not() {
+    let inbound = |from: &[&str]| from.iter().map(|name| json!([name, 0, 0, {}])).collect::<Vec<_>>();
+    let layer = |class: &str, name: &str, config: Json, from: &[&str]| {
+        let mut config = config;
+        config["name"] = name.into();
+        json!({"class_name": class, "name": name, "config": config, "inbound_nodes": [inbound(from)]})
+    };
+    let dense = |activation: &str| json!({"units": 5, "activation": activation});
+    let layers = [
+        layer("GlobalAveragePooling2D", "pool", json!({}), &["in"]),
+        layer("Dense", "scores", dense("linear"), &["pool"]),
+        layer("Softmax", "weights", json!({"axis": 1}), &["scores"]),
+        layer("Dense", "gate", dense("softmax"), &["pool"]),
+        layer("Multiply", "last", json!({}), &["weights", "gate"]),
+        layer("Multiply", "both", json!({}), &["last", "scores"]),
+    ];
+    let mut json = model(&layers, "both");
+    let last = json["config"]["layers"].as_array_mut().and_then(|layers| layers.last_mut()).expect("layers");
+    last["config"]["activation"] = "softmax".into();
+    let network = read(&json.to_string(), None).expect("reads");
+    let graph = &network.graph;
+    let names: Vec<&str> = graph.nodes.iter().map(|n| n.name.as_str()).collect();
+    assert_eq!(names, ["pool", "scores", "weights", "gate", "gate/softmax", "last", "both", "flat", "out"]);
+    assert_eq!((&graph.nodes[5].inputs[..], &graph.nodes[6].inputs[..]), (&[3, 5][..], &[6, 2][..]));
+    let nodes: Vec<usize> = network.owners.iter().flat_map(|owner| owner.nodes.clone()).collect();
+    assert!(network.softmax && nodes == (0..9).collect::<Vec<_>>(), "{nodes:?}");
+    let other = [layer("Softmax", "other", json!({"axis": [1, 2]}), &["in"])];
+    let text = super::tests::graph(&model(&other, "other")).expect_err("not the last axis");
+    assert!(text.contains("`other` (Softmax)") && text.contains("axis"), "{text}");
+}
+
 fn layer(module: Json, class: &str, registered: Json, config: Json) -> Json {
     json!({"module": module, "class_name": class, "registered_name": registered, "config": config,
         "inbound_nodes": [[["in", 0, 0, {}]]]})

@@ -71,7 +71,7 @@ pub(super) fn check(model: &Model<'_>) -> Result<(), Unreadable> {
     let expected = format!(
         "{EXPECTED}, of the layers {}, with the activations {}",
         classes.collect::<Vec<_>>().join(", "),
-        describe::activations().chain(["softmax", "linear"]).collect::<Vec<_>>().join(", ")
+        describe::activations().chain(["linear"]).collect::<Vec<_>>().join(", ")
     );
     Err(Unreadable { what, expected })
 }
@@ -111,7 +111,7 @@ fn problem(item: &Item<'_>) -> Result<(), String> {
     }
     unsettled(&mut config);
     match item.class {
-        "Activation" | "Softmax" | "CustomScaleLayer" => Ok(()),
+        "Activation" | "CustomScaleLayer" => Ok(()),
         "SeparableConv2D" => separable(&config, false).map(|_| ()),
         class => describe::build(class, &config).map(|_| ()),
     }

@@ -4,7 +4,8 @@
 use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::formats::export::Network;
-use crate::graph::{Description, NamedTensor};
+use crate::graph::{Description, Graph, Layer, NamedTensor};
+use crate::ops::describe::Config;
 use hdf5_writer::{AttributeBuilder, DatasetBuilder, FILTER_FLETCHER32, FilterDescription, Hdf5Builder, WriteOptions};
 use serde_json::{Value as Json, json};
 use std::collections::{HashMap, HashSet};
@@ -19,7 +20,7 @@ const MAX_ATTRIBUTE_BYTES: usize = 64_000;
 /// # Errors
 /// A network of more layers than HDF5 can describe in one attribute.
 pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
-    let description = Description::of(network.graph)?;
+    let description = with_one_axis(Description::of(network.graph)?, network.graph);
     let names = names(&description);
     let config = json!({"class_name": "Functional", "config": functional(network, &description, &names)}).to_string();
     if config.len() > MAX_ATTRIBUTE_BYTES {
@@ -42,7 +43,8 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
             let name = format!("{}/{}", node.name, parameter.name);
             let tensor = tensors.get(name.as_str()).ok_or_else(|| Error::usage(format!("`{name}` is missing"), ""))?;
             let weight = format!("{layer}/{}", parameter.name);
-            file = file.dataset(dataset(&format!("{ROOT}/{layer}/{weight}"), tensor).map_err(refuse)?);
+            let path = format!("{ROOT}/{layer}/{weight}");
+            file = file.dataset(dataset(&path, tensor, &parameter_shape(parameter.name, tensor)).map_err(refuse)?);
             weights.push(weight);
         }
         let weights = AttributeBuilder::fixed_string_vector("weight_names", &weights).map_err(refuse)?;
@@ -56,14 +58,54 @@ pub fn to_bytes(network: &Network<'_>) -> Result<Vec<u8>> {
 
 /// A tensor as one chunk with HDF5's Fletcher-32 checksum, which every reader of HDF5 checks: only chunks can have one, and a single
 /// number is none.
-fn dataset(path: &str, tensor: &NamedTensor) -> Result<DatasetBuilder, hdf5_writer::Error> {
-    let shape: Vec<u64> = tensor.shape.dims().iter().map(|d| *d as u64).collect();
+fn dataset(path: &str, tensor: &NamedTensor, dims: &[usize]) -> Result<DatasetBuilder, hdf5_writer::Error> {
+    let shape: Vec<u64> = dims.iter().map(|d| *d as u64).collect();
     let plain = DatasetBuilder::typed_data(path, shape.clone(), &tensor.values)?;
     if shape.is_empty() {
         return Ok(plain);
     }
     let checksum = FilterDescription { id: FILTER_FLETCHER32, name: None, client_data: Vec::new() };
     Ok(plain.chunked(shape).filter(checksum))
+}
+
+/// The shape that a parameter has in the file: one axis where [`with_one_axis`] leaves one.
+fn parameter_shape(parameter: &str, tensor: &NamedTensor) -> Vec<usize> {
+    match parameter {
+        "gamma" | "beta" => vec![tensor.shape.elements()],
+        _ => tensor.shape.dims().to_vec(),
+    }
+}
+
+/// The same network with normalizations over several axes written as ones over the last axis, between two reshapes: Keras 3 ignores
+/// a list of axes when it loads an `.h5`.
+fn with_one_axis(description: Description, graph: &Graph) -> Description {
+    let (mut layers, mut ends) = (Vec::new(), HashMap::new());
+    // The shapes are those of the input and of each node's output, as the layers of the description are.
+    for (mut layer, shape) in description.layers.into_iter().zip(&graph.shapes) {
+        for input in &mut layer.inputs {
+            if let Some(end) = ends.get(input) {
+                input.clone_from(end);
+            }
+        }
+        let axes = layer.config.get("axis").and_then(Json::as_array).map(Vec::len);
+        let Some(axes) = axes.filter(|_| layer.class == "LayerNormalization") else {
+            layers.push(layer);
+            continue;
+        };
+        let (kept, normalized) = shape.dims().split_at(shape.dims().len().saturating_sub(axes));
+        let reshape = |part: &str, target: &[usize], inputs: Vec<String>| {
+            let config = Config::from_iter([("target_shape".to_owned(), json!(target))]);
+            let name = format!("{}/{part}", layer.name);
+            Layer { name, class: "Reshape".into(), config, inputs, ..Layer::default() }
+        };
+        let rows = reshape("rows", &[kept, &[normalized.iter().product()]].concat(), layer.inputs.clone());
+        let whole = reshape("whole", shape.dims(), vec![layer.name.clone()]);
+        layer.inputs = vec![rows.name.clone()];
+        layer.config.insert("axis".into(), (-1).into());
+        ends.insert(layer.name.clone(), whole.name.clone());
+        layers.extend([rows, layer, whole]);
+    }
+    Description { layers }
 }
 
 /// Names without the `/` of a layer's parts, which Keras does not take.

@@ -5,6 +5,7 @@
 //! The output `probabilities` is `[n, classes]`, softmax or sigmoids included; the class names are in the metadata. Inside, images are
 //! channels first, as ONNX wants them. `half` stores constants as f16 and computes in f32.
 
+mod norms;
 mod ops;
 mod writer;
 

@@ -9,6 +9,8 @@ use crate::ops::conv2d::Conv2d;
 use crate::ops::crop2d::Crop2d;
 use crate::ops::depthwise_conv2d::DepthwiseConv2d;
 use crate::ops::general_conv2d::GeneralConv2d;
+use crate::ops::group_norm::GroupNorm;
+use crate::ops::layer_norm::LayerNorm;
 use crate::ops::leaky_relu::LeakyRelu;
 use crate::ops::max_pool2d::MaxPool2d;
 use crate::ops::permute::Permute;
@@ -55,6 +57,7 @@ impl Translator<'_> {
             "relu" => plain(self.writer, "Relu"),
             "sigmoid" => plain(self.writer, "Sigmoid"),
             "tanh" => plain(self.writer, "Tanh"),
+            "softmax" => self.softmax(name, x),
             // Both do nothing outside training.
             "dropout" | "stochastic_depth" => plain(self.writer, "Identity"),
             "silu" => {
@@ -114,6 +117,12 @@ impl Translator<'_> {
         if let Some(op) = op.downcast_ref::<BatchNorm>() {
             return self.batch_norm(node, op, x);
         }
+        if let Some(op) = op.downcast_ref::<LayerNorm>() {
+            return self.layer_norm(node, op, x);
+        }
+        if let Some(op) = op.downcast_ref::<GroupNorm>() {
+            return self.group_norm(node, op, x);
+        }
         if let Some(op) = op.downcast_ref::<Rescaling>() {
             return self.affine(name, x, &op.scale, &op.offset);
         }
@@ -133,14 +142,14 @@ impl Translator<'_> {
     }
 
     /// A parameter of a node.
-    fn tensor(&self, node: &Node, parameter: &str) -> Result<&NamedTensor> {
+    pub(super) fn tensor(&self, node: &Node, parameter: &str) -> Result<&NamedTensor> {
         let name = format!("{}/{parameter}", node.name);
         self.tensors.get(name.as_str()).copied().ok_or_else(|| {
             Error::shape(node.op.name(), format!("its parameter `{parameter}` is missing")).in_layer(&node.name)
         })
     }
 
-    fn has(&self, node: &Node, parameter: &str) -> bool {
+    pub(super) fn has(&self, node: &Node, parameter: &str) -> bool {
         node.params.iter().any(|p| p.name == parameter)
     }
 
