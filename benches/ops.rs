@@ -9,6 +9,7 @@ use fer_gpu::gpu::Gpu;
 use fer_gpu::gpu::adapter::DeviceChoice;
 use fer_gpu::graph::{At, Executor, GpuExecutor, Samples};
 use fer_gpu::ops::{self, Subject};
+use fer_gpu::optim::Optimizer;
 use fer_gpu::tensor::{Shape, fill};
 use fer_gpu::{models, verify};
 use std::sync::Arc;
@@ -42,11 +43,14 @@ fn kernels(c: &mut Criterion) {
         prepared.bind_contents(&gpu);
         group.bench_function(&case.name, |b| b.iter(|| prepared.run(&gpu).expect("runs")));
     }
-    // fer7-cnn3-bn's parameters; a parameter moves 28 bytes.
+    // fer7-cnn3-bn's parameters; a parameter and each slot are read and written, a gradient is read.
     let parameters = 1_048_583;
-    group.throughput(Throughput::Bytes(parameters as u64 * 28));
-    let prepared = verify::prepare_adam(&gpu, parameters).expect("fits");
-    group.bench_function("adam/fer7", |b| b.iter(|| prepared.run(&gpu).expect("runs")));
+    for optimizer in [Optimizer::adam(), Optimizer::sgd(0.9, false)] {
+        group.throughput(Throughput::Bytes((parameters * (12 + 8 * optimizer.slots().len())) as u64));
+        let prepared = verify::prepare_optimizer(&gpu, &optimizer, parameters).expect("fits");
+        let name = format!("{}/fer7", optimizer.rule.name());
+        group.bench_function(&name, |b| b.iter(|| prepared.run(&gpu).expect("runs")));
+    }
     group.finish();
 }
 

@@ -24,7 +24,7 @@
 //! data ---- Loader threads --> batch
 //! models -> graph::Graph -> graph::Plan -> GpuExecutor: programs of dispatches, recorded once
 //!                                       -> CpuExecutor: the f64 reference of the same plan
-//! one step: upload batch, forward, loss, backward, Adam: one encoder, one submit, nothing read back
+//! one step: upload batch, forward, loss, backward, update: one encoder, one submit, nothing read back
 //! every 16 steps: sums of loss, correct and mse return through a ring of staging buffers
 //! every epoch: validation, checkpoint, one line
 //! ```
@@ -38,7 +38,7 @@
 //! | [`train`], [`verify`], [`explain`] | the training loop and run folders; op cases against the reference and finite differences; maps of what a score depends on |
 //! | [`models`], [`data`], [`faces`], [`eval`], [`formats`] | networks by name; images; faces in photographs; metrics and plots; checkpoints |
 //! | [`graph`] | graphs, plans, the two executors |
-//! | [`ops`], [`optim`] | contract, f64 reference, GPU encoding and cases of each op; Adam |
+//! | [`ops`], [`optim`] | contract, f64 reference, GPU encoding and cases of each op; Adam and SGD |
 //! | [`gpu`] | adapters, buffers, kernels, recorded programs |
 //! | [`tensor`], [`philox`], [`input`] | shapes and host tensors; random numbers from a counter; files opened with limits |
 //! | [`error`], [`text`] | every failure; names made safe to print |

@@ -15,6 +15,8 @@ mod hostile;
 mod kills;
 #[path = "cli/messages.rs"]
 mod messages;
+#[path = "cli/optimizers.rs"]
+mod optimizers;
 #[path = "cli/pages.rs"]
 mod pages;
 #[path = "cli/photographs.rs"]

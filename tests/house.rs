@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use fer_gpu::ops::TABLE;
+use fer_gpu::optim::RULES;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -19,8 +20,8 @@ fn stem(path: &Path) -> String {
     path.file_stem().expect("a name").to_string_lossy().into_owned()
 }
 
-/// Shaders that belong to no row of the op table: the second kernel of convolution, and what the graph and the optimizer run.
-const OTHER_SHADERS: [&str; 4] = ["accumulate", "adam", "conv2d_backward_params", "gradient_norm"];
+/// Shaders that belong to no row of a table: the second kernel of convolution, and what the graph and every optimizer run.
+const OTHER_SHADERS: [&str; 3] = ["accumulate", "conv2d_backward_params", "gradient_norm"];
 
 #[test]
 fn an_op_is_a_folder_a_shader_and_a_row() {
@@ -30,6 +31,7 @@ fn an_op_is_a_folder_a_shader_and_a_row() {
     let shaders = names("shaders", |p| p.is_file().then(|| stem(p)));
     let mut named: BTreeSet<String> = TABLE.iter().filter_map(|r| r.shader).map(str::to_owned).collect();
     named.extend(OTHER_SHADERS.map(str::to_owned));
+    named.extend(RULES.map(|rule| rule.name().to_owned()));
     assert_eq!(shaders, named, "files in shaders and what TABLE names");
     let order: Vec<&str> = TABLE.iter().map(|r| r.name).collect();
     assert!(order.is_sorted(), "rows in alphabetical order: {order:?}");

@@ -21,6 +21,7 @@ import keras_elementwise
 import keras_merge
 import keras_networks
 import keras_norm
+import keras_sgd
 from keras_common import Case, keras, np, tf, use_dtype
 
 
@@ -220,7 +221,7 @@ def softmax_cross_entropy():
 
 OPS = [dense, batch_norm, relu, leaky_relu, max_pool2d, avg_pool2d, global_max_pool, zero_pad2d]
 OPS += [concat, add, mul, global_avg_pool, softmax_cross_entropy]
-OPS += keras_convolutions.OPS + keras_adam.OPS + keras_elementwise.OPS + keras_merge.OPS + keras_norm.OPS
+OPS += keras_convolutions.OPS + keras_adam.OPS + keras_sgd.OPS + keras_elementwise.OPS + keras_merge.OPS + keras_norm.OPS
 OPS += keras_augment.OPS
 
 

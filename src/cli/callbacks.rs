@@ -11,7 +11,7 @@ pub(super) struct CallbackArgs {
     /// Average the gradients of so many batches for one update: as one batch of all their images, but for batch norm [default: 1]
     #[arg(long, hide_short_help = true, value_name = "N")]
     accumulate: Option<usize>,
-    /// AdamW's decay of all trained parameters, such as Keras's 0.004 [default: 0, plain Adam]
+    /// The decay of all trained parameters; with adam Keras's AdamW, whose own is 0.004 [default: 0]
     #[arg(long, hide_short_help = true, value_name = "X", allow_hyphen_values = true)]
     weight_decay: Option<f64>,
     /// Scale gradients so that their norm, all together, is no more than this: Keras's global_clipnorm, PyTorch's clip_grad_norm_

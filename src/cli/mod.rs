@@ -14,6 +14,7 @@ mod import;
 mod labels;
 mod lists;
 mod models;
+mod optimizer;
 mod out;
 mod pages;
 mod predict;

@@ -139,7 +139,7 @@ impl Memory {
             row("trained parameters", |b| b.weights),
             row("fixed parameters and statistics", |b| b.statistics),
             row("gradients of parameters", |b| b.gradients),
-            row("Adam's moments", |b| b.moments),
+            row("what Adam keeps of them", |b| b.optimizer),
             row("labels, metrics, settings of a step", |b| b.other),
             row("total, without the kernels' scratch", |b| b.total),
         ];

@@ -2,6 +2,7 @@
 
 use super::args::{BadFile, DeviceArgs, TuneArgs, VariantArgs, open_device};
 use super::callbacks::{CallbackArgs, parse_batch};
+use super::optimizer::OptimizerArgs;
 use super::out::{print, print_data, say, say_lines};
 use super::profile::ProfileArgs;
 use super::progress::Progress;
@@ -58,7 +59,9 @@ pub(super) struct TrainArgs {
     /// Images a step, or auto: the most up to 512 that the device has room for [default: 32]
     #[arg(long, value_name = "N|auto", value_parser = parse_batch)]
     batch: Option<usize>,
-    /// Adam's learning rate [default: 0.001]
+    #[command(flatten)]
+    optimizer: OptimizerArgs,
+    /// The learning rate [default: 0.001; of sgd 0.01]
     #[arg(long, allow_hyphen_values = true)]
     lr: Option<f64>,
     /// Seed of parameters, order, dropout and drawn data [default: 0]
@@ -142,6 +145,7 @@ impl TrainArgs {
         self.check_first_phase(&c)?;
         set(&mut c.epochs, &self.epochs);
         set(&mut c.batch, &self.batch);
+        self.optimizer.apply(&mut c)?;
         set(&mut c.lr, &self.lr);
         set(&mut c.seed, &self.seed);
         set(&mut c.patience, &self.patience);

@@ -17,9 +17,9 @@ pub struct StepParams {
     pub seed: [u32; 2],
     /// Optimizer step, counted from 0, low word first.
     pub step: [u32; 2],
-    /// Adam's `lr * sqrt(1 - beta2^t) / (1 - beta1^t)`.
+    /// The learning rate as the optimizer's rule takes it: `Rule::step_size`.
     pub step_size: f32,
-    /// AdamW's `lr * weight_decay`.
+    /// `lr * weight_decay`.
     pub decay: f32,
     /// What the batch's gradients count in the mean of several batches.
     pub share: f32,

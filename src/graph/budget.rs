@@ -25,10 +25,10 @@ pub struct Budget {
     /// Running statistics, and parameters of frozen layers.
     pub statistics: u64,
     /// Gradients of the trained parameters, and their sums where those of several batches are averaged; 0 in inference, as the
-    /// moments.
+    /// optimizer's.
     pub gradients: u64,
-    /// Both of Adam's moments.
-    pub moments: u64,
+    /// What the optimizer keeps of the trained parameters.
+    pub optimizer: u64,
     /// Targets, weights of samples, metrics, the step's uniform.
     pub other: u64,
     /// All of these but the bound.
@@ -51,10 +51,11 @@ impl Budget {
         let (weights, statistics) = (buffer(parameters.weights), buffer(parameters.statistics));
         let gradients = if plans.contains_key(&Mode::Train) { weights } else { 0 };
         let other = buffer(target_elements(plans)) + buffer(batch) + buffer(METRICS) + STEP_BYTES;
-        let moments = 2 * gradients;
+        let slots = plans.get(&Mode::Train).map_or(0, |plan| plan.options.optimizer.slots().len());
+        let optimizer = slots as u64 * gradients;
         let gradients = if sums(plans) { 2 * gradients } else { gradients };
-        let total = tensors + weights + statistics + gradients + moments + other;
-        Self { batch, tensors, tensors_lower_bound, weights, statistics, gradients, moments, other, total }
+        let total = tensors + weights + statistics + gradients + optimizer + other;
+        Self { batch, tensors, tensors_lower_bound, weights, statistics, gradients, optimizer, other, total }
     }
 }
 

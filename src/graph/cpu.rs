@@ -4,11 +4,11 @@
 //! with the same bits. [`CpuExecutor::exact`] turns that off.
 
 use super::augmentation::{Augmentation, check};
-use super::executor::{Attribution, Executor, Metrics, NamedTensor, Snapshot, Unread};
+use super::executor::{Attribution, Executor, Metrics, NamedTensor, SlotTensors, Snapshot, Unread};
 use super::plan::{Mode, Options, Plan};
 use super::{At, Batch, Graph, Parameters, Samples, Value};
 use crate::error::{Error, Result};
-use crate::optim::{Clip, Optimizer};
+use crate::optim::{Clip, Optimizer, StepSize};
 use crate::tensor::HostTensor;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ pub struct CpuExecutor {
     batch: usize,
     plans: HashMap<(Mode, usize), Plan>,
     values: Vec<HostTensor>,
-    m: Vec<HostTensor>,
-    v: Vec<HostTensor>,
+    /// The optimizer's tensors of each parameter, in the order of its slots.
+    kept: Vec<Vec<HostTensor>>,
     /// Whether what training moves stays f64.
     exact: bool,
     fused: bool,
@@ -44,22 +44,30 @@ impl CpuExecutor {
         let slots = || parameters.slots.iter().enumerate();
         let values =
             slots().map(|(i, s)| HostTensor::from_f32(s.spec.shape.clone(), &parameters.initial(i, seed))).collect();
-        let zeros: Vec<HostTensor> = slots().map(|(_, s)| HostTensor::zeros(s.spec.shape.clone())).collect();
-        Self {
+        let mut executor = Self {
             graph,
             optimizer: Optimizer::default(),
             seed,
             batch,
             plans: HashMap::new(),
             values,
-            m: zeros.clone(),
-            v: zeros,
+            kept: Vec::new(),
             exact: false,
             fused: true,
             collected: Vec::new(),
             augmentation: None,
             parameters,
-        }
+        };
+        executor.begin_slots();
+        executor
+    }
+
+    fn begin_slots(&mut self) {
+        let zeros =
+            self.optimizer.slots().iter().map(|_| {
+                self.parameters.slots.iter().map(|s| HostTensor::zeros(s.spec.shape.clone())).collect::<Vec<_>>()
+            });
+        self.kept = zeros.collect();
     }
 
     /// Keeps what training moves in f64, and the step size too: for comparisons with other f64 engines, and for finite
@@ -70,10 +78,11 @@ impl CpuExecutor {
         self
     }
 
-    /// Moves parameters otherwise than by Keras's Adam.
+    /// Moves parameters otherwise than by Keras's Adam, from the beginning.
     #[must_use]
     pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
         self.optimizer = optimizer;
+        self.begin_slots();
         self
     }
 
@@ -115,15 +124,16 @@ impl CpuExecutor {
 
     fn update(&mut self, gradients: &HashMap<usize, HostTensor>, at: At, factor: f64) {
         let rounded = |v: f64| if self.exact { v } else { f64::from(v as f32) };
-        let adam = self.optimizer.adam;
-        let (size, decay) = (rounded(adam.exact_step_size(at.lr, at.step)), rounded(adam.decay(at.lr)));
+        let StepSize { size, decay } = self.optimizer.step(at.lr, at.step);
         for (slot, g) in gradients {
             let spec = &self.parameters.slots[*slot].spec;
-            let decays = adam.decayed.has(spec.name, &spec.shape);
-            let how = (size, if decays { decay } else { 0.0 }, factor);
-            let (p, m, v) = (&mut self.values[*slot], &mut self.m[*slot], &mut self.v[*slot]);
-            adam.reference(how, &g.data, &mut p.data, &mut m.data, &mut v.data);
-            [p, m, v].into_iter().for_each(|t| round(self.exact, t));
+            let decays = self.optimizer.decayed.has(spec.name, &spec.shape);
+            let step = StepSize { size: rounded(size), decay: if decays { rounded(decay) } else { 0.0 } };
+            let mut kept: Vec<&mut HostTensor> = self.kept.iter_mut().map(|tensors| &mut tensors[*slot]).collect();
+            let mut slots: Vec<&mut [f64]> = kept.iter_mut().map(|t| t.data.as_mut_slice()).collect();
+            let p = &mut self.values[*slot];
+            self.optimizer.reference(step, factor, &g.data, &mut p.data, &mut slots);
+            kept.into_iter().chain([p]).for_each(|t| round(self.exact, t));
         }
     }
 
@@ -210,12 +220,12 @@ impl Executor for CpuExecutor {
             sum.add(run, part.len() as f64 / batch.len() as f64);
         }
         let squares = sum.squares();
-        sum.metrics.not_finite |= !(squares as f32).is_finite() && matches!(self.optimizer.adam.clip, Clip::Norm(_));
+        sum.metrics.not_finite |= !(squares as f32).is_finite() && matches!(self.optimizer.clip, Clip::Norm(_));
         self.collected.push(sum.metrics);
         if sum.metrics.not_finite {
             self.values = before;
         } else {
-            self.update(&sum.gradients, at, self.optimizer.adam.clip.factor(squares));
+            self.update(&sum.gradients, at, self.optimizer.clip.factor(squares));
         }
         Ok(())
     }
@@ -260,29 +270,27 @@ impl Executor for CpuExecutor {
     }
 
     fn snapshot(&self) -> Result<Snapshot> {
-        Ok(Snapshot {
-            parameters: self.named(&self.values, false),
-            m: self.named(&self.m, true),
-            v: self.named(&self.v, true),
-        })
+        let slots = self.optimizer.slots().iter().zip(&self.kept);
+        let slots = slots.map(|(name, kept)| SlotTensors { name: (*name).to_owned(), tensors: self.named(kept, true) });
+        Ok(Snapshot { parameters: self.named(&self.values, false), slots: slots.collect() })
     }
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
-        self.parameters.check(snapshot)?;
+        let slots = self.parameters.check(snapshot, &self.optimizer)?;
         for (value, tensor) in self.values.iter_mut().zip(&snapshot.parameters) {
             *value = HostTensor::from_f32(tensor.shape.clone(), &tensor.values);
         }
         let trained: Vec<usize> =
             (0..self.parameters.slots.len()).filter(|i| self.parameters.slots[*i].spec.trainable).collect();
-        for (moments, tensors) in [(&mut self.m, &snapshot.m), (&mut self.v, &snapshot.v)] {
+        for (kept, tensors) in self.kept.iter_mut().zip(slots) {
             for (slot, tensor) in trained.iter().zip(tensors) {
-                moments[*slot] = HostTensor::from_f32(tensor.shape.clone(), &tensor.values);
+                kept[*slot] = HostTensor::from_f32(tensor.shape.clone(), &tensor.values);
             }
         }
         Ok(())
     }
 
     fn bytes(&self) -> u64 {
-        self.values.iter().chain(&self.m).chain(&self.v).map(|t| t.data.len() as u64 * 8).sum()
+        self.values.iter().chain(self.kept.iter().flatten()).map(|t| t.data.len() as u64 * 8).sum()
     }
 }

@@ -71,10 +71,17 @@ pub struct NamedTensor {
 pub struct Snapshot {
     /// Parameters and statistics.
     pub parameters: Vec<NamedTensor>,
-    /// Adam's first moments, of trained parameters.
-    pub m: Vec<NamedTensor>,
-    /// Adam's second moments.
-    pub v: Vec<NamedTensor>,
+    /// The optimizer's tensors, slot by slot; none if it keeps none, or begins anew.
+    pub slots: Vec<SlotTensors>,
+}
+
+/// What an optimizer keeps of all trained parameters under one name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlotTensors {
+    /// `m`: see [`Rule::slots`](crate::optim::Rule::slots).
+    pub name: String,
+    /// A tensor for each trained parameter, named after it.
+    pub tensors: Vec<NamedTensor>,
 }
 
 /// A value of a graph at some inputs, and how class scores depend on it.

@@ -2,14 +2,14 @@
 
 use super::augmentation::Augmentation;
 use super::budget::Budget;
-use super::executor::{Attribution, Executor, Metrics, Snapshot, Unread};
+use super::executor::{Attribution, Executor, Metrics, SlotTensors, Snapshot, Unread};
 use super::gpu_memory::Memory;
 use super::plan::{Mode, Options, Plan};
 use super::{At, Batch, Graph, Parameters, Profile, Samples, Value};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuTensor, Program, Recorder, ScratchPool, StagingRing, StepParams, no_room};
 use crate::ops::softmax_cross_entropy::METRICS;
-use crate::optim::Optimizer;
+use crate::optim::{Optimizer, StepSize};
 use augmented::Augmented;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -241,7 +241,8 @@ impl Executor for GpuExecutor {
         self.prepare(Mode::Train, batch.len())?;
         batch.check(&self.graph)?;
         let split = |v: u64| [v as u32, (v >> 32) as u32];
-        let Optimizer { adam, accumulate } = self.optimizer;
+        let accumulate = self.optimizer.accumulate;
+        let StepSize { size, decay } = self.optimizer.step(at.lr, at.step);
         let graph = Arc::clone(&self.graph);
         let parts = batch.parts(self.plans[&Mode::Train].batch, &graph);
         let count = batch.len().div_ceil(self.plans[&Mode::Train].batch);
@@ -251,8 +252,8 @@ impl Executor for GpuExecutor {
             let params = StepParams {
                 seed: split(self.seed),
                 step: split(step),
-                step_size: adam.step_size(at.lr, at.step),
-                decay: adam.decay(at.lr) as f32,
+                step_size: size as f32,
+                decay: decay as f32,
                 share: part.len() as f32 / batch.len() as f32,
                 keep: u32::from(i > 0),
             };
@@ -323,20 +324,21 @@ impl Executor for GpuExecutor {
         let slots = self.parameters.slots.iter();
         let parameters =
             slots.filter_map(|s| if s.spec.trainable { weights.next() } else { statistics.next() }).collect();
-        let (m, v) = match &self.memory.training {
-            Some([_, m, v]) => (self.read_arena(m, true)?, self.read_arena(v, true)?),
-            None => (Vec::new(), Vec::new()),
-        };
-        Ok(Snapshot { parameters, m, v })
+        let arenas = self.memory.training.iter().flat_map(|training| &training.slots);
+        let slots =
+            self.optimizer.slots().iter().zip(arenas).map(|(name, arena)| {
+                Ok(SlotTensors { name: (*name).to_owned(), tensors: self.read_arena(arena, true)? })
+            });
+        Ok(Snapshot { parameters, slots: slots.collect::<Result<_>>()? })
     }
 
     fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
-        self.parameters.check(snapshot)?;
+        let slots = self.parameters.check(snapshot, &self.optimizer)?;
         for (i, tensor) in snapshot.parameters.iter().enumerate() {
             self.write_slot(i, &tensor.values);
         }
-        let Some([_, m, v]) = &self.memory.training else { return Ok(()) };
-        for (arena, tensors) in [(m, &snapshot.m), (v, &snapshot.v)] {
+        let Some(training) = &self.memory.training else { return Ok(()) };
+        for (arena, tensors) in training.slots.iter().zip(slots) {
             let trained = self.parameters.slots.iter().filter(|s| s.spec.trainable);
             for (slot, tensor) in trained.zip(tensors) {
                 self.gpu.write(&arena.flat(slot.offset..slot.offset + tensor.values.len()), &tensor.values);

@@ -9,14 +9,22 @@ use crate::gpu::{Gpu, GpuTensor, Lifetime, Spot};
 use crate::ops::softmax_cross_entropy::METRICS;
 use std::collections::HashMap;
 
+/// What only training needs, each as long as the weights.
+#[derive(Clone)]
+pub(super) struct Training {
+    pub(super) gradients: GpuTensor,
+    /// The optimizer's, in the order of its names.
+    pub(super) slots: Vec<GpuTensor>,
+}
+
 /// Every buffer but scratch and staging. A clone is the same buffers.
 #[derive(Clone)]
 pub(super) struct Memory {
     arenas: Vec<wgpu::Buffer>,
     pub(super) weights: GpuTensor,
     pub(super) statistics: GpuTensor,
-    /// Gradients and Adam's moments; none where nothing is trained.
-    pub(super) training: Option<[GpuTensor; 3]>,
+    /// None where nothing is trained.
+    pub(super) training: Option<Training>,
     /// Gradients of several batches, added up.
     pub(super) sums: Option<GpuTensor>,
     /// Of a batch: what each output should be.
@@ -37,17 +45,16 @@ impl Memory {
         let flat = |label: &str, elements: usize| -> Result<GpuTensor> {
             Ok(GpuTensor::new(&gpu.buffer(label, elements as u64 * 4)?, 0, [elements]))
         };
-        let training = if plans.contains_key(&Mode::Train) {
-            let arena = |label| flat(label, parameters.weights);
-            Some([arena("gradients")?, arena("m")?, arena("v")?])
-        } else {
-            None
-        };
+        let arena = |label: &str| flat(label, parameters.weights);
+        let training = plans.get(&Mode::Train).map(|plan| -> Result<Training> {
+            let slots = plan.options.optimizer.slots().iter().map(|name| arena(name)).collect::<Result<_>>()?;
+            Ok(Training { gradients: arena("gradients")?, slots })
+        });
         Ok(Self {
             arenas,
             weights: flat("weights", parameters.weights)?,
             statistics: flat("statistics", parameters.statistics)?,
-            training,
+            training: training.transpose()?,
             sums: sums(plans).then(|| flat("sums of gradients", parameters.weights)).transpose()?,
             targets: flat("targets", target_elements(plans))?,
             sample_weights: flat("sample weights", batch)?,
@@ -82,8 +89,8 @@ impl Memory {
 
     pub(super) fn bytes(&self) -> u64 {
         let arenas = [&self.weights, &self.statistics, &self.targets, &self.sample_weights, &self.metrics];
-        let arenas: u64 =
-            arenas.into_iter().chain(self.training.iter().flatten()).chain(&self.sums).map(|t| t.buffer().size()).sum();
+        let training = self.training.iter().flat_map(|t| std::iter::once(&t.gradients).chain(&t.slots));
+        let arenas: u64 = arenas.into_iter().chain(training).chain(&self.sums).map(|t| t.buffer().size()).sum();
         self.tensor_bytes() + arenas + self.step.size()
     }
 }

@@ -38,7 +38,7 @@ pub use builder::{Builder, Numbered};
 pub use cpu::CpuExecutor;
 pub(crate) use description::MAX_LAYERS;
 pub use description::{Description, Layer};
-pub use executor::{Attribution, Executor, Metrics, NamedTensor, Snapshot, Unread};
+pub use executor::{Attribution, Executor, Metrics, NamedTensor, SlotTensors, Snapshot, Unread};
 pub use gpu::GpuExecutor;
 pub use layers::Freeze;
 pub use memory::Place;

@@ -1,10 +1,10 @@
 //! Where a graph's parameters and statistics live in the flat arenas, and how they start.
 
 use super::Graph;
-use super::executor::{NamedTensor, Snapshot};
+use super::executor::{NamedTensor, SlotTensors, Snapshot};
 use crate::error::{Error, Result};
 use crate::ops::ParamSpec;
-use crate::optim::is_kernel;
+use crate::optim::{Optimizer, is_kernel};
 use crate::philox::Philox;
 
 /// Elements to which every tensor's start in an arena is rounded up: 256 bytes, any adapter's binding alignment.
@@ -79,11 +79,12 @@ impl Parameters {
 }
 
 impl Parameters {
-    /// Checks that a snapshot is of this graph: every parameter in order, and all moments or none.
+    /// Checks that a snapshot is of this graph: every parameter in order, and all slots of the optimizer or none. Returns the slots'
+    /// tensors in the optimizer's order.
     ///
     /// # Errors
-    /// Names the first tensor that differs.
-    pub fn check(&self, snapshot: &Snapshot) -> Result<()> {
+    /// Names the first tensor that differs, or the slots of another optimizer.
+    pub(super) fn check<'a>(&self, snapshot: &'a Snapshot, optimizer: &Optimizer) -> Result<Vec<&'a [NamedTensor]>> {
         let trained: Vec<&Slot> = self.slots.iter().filter(|s| s.spec.trainable).collect();
         let same = |tensors: &[NamedTensor], slots: &[&Slot], what: &str| {
             if tensors.len() != slots.len() {
@@ -99,11 +100,18 @@ impl Parameters {
             }
         };
         same(&snapshot.parameters, &self.slots.iter().collect::<Vec<_>>(), "parameters")?;
-        for moments in [&snapshot.m, &snapshot.v] {
-            if !moments.is_empty() {
-                same(moments, &trained, "moments")?;
-            }
+        for slot in &snapshot.slots {
+            same(&slot.tensors, &trained, &slot.name)?;
         }
-        Ok(())
+        let names = optimizer.slots();
+        let of = |name: &str| snapshot.slots.iter().find(|slot| slot.name == name);
+        let found: Vec<&SlotTensors> = names.iter().filter_map(|name| of(name)).collect();
+        if !snapshot.slots.is_empty() && (found.len() != names.len() || found.len() != snapshot.slots.len()) {
+            let held: Vec<&str> = snapshot.slots.iter().map(|slot| slot.name.as_str()).collect();
+            let (held, rule) = (held.join(", "), optimizer.rule.name());
+            let what = format!("the optimizer's state is {held}, and {rule} keeps {}", names.join(", "));
+            return Err(Error::usage(what, "go on with the optimizer that the run began with"));
+        }
+        Ok(found.into_iter().map(|slot| slot.tensors.as_slice()).collect())
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::graph::Augmentation;
 use crate::input::read_text;
 use crate::models::{Variables, Variant, file};
-use crate::optim::{Adam, Clip, Decayed, Kind, Optimizer, Schedule};
+use crate::optim::{Clip, Decayed, Kind, Optimizer, OptimizerSettings, Schedule};
 use crate::toml_text::{check_finite, explained, traced};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -51,9 +51,12 @@ pub struct Config {
     pub batch: usize,
     /// Batches whose gradients are averaged for one update of the parameters.
     pub accumulate: usize,
-    /// Adam's learning rate.
+    /// The rule of updates: a name, or a table of its name and constants.
+    #[serde(skip_serializing_if = "OptimizerSettings::is_default")]
+    pub optimizer: OptimizerSettings,
+    /// The learning rate; Keras's default for the optimizer if absent.
     pub lr: f64,
-    /// AdamW's decay of trained parameters; 0 is plain Adam.
+    /// The decay of trained parameters, as in Keras's AdamW; 0 is none.
     pub weight_decay: f64,
     /// Which of them decay: `all`, as Keras does, or `kernels`, which leaves out biases and batch norm's.
     pub weight_decay_on: Decayed,
@@ -130,6 +133,7 @@ impl Default for Config {
             epochs: 10,
             batch: 32,
             accumulate: 1,
+            optimizer: OptimizerSettings::default(),
             lr: 0.001,
             weight_decay: 0.0,
             weight_decay_on: Decayed::All,
@@ -169,7 +173,7 @@ impl Config {
         let refuse = |e| Error::data(path, explained(&e, &text), expected);
         check_finite(path, &text, expected)?;
         let config: Self = toml::from_str(&text).map_err(refuse)?;
-        Ok(config.with_epochs_of(&text.parse().map_err(refuse)?))
+        Ok(config.completed(&text.parse().map_err(refuse)?))
     }
 
     /// An error of [`Config::check`] with the file and the line that the setting stands on, if the settings of the file alone have
@@ -188,13 +192,17 @@ impl Config {
     /// The text of what is wrong: an unknown key, with the nearest known one, or a value of another kind.
     pub fn of_table(table: toml::Table) -> Result<Self, String> {
         let config: Self = toml::Value::Table(table.clone()).try_into().map_err(|e| explained(&e, ""))?;
-        Ok(config.with_epochs_of(&table))
+        Ok(config.completed(&table))
     }
 
-    /// The epochs of the phases together, if the table that the settings come from leaves `epochs` out.
-    fn with_epochs_of(mut self, table: &toml::Table) -> Self {
+    /// Defaults that depend on other settings, where the table that the settings come from leaves them out: the epochs of the phases
+    /// together, and the optimizer's learning rate.
+    fn completed(mut self, table: &toml::Table) -> Self {
         if !table.contains_key("epochs") {
             self.epochs = self.epochs_of_phases().unwrap_or(self.epochs);
+        }
+        if !table.contains_key("lr") {
+            self.lr = self.optimizer.rule().learning_rate();
         }
         self
     }
@@ -314,8 +322,7 @@ impl Config {
             }
         };
         let (weight_decay, decayed) = (self.weight_decay, self.weight_decay_on);
-        let adam = Adam { weight_decay, decayed, clip, ..Adam::default() };
-        Ok(Optimizer { adam, accumulate: self.accumulate })
+        Ok(Optimizer { weight_decay, decayed, clip, accumulate: self.accumulate, ..self.optimizer.optimizer()? })
     }
 
     /// The time that training may take.
@@ -346,6 +353,7 @@ impl Config {
     pub fn check_continues(&self, before: &Self) -> Result<()> {
         let different = [
             ("accumulate", self.accumulate != before.accumulate),
+            ("optimizer", self.optimizer != before.optimizer),
             ("weight-decay", self.weight_decay != before.weight_decay),
             ("weight-decay-on", self.weight_decay_on != before.weight_decay_on),
             ("clip-norm", self.clip_norm != before.clip_norm),

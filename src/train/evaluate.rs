@@ -109,7 +109,7 @@ impl Saved {
     /// The network as a checkpoint for inference: without what only training needs.
     pub fn into_checkpoint(self) -> Checkpoint {
         let meta = Meta { progress: None, ..self.meta };
-        saved::checkpoint(meta, Snapshot { m: Vec::new(), v: Vec::new(), ..self.snapshot })
+        saved::checkpoint(meta, Snapshot { slots: Vec::new(), ..self.snapshot })
     }
 
     /// Puts the network on `device`, for batches of up to `batch`.

@@ -18,7 +18,7 @@ pub struct PhaseConfig {
     /// Images a step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
-    /// Adam's learning rate.
+    /// The optimizer's learning rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
     /// `none`, `body`, a number of layers or a layer's name.
@@ -36,7 +36,7 @@ pub struct Phase {
     pub epochs: usize,
     /// Images a step.
     pub batch: usize,
-    /// Adam's learning rate.
+    /// The optimizer's learning rate.
     pub lr: f64,
     /// What is frozen; as the network comes, if absent.
     pub freeze: Option<Freeze>,

@@ -2,21 +2,23 @@
 
 use crate::error::Result;
 use crate::formats::checkpoint::{Checkpoint, Meta, TensorData};
-use crate::graph::{Graph, NamedTensor, Parameters, Snapshot};
+use crate::graph::{Graph, NamedTensor, Parameters, SlotTensors, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Name of a moment in a checkpoint.
-fn moment(which: &str, name: &str) -> String {
-    format!("{which}/{name}")
+/// Name of a slot's tensor in a checkpoint.
+fn kept(slot: &str, parameter: &str) -> String {
+    format!("{slot}/{parameter}")
 }
 
 /// A checkpoint of a snapshot.
 pub(super) fn checkpoint(meta: Meta, snapshot: Snapshot) -> Checkpoint {
     let data = |t: NamedTensor| TensorData { shape: t.shape.dims().to_vec(), values: t.values };
     let tensors = snapshot.parameters.into_iter().map(|t| (t.name.clone(), data(t))).collect();
-    let moments =
-        |which: &'static str, list: Vec<NamedTensor>| list.into_iter().map(move |t| (moment(which, &t.name), data(t)));
-    let optimizer = moments("m", snapshot.m).chain(moments("v", snapshot.v)).collect();
+    let mut optimizer = BTreeMap::new();
+    for slot in snapshot.slots {
+        optimizer.extend(slot.tensors.into_iter().map(|t| (kept(&slot.name, &t.name), data(t))));
+    }
     Checkpoint { meta, tensors, optimizer }
 }
 
@@ -39,12 +41,16 @@ pub(super) fn snapshot(mut checkpoint: Checkpoint, path: &Path, graph: &Graph) -
     }
     let trained: Vec<&(String, Vec<usize>)> =
         expected.iter().zip(&slots).filter(|(_, s)| s.spec.trainable).map(|(e, _)| e).collect();
-    let stored: Vec<(String, Vec<usize>)> = ["m", "v"]
-        .iter()
-        .flat_map(|which| trained.iter().map(|(name, shape)| (moment(which, name), shape.clone())))
-        .collect();
-    let mut values = checkpoint.take_optimizer(path, &stored)?;
-    let v = values.split_off(trained.len());
+    // Whose they are is for the executor to judge; every slot has a tensor of each trained parameter.
+    let names: BTreeSet<String> =
+        checkpoint.optimizer.keys().filter_map(|key| key.split_once('/').map(|(slot, _)| slot.to_owned())).collect();
+    let stored: Vec<(String, Vec<usize>)> =
+        names.iter().flat_map(|slot| trained.iter().map(|(name, shape)| (kept(slot, name), shape.clone()))).collect();
+    let mut values = checkpoint.take_optimizer(path, &stored)?.into_iter();
     let plain: Vec<(String, Vec<usize>)> = trained.into_iter().cloned().collect();
-    Ok(Snapshot { parameters, m: named(&plain, values), v: named(&plain, v) })
+    let slots = names
+        .into_iter()
+        .map(|name| SlotTensors { name, tensors: named(&plain, values.by_ref().take(plain.len()).collect()) })
+        .collect();
+    Ok(Snapshot { parameters, slots })
 }

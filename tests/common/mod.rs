@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "each test crate uses its part")]
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-pub(crate) mod adam;
 pub(crate) mod fan_out;
+pub(crate) mod optimizers;
 pub(crate) mod statistics;
 pub(crate) mod stems;
 pub(crate) mod step;

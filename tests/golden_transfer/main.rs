@@ -12,7 +12,7 @@ use fer_gpu::graph::{
     At, CpuExecutor, Executor, Freeze, GpuExecutor, Graph, NamedTensor, Options, Parameters, Samples, Slot, Snapshot,
 };
 use fer_gpu::models::{self, Variant};
-use fer_gpu::optim::{Adam, Optimizer};
+use fer_gpu::optim::Optimizer;
 use fer_gpu::tensor::fill;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +22,7 @@ use variable::{Variable, Worst, apart, norm_of};
 
 /// Adam with the constants of these files: the nearest float32.
 fn optimizer() -> Optimizer {
-    let [beta1, beta2, epsilon] = [0.9f32, 0.999, 1e-7].map(f64::from);
-    Optimizer { adam: Adam { beta1, beta2, epsilon, ..Adam::default() }, accumulate: 1 }
+    Optimizer { constants: [0.9f32, 0.999, 1e-7, 0.0].map(f64::from), ..Optimizer::adam() }
 }
 
 #[derive(Deserialize)]

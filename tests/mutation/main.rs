@@ -16,6 +16,7 @@ use fer_gpu::ops::{
     self, Case, GpuBackward, GpuForward, HostBackward, HostForward, HostGradients, HostOutput, Input, Needs, Op,
     ParamSpec, Subject, Tolerance,
 };
+use fer_gpu::optim::RULES;
 use fer_gpu::tensor::Shape;
 use fer_gpu::verify::{self, Slope};
 use std::collections::BTreeSet;
@@ -28,9 +29,10 @@ use table::{
 /// Whether the suite's check of an op passes on an adapter.
 fn passes(gpu: &Arc<Gpu>, op: &str) -> bool {
     match op {
-        "adam" | "gradient_norm" => common::adam::gpu_failures(gpu).is_empty(),
+        "gradient_norm" => common::optimizers::gpu_failures_of(gpu, "adam").is_empty(),
+        _ if RULES.iter().any(|rule| rule.name() == op) => common::optimizers::gpu_failures_of(gpu, op).is_empty(),
         "accumulate" => {
-            common::adam::accumulation_failures(gpu).is_empty()
+            common::optimizers::accumulation_failures(gpu).is_empty()
                 && common::fan_out::gpu_failures(Arc::clone(gpu)).is_empty()
         }
         _ => cases_of(op).iter().all(|case| verify::run(gpu, case).expect(&case.name).passed()),
@@ -134,7 +136,7 @@ fn every_pass_has_a_mutation() {
         None
     });
     let gpu = Arc::new(gpu);
-    for op in ops::TABLE.iter().map(|row| row.name).chain(["accumulate", "adam"]) {
+    for op in ops::TABLE.iter().map(|row| row.name).chain(RULES.map(|rule| rule.name())).chain(["accumulate"]) {
         assert!(passes(&gpu, op), "{op} fails without a mutation");
     }
     let own = own(gpu.tiling);

@@ -13,7 +13,7 @@ impl GpuExecutor {
     /// An executor that does not train, or whatever the driver reports.
     pub fn gradients(&self) -> Result<Vec<NamedTensor>> {
         match &self.memory.training {
-            Some([gradients, ..]) => self.read_arena(gradients, true),
+            Some(training) => self.read_arena(&training.gradients, true),
             None => Err(Error::gpu("gradients of an executor that does not train", "")),
         }
     }

@@ -1,7 +1,7 @@
 //! A plan's steps as dispatches.
 
 use super::super::Loss;
-use super::super::gpu_memory::Memory;
+use super::super::gpu_memory::{Memory, Training};
 use super::super::plan::{self, INPUT, Mode, Plan, Pooled, Step, TensorId};
 use super::GpuExecutor;
 use crate::error::Result;
@@ -60,7 +60,7 @@ impl GpuExecutor {
                     let slopes: Vec<_> = slopes.iter().map(slope_of).collect();
                     let kept = pool.as_ref().map_or_else(Vec::new, |p| tensors(&p.saved));
                     let gradients = |trainable: bool| {
-                        memory.training.as_ref().filter(|_| trainable).map(|[gradients, ..]| gradients.clone())
+                        memory.training.as_ref().filter(|_| trainable).map(|training| training.gradients.clone())
                     };
                     let of_stem = stem.as_ref().map_or_else(|| Ok(Vec::new()), |s| all(s.node))?;
                     let gradients_of = |s: &plan::Stem| self.node_params(s.node, gradients);
@@ -87,7 +87,7 @@ impl GpuExecutor {
             }
         }
         rec.begin_step(plan.steps.len());
-        if let (true, Some([gradients, ..])) = (training, &memory.training) {
+        if let (true, Some(Training { gradients, .. })) = (training, &memory.training) {
             match &memory.sums {
                 Some(sums) => Sum::OfTheStep.record(&mut rec, gradients, sums)?,
                 None => self.record_update(&mut rec, gradients)?,
@@ -109,9 +109,9 @@ impl GpuExecutor {
 
     /// Records the optimizer's update by `gradients`; nothing where nothing is trained.
     pub(super) fn record_update(&self, rec: &mut Recorder<'_>, gradients: &GpuTensor) -> Result<()> {
-        let Some([_, m, v]) = &self.memory.training else { return Ok(()) };
+        let Some(Training { slots, .. }) = &self.memory.training else { return Ok(()) };
         let (metrics, weights, kernels) = (&self.memory.metrics, &self.memory.weights, self.parameters.kernels);
-        self.optimizer.adam.record(rec, &Arenas { gradients, metrics, weights, m, v, kernels })
+        self.optimizer.record(rec, &Arenas { gradients, metrics, weights, slots, kernels })
     }
 
     fn record_loss(&self, rec: &mut Recorder<'_>, [y, probabilities, dy]: [GpuTensor; 3]) -> Result<()> {

@@ -1,10 +1,10 @@
-//! Keras's Adam (`adam.json`) against ours, on the reference and on an adapter.
+//! Keras's optimizers (`adam.json`, `sgd.json`: a file for each rule) against ours, on the reference and on an adapter.
 
 use super::{distance, noise};
 use fer_gpu::gpu::Gpu;
 use fer_gpu::graph::{At, CpuExecutor, Executor, GpuExecutor, Graph, Options, Samples};
 use fer_gpu::models::Stack;
-use fer_gpu::optim::{Adam, Clip, Decayed, Optimizer};
+use fer_gpu::optim::{Clip, Decayed, Optimizer, RULES, Rule};
 use fer_gpu::tensor::{HostTensor, fill};
 use fer_gpu::verify;
 use serde::Deserialize;
@@ -27,13 +27,13 @@ pub(crate) struct Golden {
 #[derive(Deserialize)]
 struct Config {
     lr: f64,
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
     #[serde(default)]
     weight_decay: f64,
     global_clipnorm: Option<f64>,
     clipvalue: Option<f64>,
+    /// The rule's constants, by Keras's names.
+    #[serde(flatten)]
+    constants: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -49,8 +49,24 @@ struct Values {
     values: Vec<f64>,
 }
 
-/// Every state of a case: p, m and v after each step.
-type States = Vec<[Vec<f64>; 3]>;
+/// Every state of a case: the parameter and the slots after each step.
+type States = Vec<Vec<Vec<f64>>>;
+
+/// A rule and Keras's cases of it.
+pub(crate) struct Cases {
+    rule: &'static dyn Rule,
+    pub(crate) cases: Vec<Golden>,
+}
+
+/// Those of every rule: a file each.
+pub(crate) fn of_every_rule() -> Vec<Cases> {
+    let cases = |rule: &'static dyn Rule| {
+        let File { cases } = super::golden(&format!("{}.json", rule.name()));
+        assert!(cases.len() >= 9, "{}: cases are missing", rule.name());
+        Cases { rule, cases }
+    };
+    RULES.into_iter().map(cases).collect()
+}
 
 impl Golden {
     fn input(&self, name: &str) -> Vec<f32> {
@@ -59,30 +75,41 @@ impl Golden {
     }
 
     /// The optimizer for the case's elements repeated `times` times over: all gradients together have a larger norm.
-    fn adam(&self, times: usize) -> Adam {
-        let &Config { beta1, beta2, epsilon, weight_decay, global_clipnorm, clipvalue, .. } = &self.config;
+    fn optimizer(&self, rule: &'static dyn Rule, times: usize) -> Optimizer {
+        let &Config { weight_decay, global_clipnorm, clipvalue, ref constants, .. } = &self.config;
         let clip = match (global_clipnorm, clipvalue) {
             (Some(limit), _) => Clip::Norm(limit * (times as f64).sqrt()),
             (None, Some(limit)) => Clip::Value(limit),
             (None, None) => Clip::Nothing,
         };
-        Adam { beta1, beta2, epsilon, weight_decay, clip, ..Adam::default() }
+        let mut optimizer = Optimizer { weight_decay, clip, ..Optimizer::of(rule) };
+        for constant in rule.constants() {
+            let value = &constants[&constant.name.replace('-', "")];
+            let number = value.as_f64().or_else(|| value.as_bool().map(|on| f64::from(u8::from(on))));
+            optimizer = optimizer.with(constant.name, number.expect("a number or a flag")).expect("in its range");
+        }
+        optimizer
     }
 
-    fn gradients(&self) -> [Vec<f32>; 3] {
-        ["g1", "g2", "g3"].map(|name| self.input(name))
+    fn gradients(&self) -> Vec<Vec<f32>> {
+        (1..)
+            .map(|k| format!("g{k}"))
+            .take_while(|name| self.inputs.contains_key(name))
+            .map(|n| self.input(&n))
+            .collect()
     }
 
-    pub(crate) fn on_the_reference(&self) -> States {
-        let adam = self.adam(1);
+    pub(crate) fn on_the_reference(&self, rule: &'static dyn Rule) -> States {
+        let optimizer = self.optimizer(rule, 1);
         let f64s = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
         let mut p = f64s(self.input("p"));
-        let (mut m, mut v) = (vec![0.0; p.len()], vec![0.0; p.len()]);
+        let mut slots = vec![vec![0.0; p.len()]; optimizer.slots().len()];
         let step = |(t, g): (u64, Vec<f32>)| {
-            let (g, lr) = (f64s(g), self.config.lr);
-            let factor = adam.clip.factor(g.iter().map(|g| g * g).sum());
-            adam.reference((adam.exact_step_size(lr, t), adam.decay(lr), factor), &g, &mut p, &mut m, &mut v);
-            [p.clone(), m.clone(), v.clone()]
+            let g = f64s(g);
+            let factor = optimizer.clip.factor(g.iter().map(|g| g * g).sum());
+            let mut kept: Vec<&mut [f64]> = slots.iter_mut().map(Vec::as_mut_slice).collect();
+            optimizer.reference(optimizer.step(self.config.lr, t), factor, &g, &mut p, &mut kept);
+            [vec![p.clone()], slots.clone()].concat()
         };
         (0..).zip(self.gradients()).map(step).collect()
     }
@@ -91,7 +118,7 @@ impl Golden {
     pub(crate) fn network_on_the_reference(&self) -> Vec<HostTensor> {
         let net = Stack::new("relus", [8, 8, 1]).conv_same(4, 3).relu().max_pool(2, 2).flatten();
         let graph = net.dense(12).relu().dense(3).finish().expect("fits");
-        let optimizer = Optimizer { adam: self.adam(1), accumulate: 1 };
+        let optimizer = self.optimizer(RULES[0], 1);
         let mut executor = CpuExecutor::new(Arc::new(graph), 6, 0).optimizer(optimizer).exact();
         for (k, tensor) in executor.values_mut().iter_mut().enumerate() {
             tensor.data = self.input(&format!("w{k}")).into_iter().map(f64::from).collect();
@@ -116,11 +143,11 @@ impl Golden {
     }
 
     /// With the case's elements repeated `times` times over, so that the arenas can be cut; every copy must come out alike.
-    pub(crate) fn on_the_gpu(&self, gpu: &Gpu, times: usize) -> States {
-        let gradients = self.gradients().map(|g| g.repeat(times));
-        let p = self.input("p");
+    pub(crate) fn on_the_gpu(&self, gpu: &Gpu, rule: &'static dyn Rule, times: usize) -> States {
+        let gradients: Vec<Vec<f32>> = self.gradients().into_iter().map(|g| g.repeat(times)).collect();
+        let (p, optimizer) = (self.input("p"), self.optimizer(rule, times));
         let states =
-            verify::adam(gpu, &self.adam(times), self.config.lr, &p.repeat(times), &gradients).expect(&self.name);
+            verify::optimizer(gpu, &optimizer, self.config.lr, &p.repeat(times), &gradients).expect(&self.name);
         let first = |values: Vec<f32>| {
             let (first, rest) = values.split_at(p.len());
             // NaN is what a broken kernel may make, and alike in all copies.
@@ -129,14 +156,26 @@ impl Golden {
             assert!(rest.chunks_exact(p.len()).all(alike), "{}: the copies differ", self.name);
             first.iter().map(|v| f64::from(*v)).collect::<Vec<_>>()
         };
-        states.into_iter().map(|s| [first(s.p), first(s.m), first(s.v)]).collect()
+        states.into_iter().map(|s| std::iter::once(s.p).chain(s.slots).map(first).collect()).collect()
     }
 
-    /// What differs from Keras's states by more than `absolute[i] + relative * |Keras|`, for p, m and v.
-    pub(crate) fn failures(&self, states: &States, absolute: [f64; 3], relative: f64) -> Vec<String> {
+    /// What differs from Keras's states by more than `absolute(name) + relative * |Keras|`.
+    fn failures(
+        &self,
+        rule: &'static dyn Rule,
+        states: &States,
+        absolute: impl Fn(&str) -> f64,
+        relative: f64,
+    ) -> Vec<String> {
         let mut failures = Vec::new();
+        let optimizer = self.optimizer(rule, 1);
+        let names: Vec<&str> = std::iter::once("p").chain(optimizer.slots().iter().copied()).collect();
+        let kept = self.outputs.len() / self.gradients().len();
+        assert_eq!(names.len(), kept, "{}: Keras keeps {kept} tensors, we {names:?}", self.name);
         for (t, state) in states.iter().enumerate() {
-            for ((which, ours), absolute) in ["p", "m", "v"].into_iter().zip(state).zip(absolute) {
+            assert_eq!(state.len(), names.len(), "{}", self.name);
+            for (which, ours) in names.iter().zip(state) {
+                let absolute = absolute(which);
                 let name = format!("{which}{}", t + 1);
                 let golden = &self.outputs.get(&name).unwrap_or_else(|| panic!("{}: no `{name}`", self.name)).values;
                 assert_eq!(golden.len(), ours.len(), "{}: {name}", self.name);
@@ -155,9 +194,33 @@ impl Golden {
 /// Parameters are of size 1 and keep 2^-24 of themselves at every step; moments are sums of three terms, each rounded to 2^-24
 /// of itself, and a moment of opposite gradients may lose a digit more.
 pub(crate) fn gpu_failures(gpu: &Gpu) -> Vec<String> {
-    let file: File = super::golden("adam.json");
-    assert!(file.cases.len() >= 9, "cases are missing");
-    file.cases.iter().flat_map(|case| case.failures(&case.on_the_gpu(gpu, 5), [3e-7, 1e-13, 1e-21], 3e-6)).collect()
+    of_every_rule().iter().flat_map(|cases| failures_of(gpu, cases)).collect()
+}
+
+/// The same of the rule of a name.
+pub(crate) fn gpu_failures_of(gpu: &Gpu, name: &str) -> Vec<String> {
+    of_every_rule().iter().filter(|cases| cases.rule.name() == name).flat_map(|cases| failures_of(gpu, cases)).collect()
+}
+
+fn failures_of(gpu: &Gpu, Cases { rule, cases }: &Cases) -> Vec<String> {
+    // Squares of gradients of 1e-6 are as small; steps of a velocity are of 0.01 and more.
+    let absolute = |which: &str| match which {
+        "p" => 3e-7,
+        "m" => 1e-13,
+        "v" => 1e-21,
+        _ => 1e-8,
+    };
+    cases.iter().flat_map(|case| case.failures(*rule, &case.on_the_gpu(gpu, *rule, 5), absolute, 3e-6)).collect()
+}
+
+/// The reference in f64 against Keras in f64, from the same f32 inputs; the files keep nine digits. The absolute part is for what
+/// cancels.
+pub(crate) fn reference_failures() -> Vec<String> {
+    let each = |Cases { rule, cases }: Cases| {
+        let failures = |case: Golden| case.failures(rule, &case.on_the_reference(rule), |_| 1e-12, 1e-8);
+        cases.into_iter().flat_map(failures).collect::<Vec<_>>()
+    };
+    of_every_rule().into_iter().flat_map(each).collect()
 }
 
 /// A network without batch norm and dropout: parts of a batch are as good as the whole. Tensors of odd sizes.
@@ -171,9 +234,9 @@ const HOW: [(Clip, Decayed); 2] = [(Clip::Nothing, Decayed::Kernels), (Clip::Nor
 /// Images of the batch.
 const BATCH: usize = 7;
 
-/// The parameters after two steps on whole batches of the reference, with `adam`.
-fn of_whole_batches(graph: &Arc<Graph>, adam: Adam) -> Vec<HostTensor> {
-    let mut whole = CpuExecutor::new(Arc::clone(graph), BATCH, 1).optimizer(Optimizer { adam, accumulate: 1 }).exact();
+/// The parameters after two steps on whole batches of the reference, with `optimizer`.
+fn of_whole_batches(graph: &Arc<Graph>, optimizer: Optimizer) -> Vec<HostTensor> {
+    let mut whole = CpuExecutor::new(Arc::clone(graph), BATCH, 1).optimizer(optimizer).exact();
     two_steps(&mut whole);
     whole.values_mut().to_vec()
 }
@@ -189,9 +252,9 @@ fn two_steps(executor: &mut dyn Executor) {
 pub(crate) fn reference_accumulation_failures() -> Vec<String> {
     let graph = Arc::new(plain_network());
     let failures = |(clip, decayed)| {
-        let adam = Adam { clip, weight_decay: 1.0, decayed, ..Adam::default() };
-        let want = of_whole_batches(&graph, adam);
-        let parts = CpuExecutor::new(Arc::clone(&graph), 3, 1).optimizer(Optimizer { adam, accumulate: 3 });
+        let optimizer = Optimizer { clip, weight_decay: 1.0, decayed, ..Optimizer::adam() };
+        let want = of_whole_batches(&graph, optimizer);
+        let parts = CpuExecutor::new(Arc::clone(&graph), 3, 1).optimizer(Optimizer { accumulate: 3, ..optimizer });
         let mut parts = parts.exact();
         two_steps(&mut parts);
         let pairs = want.iter().zip(parts.values_mut());
@@ -207,9 +270,9 @@ pub(crate) fn accumulation_failures(gpu: &Arc<Gpu>) -> Vec<String> {
     let graph = Arc::new(plain_network());
     let mut failures = Vec::new();
     for (clip, decayed) in HOW {
-        let adam = Adam { clip, weight_decay: 1.0, decayed, ..Adam::default() };
-        let want = of_whole_batches(&graph, adam);
-        let options = Options { optimizer: Optimizer { adam, accumulate: 3 }, ..Options::default() };
+        let optimizer = Optimizer { clip, weight_decay: 1.0, decayed, ..Optimizer::adam() };
+        let want = of_whole_batches(&graph, optimizer);
+        let options = Options { optimizer: Optimizer { accumulate: 3, ..optimizer }, ..Options::default() };
         let mut executor = GpuExecutor::with(Arc::clone(gpu), Arc::clone(&graph), 3, 1, (true, options)).expect("fits");
         assert_eq!(executor.bytes(), executor.budget().total, "the sums' arena is not in the budget");
         two_steps(&mut executor);
