@@ -4,7 +4,7 @@
 
 mod cli_support;
 
-use cli_support::{Done, fer, start, text, wait_for};
+use cli_support::{Done, fer, interrupt, start, text, wait_for};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -120,7 +120,9 @@ fn a_kill_in_the_middle_is_gone_on_with() {
 
     let child = start(&["search", "--out", text(&search)]);
     wait_for("the second trial", || search.join("trials/2/last.safetensors").exists());
-    assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
+    assert!(
+        Command::new("sh").args(["-c", &format!("kill -{} {}", interrupt(), child.id())]).status().unwrap().success()
+    );
     let again = format!("go on with: fer-gpu search --out {}", search.display());
     Done::of(child.wait_with_output().unwrap()).expect(130, &["interrupted and saved", &again]);
     assert_eq!(fs::read(first.join("env.json")).unwrap(), environment, "the trial began anew");

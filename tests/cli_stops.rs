@@ -4,7 +4,7 @@
 
 mod cli_support;
 
-use cli_support::{Done, Parts, command, copied_run, fer, start, text, wait_for};
+use cli_support::{Done, Parts, command, copied_run, fer, interrupt, start, text, wait_for};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -52,7 +52,7 @@ fn a_kill_at_any_moment_can_be_resumed() {
 fn an_interrupt_finishes_the_step_and_says_how_to_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
-    for (i, signal) in ["INT", "TERM"].into_iter().enumerate() {
+    for (i, signal) in [interrupt(), "TERM"].into_iter().enumerate() {
         let child = if i == 0 {
             start(&endless(&run))
         } else {

@@ -58,6 +58,13 @@ pub fn start(args: &[&str]) -> Child {
     command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
 }
 
+/// The name of a signal that interrupts what tests start: INT, or TERM where interrupts are ignored, as in a script's background,
+/// and stay so.
+pub fn interrupt() -> &'static str {
+    let survives = Command::new("sh").args(["-c", "kill -INT $$; exit 7"]).status().expect("a shell").code() == Some(7);
+    if survives { "TERM" } else { "INT" }
+}
+
 /// Waits for something to happen.
 pub fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
     let begin = Instant::now();
