@@ -129,6 +129,17 @@ impl Error {
         Self::Setting { table: table.into(), key, value: value.to_string(), hint: hint.into() }
     }
 
+    /// The same error about a setting of another table, where it is about one of none.
+    #[must_use]
+    pub fn in_table(mut self, name: &str) -> Self {
+        if let Self::Setting { table, .. } = &mut self
+            && table.is_empty()
+        {
+            name.clone_into(table);
+        }
+        self
+    }
+
     /// A data error without a row.
     pub fn data(path: impl AsRef<Path>, what: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::Data { path: path.as_ref().to_path_buf(), row: None, what: what.into(), expected: expected.into() }

@@ -119,8 +119,10 @@ pub(crate) fn traced(path: &Path, text: &str, within: &[&str], error: Error) -> 
     let Error::Setting { table, key, value, hint } = &error else { return error };
     let tables = within.iter().copied().chain(table.split('.').filter(|name| !name.is_empty()));
     let keys: Vec<String> = tables.chain([*key]).map(str::to_owned).collect();
-    let place = place_of_key(text, &keys).map(|place| format!(", {place}")).unwrap_or_default();
-    Error::usage(format!("{}{place}: {key} {value} cannot be used", path.display()), hint)
+    match place_of_key(text, &keys) {
+        Some(place) => Error::usage(format!("{}, {place}: {key} {value}", path.display()), hint),
+        None => error,
+    }
 }
 
 /// Where a key stands in a file: `line 3, column 1 (`lr = 0`)`. `path` are the tables that lead to it, with a place in a list after

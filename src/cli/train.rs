@@ -170,16 +170,21 @@ impl TrainArgs {
         c.output = self.output.or(c.output);
         set(&mut c.outputs, &self.outputs);
         c.on_bad_file = self.on_bad_file.map_or(c.on_bad_file, OnBadFile::from);
-        let file = self.resume.as_ref().map(|run| run.join("config.toml")).or_else(|| self.config.clone());
-        c.check().map_err(|e| match &file {
-            Some(file) => Config::traced(file, e),
-            None => e,
-        })?;
+        c.check().map_err(|e| self.traced(&c, e))?;
         if let Some(run) = &self.resume {
             c.check_continues(&config_of(run)?)?;
             check_epochs(run, &c)?;
         }
         Ok(c)
+    }
+
+    /// An error about a setting with the line of the file that it comes from, if it comes from one.
+    fn traced(&self, config: &Config, error: Error) -> Error {
+        let file = self.resume.as_ref().map(|run| run.join("config.toml")).or_else(|| self.config.clone());
+        match file {
+            Some(file) => config.traced(&file, error),
+            None => error,
+        }
     }
 
     /// Refuses flags that would change nothing because the file's first phase, and so every phase, has its own setting.
@@ -211,7 +216,11 @@ fn open_data(config: &Config, start: &Start) -> Result<Dataset> {
 }
 
 pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
-    let mut config = args.config()?;
+    let config = args.config()?;
+    train(args, config.clone()).map_err(|e| args.traced(&config, e))
+}
+
+fn train(args: &TrainArgs, mut config: Config) -> Result<ExitCode> {
     if args.print_config && args.resume.is_some() {
         print(&config.to_toml()?)?;
         return Ok(ExitCode::SUCCESS);

@@ -36,7 +36,9 @@ impl FromStr for Freeze {
     /// `none`, `body`, a number of layers or a layer's name.
     fn from_str(text: &str) -> Result<Self> {
         match (text, text.parse()) {
-            ("", _) => Err(Error::usage("--freeze with no value", "none, body, a number of layers, or a layer's name")),
+            ("", _) => {
+                Err(Error::setting("", "freeze", "with no value", "none, body, a number of layers, or a layer's name"))
+            }
             ("none", _) => Ok(Self::Nothing),
             ("body", _) => Ok(Self::Body),
             (_, Ok(count)) => Ok(Self::First(count)),
@@ -212,13 +214,17 @@ impl Graph {
             )),
             Freeze::Body => Ok(end_of(body_end + 1)),
             Freeze::First(count) if *count <= layers.len() + 1 => Ok(end_of(*count)),
-            Freeze::First(count) => Err(Error::usage(
-                format!("--freeze {count}: {} has {} layers", self.name, layers.len() + 1),
+            Freeze::First(count) => Err(Error::setting(
+                "",
+                "freeze",
+                format!("{count}: {} has {} layers", self.name, layers.len() + 1),
                 "`fer-gpu summary` lists them",
             )),
             Freeze::BodyBut(count) if *count <= body + 1 => Ok(end_of(body_end + 1 - count)),
-            Freeze::BodyBut(count) => Err(Error::usage(
-                format!("--unfreeze-last {count}: the body of {} has {} layers", self.name, body + 1),
+            Freeze::BodyBut(count) => Err(Error::setting(
+                "",
+                "unfreeze-last",
+                format!("{count}: the body of {} has {} layers", self.name, body + 1),
                 "`fer-gpu summary` lists them",
             )),
             Freeze::Through(name) => {
@@ -227,7 +233,7 @@ impl Graph {
                 found.map(|l| layers[l].end).ok_or_else(|| {
                     let near = nearest(name, names).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
                     let hint = format!("{near}`fer-gpu summary` lists them; `body`, `none` and a number work too");
-                    Error::usage(format!("--freeze {name}: {} has no such layer", self.name), hint)
+                    Error::setting("", "freeze", format!("{name}: {} has no such layer", self.name), hint)
                 })
             }
         }

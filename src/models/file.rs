@@ -90,8 +90,8 @@ fn keras_graph(path: &Path, size: Option<[usize; 2]>, given: &Variables) -> Resu
     }
     let mut graph = keras::read_layers(path, size)?;
     if let Some([height, width]) = size.filter(|size| graph.input().dims()[..2] != *size) {
-        let what = format!("--size {height}x{width}: the network in {} takes {}", path.display(), graph.input());
-        return Err(Error::usage(what, "leave it out"));
+        let value = format!("{height}x{width}: the network in {} takes {}", path.display(), graph.input());
+        return Err(Error::setting("", "size", value, "leave it out"));
     }
     name_of(&path.to_string_lossy()).clone_into(&mut graph.name);
     Ok(graph)

@@ -24,7 +24,7 @@ impl Variant {
     pub fn parse(size: Option<&str>, freeze: Option<&str>, unfreeze_last: Option<usize>) -> Result<Self> {
         let freeze = match (freeze, unfreeze_last) {
             (Some(_), Some(_)) => {
-                return Err(Error::usage("--freeze and --unfreeze-last at once", "give one of the two"));
+                return Err(Error::setting("", "freeze", "and unfreeze-last at once", "give one of the two"));
             }
             (Some(text), None) => Some(text.parse()?),
             (None, last) => last.map(Freeze::BodyBut),
@@ -38,7 +38,7 @@ fn parse_size(text: &str) -> Result<[usize; 2]> {
     let side = |text: &str| text.parse().ok().filter(|side| (1..=Variant::MAX_SIDE).contains(side));
     side(height).zip(side(width)).map(|(h, w)| [h, w]).ok_or_else(|| {
         let hint = format!("a side such as 75, or height and width such as 96x128, from 1 to {}", Variant::MAX_SIDE);
-        Error::usage(format!("--size {text}"), hint)
+        Error::setting("", "size", text, hint)
     })
 }
 

@@ -176,12 +176,20 @@ impl Config {
         Ok(config.completed(&text.parse().map_err(refuse)?))
     }
 
-    /// An error of [`Config::check`] with the file and the line that the setting stands on, if the settings of the file alone have
-    /// it; the same error otherwise.
+    /// An error about one of these settings with the file and the line that it stands on, where it is as that file has it; the same
+    /// error otherwise.
     #[must_use]
-    pub fn traced(path: &Path, error: Error) -> Error {
-        match (Self::read(path).and_then(|config| config.check()), read_text(path, "settings")) {
-            (Err(own), Ok(text)) if own.to_string() == error.to_string() => traced(path, &text, &[], error),
+    pub fn traced(&self, path: &Path, error: Error) -> Error {
+        let Error::Setting { table, key, .. } = &error else { return error };
+        let value = |config: &Self| {
+            let whole = toml::Value::try_from(config).ok()?;
+            let inner = table.split('.').filter(|name| !name.is_empty()).try_fold(&whole, |value, name| {
+                name.parse::<usize>().map_or_else(|_| value.get(name), |place| value.get(place))
+            });
+            inner?.get(*key).cloned()
+        };
+        match (Self::read(path), read_text(path, "settings")) {
+            (Ok(own), Ok(text)) if value(&own) == value(self) => traced(path, &text, &[], error),
             _ => error,
         }
     }
@@ -250,9 +258,12 @@ impl Config {
     /// # Errors
     /// Names both numbers.
     pub fn check_batch(&self, n: usize) -> Result<()> {
-        let Some(batch) = self.phases()?.iter().map(|p| p.batch).find(|batch| *batch > n) else { return Ok(()) };
-        let what = format!("--batch {batch} is more than the {n} training images");
-        Err(Error::usage(what, format!("use --batch {n} or less")))
+        let phases = self.phases()?;
+        let Some((place, phase)) = phases.iter().enumerate().find(|(_, phase)| phase.batch > n) else { return Ok(()) };
+        let own = self.phase.get(place).is_some_and(|own| own.batch.is_some());
+        let table = if own { format!("phase.{place}") } else { String::new() };
+        let value = format!("{} is more than the {n} training images", phase.batch);
+        Err(Error::setting(table, "batch", value, format!("use --batch {n} or less")))
     }
 
     /// Refuses what no run can use.

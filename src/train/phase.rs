@@ -76,14 +76,12 @@ impl Config {
         let mut phases: Vec<Phase> = Vec::new();
         for (number, own) in (1..).zip(&self.phase) {
             let before = phases.last().unwrap_or(&first);
-            let name = format!("phase {number}: ");
             let table = format!("phase.{}", number - 1);
             if own.batch == Some(AUTO) {
                 return Err(Error::setting(table, "batch", 0, "batch must be at least 1"));
             }
-            let freeze = Variant::parse(None, own.freeze.as_deref(), own.unfreeze_last)
-                .map_err(|e| Error::usage(format!("{name}{e}"), ""))?
-                .freeze;
+            let freeze =
+                Variant::parse(None, own.freeze.as_deref(), own.unfreeze_last).map_err(|e| of_phase(e, number))?.freeze;
             let phase = Phase {
                 epochs: own.epochs,
                 batch: own.batch.unwrap_or(before.batch),
@@ -110,8 +108,7 @@ impl Config {
     /// As [`Graph::freeze`], by phase.
     pub fn check_graph(&self, graph: &Graph) -> Result<()> {
         for (number, phase) in (1..).zip(self.phases()?) {
-            let named = |e: Error| Error::usage(format!("phase {number}: {e}"), "");
-            phase.graph(graph).map_err(|e| if self.phase.is_empty() { e } else { named(e) })?;
+            phase.graph(graph).map_err(|e| if self.phase.is_empty() { e } else { of_phase(e, number) })?;
         }
         Ok(())
     }
@@ -126,6 +123,14 @@ impl Config {
 pub(super) fn mask_seed(seed: u64, phase: usize) -> u64 {
     // The golden ratio's bits: an odd number, so that no two phases share a seed.
     seed.wrapping_add((phase as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
+
+/// An error of a phase, from 1.
+fn of_phase(e: Error, number: usize) -> Error {
+    match e {
+        Error::Setting { .. } => e.in_table(&format!("phase.{}", number - 1)),
+        other => Error::usage(format!("phase {number}: {other}"), ""),
+    }
 }
 
 /// Refuses what no phase can use; `table` is its place in the settings.

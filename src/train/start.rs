@@ -92,8 +92,13 @@ impl Start {
             (Err(_), Some((name, graph))) if config.model.is_empty() || config.model == name => {
                 let Variant { size, freeze } = config.variant()?;
                 if let Some([height, width]) = size.filter(|size| graph.input().dims()[..2] != *size) {
-                    let what = format!("--size {height}x{width}: the network in {} has its own", path.display());
-                    return Err(Error::usage(what, "--size goes with a --model that `fer-gpu models` lists"));
+                    let value = format!("{height}x{width}: the network in {} has its own", path.display());
+                    return Err(Error::setting(
+                        "",
+                        "size",
+                        value,
+                        "--size goes with a --model that `fer-gpu models` lists",
+                    ));
                 }
                 let preprocess = said.unwrap_or(preprocessing_of(&graph).0);
                 let mut start = Self::of_graph(name, &graph, preprocess, weights)?;

@@ -18,6 +18,18 @@ fn settings_out_of_range_are_where_they_stand() {
         fs::write(&file, content).unwrap();
         fer(&train).expect(code, &words);
     }
+    for (content, words) in [
+        ("size = '4x4x4'\n", ["settings.toml, line 1", "`size = '4x4x4'`", "96x128"]),
+        ("batch = 51\n", ["settings.toml, line 1", "batch 51 is more than the 50 training images", "50 or less"]),
+        ("\nfreeze = 99\n", ["", "", ""]),
+        ("freeze = '99'\n", ["settings.toml, line 1", "`freeze = '99'`", "layers"]),
+        ("[[phase]]\nepochs = 1\nfreeze = 'conv9'\n", ["settings.toml, line 3", "`freeze = 'conv9'`", "no such layer"]),
+    ] {
+        fs::write(&file, content).unwrap();
+        let code = if words[0].is_empty() { 3 } else { 2 };
+        let done = fer(&[&train[..], &["--data", "synth:70", "--device", "cpu"]].concat()).expect(code, &words);
+        assert!(!done.err.contains("error: --"), "{}", done.err);
+    }
     // A flag goes before the file, and is itself to blame for what it says.
     fs::write(&file, "lr = 0\nbatch = 8\n").unwrap();
     fer(&[&train[..], &["--lr", "0.1", "--print-config"]].concat()).expect(0, &[]);

@@ -48,7 +48,7 @@ impl PreviewArgs {
         config.model = self.model.clone().unwrap_or(config.model);
         config.seed = self.seed.unwrap_or(config.seed);
         config.check().map_err(|e| match &self.config {
-            Some(file) => Config::traced(file, e),
+            Some(file) => config.traced(file, e),
             None => e,
         })?;
         Ok(config)
