@@ -69,8 +69,8 @@ impl OptimizerSettings {
     /// # Errors
     /// A constant out of its range.
     pub fn optimizer(&self) -> Result<Optimizer> {
-        let each = self.constants.iter();
-        each.fold(Ok(Optimizer::of(self.rule)), |optimizer, (name, value)| optimizer?.with(name, *value))
+        let mut each = self.constants.iter();
+        each.try_fold(Optimizer::of(self.rule), |optimizer, (name, value)| optimizer.with(name, *value))
     }
 }
 
